@@ -1,0 +1,86 @@
+# Entry points for people. GNU make 3.81 (macOS) reads this too.
+# Needed: git, make, and python3 3.11 or newer with venv. `make help` says what there is.
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+QD := $(VENV)/bin/qd
+DISTRIBUTIONS := $(wildcard libs/*/pyproject.toml services/*/pyproject.toml cli/pyproject.toml)
+TESTED := libs services cli tests examples
+ARGS ?=
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## List the targets
+	@sh hack/help.sh $(MAKEFILE_LIST)
+
+.PHONY: venv
+venv: $(VENV)/.installed-demo ## Make .venv with what the platform and the example need
+
+.PHONY: venv-dev
+venv-dev: $(VENV)/.installed-dev ## The same with tests, linters and generators
+
+$(VENV)/.installed-demo: requirements/demo.txt $(DISTRIBUTIONS) hack/venv.sh hack/find_python.sh
+	@sh hack/venv.sh demo $(VENV)
+
+$(VENV)/.installed-dev: requirements/dev.txt $(DISTRIBUTIONS) hack/venv.sh hack/find_python.sh
+	@sh hack/venv.sh dev $(VENV)
+
+.PHONY: demo
+demo: venv ## A bookkeeper's morning: match payments with invoices (NEW=1 begins anew)
+	@$(QD) demo $(if $(NEW),--new) $(ARGS)
+
+.PHONY: up
+up: venv ## Start the platform and stay: five services in one process
+	@$(QD) up $(ARGS)
+
+.PHONY: doctor
+doctor: venv ## Check this machine and the platform
+	@$(QD) doctor
+
+.PHONY: test
+test: venv-dev ## Run all tests (ARGS="-k name" for some of them)
+	$(PYTHON) -m pytest $(wildcard $(TESTED)) $(ARGS)
+
+.PHONY: format
+format: venv-dev ## Format the code
+	$(VENV)/bin/ruff format .
+	$(VENV)/bin/ruff check --fix --select I .
+
+.PHONY: lint
+lint: venv-dev ## Check style, layers and the wire contracts
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" lint-imports
+	cd proto && PATH="$(CURDIR)/$(VENV)/bin:$$PATH" buf lint
+
+.PHONY: type
+type: venv-dev ## Check types with mypy, strictly
+	@sh hack/type.sh $(PYTHON)
+
+.PHONY: proto
+proto: venv-dev ## Generate libs/proto from proto/
+	PYTHON=$(PYTHON) sh hack/generate_proto.sh
+
+.PHONY: generate
+generate: proto ## Generate everything that is generated: wire code, CRDs, schemas, reference pages
+	@sh hack/generate.sh $(PYTHON)
+
+.PHONY: lock
+lock: venv-dev ## Resolve requirements/*.in into hash-pinned requirements/*.txt
+	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" sh hack/lock.sh
+
+.PHONY: bench
+bench: venv-dev ## Run every benchmark beside its peer
+	@sh hack/bench.sh $(PYTHON) all
+
+bench-%: venv-dev ## Run one benchmark: bench-NAME is bench/NAME.py or bench/NAME/
+	@sh hack/bench.sh $(PYTHON) $*
+
+.PHONY: clean
+clean: ## Remove .venv and caches; data stays
+	@sh hack/clean.sh
+
+.PHONY: purge
+purge: clean ## Remove the platform's data in .quarterdeck as well
+	rm -rf .quarterdeck

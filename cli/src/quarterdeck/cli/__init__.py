@@ -1,0 +1,1 @@
+"""qd: the command line and the embedded platform."""

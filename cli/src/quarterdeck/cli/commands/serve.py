@@ -1,0 +1,57 @@
+"""`qd serve NAME`: one service in this process."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from quarterdeck.cli.constants import EXIT_USAGE, MANAGEMENT_PORTS
+from quarterdeck.cli.errors import CliError
+
+
+def register(app: typer.Typer) -> None:
+    """Adds `qd serve`."""
+    app.command("serve")(serve)
+
+
+def serve(
+    name: Annotated[str, typer.Argument(help="Service: " + ", ".join(MANAGEMENT_PORTS))],
+    host: Annotated[str, typer.Option(help="Gateway only: address to listen on.")] = "",
+    port: Annotated[int | None, typer.Option(help="Gateway only: REST port.")] = None,
+    grpc_port: Annotated[int | None, typer.Option(help="Gateway only: gRPC port.")] = None,
+    management_port: Annotated[
+        int | None, typer.Option(help="Port of /health and /metrics; 0: any free one. Default: by service.")
+    ] = None,
+) -> None:
+    """Serve one of the five services in this process, until SIGTERM.
+
+    Peers are found by unix sockets in the data directory, or by QD_PEERS and QD_LISTEN.
+    """
+    from quarterdeck.cli.logfile import log_to_stream
+    from quarterdeck.cli.process import run_loop
+    from quarterdeck.cli.uptime import announced, load_settings, owned_data_dir, set_ports
+
+    if name not in MANAGEMENT_PORTS:
+        raise CliError(
+            f"no service {name!r}", hint="there are: " + ", ".join(MANAGEMENT_PORTS), code=EXIT_USAGE
+        )
+    set_ports(host, port, grpc_port)
+    settings = load_settings()
+    settings.management_port = _management_port(name, management_port, settings.management_port)
+    data_dir = settings.data_dir.absolute()
+    with owned_data_dir(data_dir, (name,)):
+        log_to_stream(settings.log_level, settings.log_format)
+        from quarterdeck.cli.serving import serve_one
+
+        if name == "gateway":
+            with announced(data_dir) as announce:
+                run_loop(serve_one(name, settings, announce))
+        else:
+            run_loop(serve_one(name, settings, lambda _url, _grpc: None))
+
+
+def _management_port(name: str, option: int | None, configured: int) -> int:
+    if option is not None:
+        return option
+    return configured or MANAGEMENT_PORTS[name]

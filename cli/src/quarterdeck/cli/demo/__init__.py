@@ -1,0 +1,1 @@
+"""`qd demo`: a bookkeeper's morning, from manifests to a result table."""

@@ -1,0 +1,39 @@
+"""One service with its management port, until a signal says stop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from quarterdeck.cli.gateway_address import addresses
+from quarterdeck.cli.management_server import ManagedService
+from quarterdeck.cli.output import note
+from quarterdeck.cli.platform import build_service
+from quarterdeck.cli.process import serve_until_stopped
+from quarterdeck.cli.startup_errors import explain_start
+from quarterdeck.cli.uptime import say_draining
+from quarterdeck.common.service import open_platform
+from quarterdeck.common.settings import PlatformSettings
+
+
+async def serve_one(name: str, settings: PlatformSettings, announce: Callable[[str, str], None]) -> None:
+    """Builds and serves `name` with a management port; the gateway also announces (url, grpc address)."""
+    data_dir = settings.data_dir.absolute()
+    platform = open_platform(name, settings)
+    try:
+        service = await build_service(platform)
+    except BaseException as error:
+        await platform.close()
+        if isinstance(error, Exception):
+            raise explain_start(error, data_dir) from error
+        raise
+    managed = ManagedService(platform, service, settings.management_host, settings.management_port)
+    platform.spawn(platform.telemetry.watch_loop(), "loop-lag")
+
+    def ready() -> None:
+        note(f"{name} serves {settings.listen_address(name)}")
+        note(f"  health and metrics  http://{settings.management_host}:{managed.port}/health")
+        if name == "gateway":
+            announce(*addresses(service))
+            note(f"  REST and gRPC       {'  '.join(addresses(service))}")
+
+    await serve_until_stopped(managed, ready, say_draining, settings.drain_timeout)

@@ -1,0 +1,142 @@
+"""Invented names and words the generator draws from."""
+
+from __future__ import annotations
+
+VENDORS: tuple[tuple[str, str, str], ...] = (
+    # name, country, city
+    ("Vanderlinde Tweewielers NV", "BE", "Gent"),
+    ("Kettingwerk Mechelen BV", "BE", "Mechelen"),
+    ("Drukkerij Populier BV", "BE", "Leuven"),
+    ("De Groene Spaak BV", "BE", "Antwerpen"),
+    ("Schoonmaak Helderziend BV", "BE", "Vilvoorde"),
+    ("Boekhoudkantoor Ostyn & Zoon BV", "BE", "Kortrijk"),
+    ("Verzekeringen Marnixplein NV", "BE", "Antwerpen"),
+    ("Houtzagerij Roggeveld BV", "BE", "Hasselt"),
+    ("Elektro Willebeek NV", "BE", "Willebroek"),
+    ("Koffiebranderij Zwartmolen BV", "BE", "Brugge"),
+    ("Ateliers Beaurepas SA", "BE", "Liège"),
+    ("Imprimerie du Canal SRL", "BE", "Charleroi"),
+    ("Nettoyage Clairvaux SRL", "BE", "Namur"),
+    ("Transports Delmotte et Fils SA", "BE", "Mons"),
+    ("Les Cycles Hautefontaine SRL", "BE", "Bruxelles"),
+    ("Bureautique Sablonnière SA", "BE", "Wavre"),
+    ("Assurances Valdoré SA", "BE", "Bruxelles"),
+    ("Rijwielgroothandel Oosterveen B.V.", "NL", "Rotterdam"),
+    ("Bandenhuis Zuiderkade B.V.", "NL", "Utrecht"),
+    ("Tassenmakerij Lindeman B.V.", "NL", "Amersfoort"),
+    ("Verpakkingen Van Rossem B.V.", "NL", "Breda"),
+    ("Lakspuiterij De Kwast B.V.", "NL", "Tilburg"),
+    ("Zadelfabriek Merwestein B.V.", "NL", "Dordrecht"),
+    ("Onderdelen Direct Hoogland B.V.", "NL", "Zwolle"),
+    ("Fahrradteile Birkenstein GmbH", "DE", "Aachen"),
+    ("Bremsentechnik Wolfsgruber GmbH", "DE", "Köln"),
+    ("Lichtwerk Tannhöfer GmbH", "DE", "Bremen"),
+    ("Werkzeugbau Rautenberg KG", "DE", "Remscheid"),
+    ("Schmierstoffe Ebersdorf GmbH", "DE", "Mannheim"),
+    ("Radnaben Kühlwein AG", "DE", "Schweinfurt"),
+    ("Lederwaren Hollerbusch GmbH", "DE", "Offenbach"),
+    ("Montageständer Prigge GmbH", "DE", "Bielefeld"),
+    ("Roulements Castelbrun SAS", "FR", "Lille"),
+    ("Selles et Cuirs Montferrand SARL", "FR", "Tours"),
+    ("Éclairage Beauvallon SAS", "FR", "Lyon"),
+    ("Peintures Roquelaine SARL", "FR", "Amiens"),
+    ("Pneumatiques Saint-Aubert SAS", "FR", "Reims"),
+    ("Papeterie Grandjardin SARL", "FR", "Paris"),
+    ("Visserie Lormont SAS", "FR", "Bordeaux"),
+    ("Harbour Cycle Components Ltd", "IE", "Dublin"),
+    ("Greenlane Hosting Ltd", "IE", "Cork"),
+    ("Kilbrannan Software Ltd", "IE", "Galway"),
+    ("Ashdown Bearings Ltd", "GB", "Sheffield"),
+    ("Thornbury Saddle Company Ltd", "GB", "Birmingham"),
+    ("Wexcombe Tools Ltd", "GB", "Bristol"),
+    ("Ridgeline Carbon Inc", "US", "Portland"),
+    ("Prairie Cloud Services Inc", "US", "Chicago"),
+    ("Larkspur Design Tools Inc", "US", "Denver"),
+    ("Alpenrad Zubehör AG", "CH", "Zürich"),
+    ("Horlogerie Veyrier SA", "CH", "Genève"),
+)
+
+LANGUAGES: dict[str, tuple[str, ...]] = {
+    "BE": ("nl", "fr"),
+    "NL": ("nl",),
+    "DE": ("de",),
+    "FR": ("fr",),
+    "IE": ("en",),
+    "GB": ("en",),
+    "US": ("en",),
+    "CH": ("de", "fr"),
+}
+CURRENCIES = {"GB": "GBP", "US": "USD", "CH": "CHF"}
+VAT_PERCENT = {"BE": 21, "NL": 21, "DE": 19, "FR": 20, "IE": 23, "GB": 20, "US": 0, "CH": 8}
+FRENCH_SPEAKING = ("SA", "SRL")
+
+ITEMS: dict[str, tuple[str, ...]] = {
+    "nl": (
+        "Binnenband 28 inch",
+        "Remblokken set",
+        "Ketting 9 speed",
+        "Onderhoud werkplaats",
+        "Verzendkosten",
+        "Maandelijkse dienst",
+        "Fietstas grijs",
+        "Drukwerk folders",
+    ),
+    "fr": (
+        "Chambre à air 28",
+        "Jeu de patins de frein",
+        "Chaîne 9 vitesses",
+        "Entretien atelier",
+        "Frais de port",
+        "Abonnement mensuel",
+        "Sacoche grise",
+        "Impression dépliants",
+    ),
+    "de": (
+        "Schlauch 28 Zoll",
+        "Bremsbeläge Satz",
+        "Kette 9-fach",
+        "Wartung Werkstatt",
+        "Versandkosten",
+        "Monatliche Leistung",
+        "Packtasche grau",
+        "Druck Faltblätter",
+    ),
+    "en": (
+        "Inner tube 28 inch",
+        "Brake pad set",
+        "Chain 9 speed",
+        "Workshop maintenance",
+        "Shipping",
+        "Monthly subscription",
+        "Grey pannier",
+        "Leaflet printing",
+    ),
+}
+
+WITHOUT_INVOICE: tuple[tuple[str, str, int, int], ...] = (
+    # counterparty, text, lowest and highest amount in cents
+    ("FOD Financiën", "BTW aangifte 4e kwartaal", 90000, 480000),
+    ("Rijksdienst Sociale Bijdragen", "Bijdragen werkgever", 60000, 190000),
+    ("Jonas Verhulst", "Loon januari", 185000, 240000),
+    ("Amina Benali", "Loon januari", 185000, 240000),
+    ("Pieter Callebaut", "Loon januari", 90000, 140000),
+    ("Immo Kanaaldok BV", "Huur winkel januari", 145000, 145000),
+    ("Stad Brussel", "Taks terras", 8000, 21000),
+    ("Sofie Daems", "Terugbetaling onkosten", 2000, 9000),
+    ("Buurtcomité Havenwijk", "Sponsoring buurtfeest", 5000, 15000),
+    ("Kringloop De Velo", "Lot tweedehands wielen", 4000, 18000),
+)
+TAKINGS = ("Kaartbetalingen terminal 01", "Kaartbetalingen terminal 02", "Webwinkel uitbetaling")
+FILLERS: tuple[str, ...] = (
+    "",
+    "Betaling",
+    "betaling factuur",
+    "Payment",
+    "merci",
+    "Paiement facture",
+    "Zahlung",
+    "bedankt",
+    "overschrijving",
+    "virement",
+    "payment of invoice, thank you",
+)

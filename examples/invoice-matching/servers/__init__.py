@@ -1,0 +1,1 @@
+"""The example's two tool servers: ``ledger`` (a SQLite ledger) and ``documents`` (the PDFs)."""

@@ -1,0 +1,134 @@
+"""Content-addressed storage for payloads too large to be inline.
+
+An artifact is named by the SHA-256 of its bytes and belongs to one tenant: knowing a digest
+gives nobody another tenant's bytes. It is durable before anything names it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import re
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from quarterdeck.common import codec
+from quarterdeck.common.errors import InvalidArgument, NotFound, Unavailable
+
+PREFIX = "sha256:"
+REF = "$artifact"
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+
+
+class ArtifactStore(Protocol):
+    """What services need of an artifact store."""
+
+    async def put(self, tenant_id: str, data: bytes) -> str:
+        """Stores `data` durably and returns its digest, "sha256:<hex>"."""
+
+    async def get(self, tenant_id: str, digest: str) -> bytes:
+        """Returns the bytes. Raises NotFound, also when another tenant has them."""
+
+    async def delete(self, tenant_id: str, digest: str) -> None:
+        """Removes it, if it is there."""
+
+
+class DirectoryArtifacts:
+    """Artifacts as files below a directory: `<root>/<tenant>/<first two digits>/<digest>`."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    async def put(self, tenant_id: str, data: bytes) -> str:
+        """See `ArtifactStore.put`."""
+        return await asyncio.to_thread(self._put, tenant_id, data)
+
+    def _put(self, tenant_id: str, data: bytes) -> str:
+        name = hashlib.sha256(data).hexdigest()
+        path = self._path(tenant_id, PREFIX + name)
+        if path.exists():
+            return PREFIX + name
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            _write_durably(path, data)
+        except OSError as error:
+            raise Unavailable(f"artifact cannot be stored: {error}", hint="free some space") from error
+        return PREFIX + name
+
+    async def get(self, tenant_id: str, digest: str) -> bytes:
+        """See `ArtifactStore.get`."""
+        path = self._path(tenant_id, digest)
+        try:
+            return await asyncio.to_thread(path.read_bytes)
+        except FileNotFoundError as error:
+            raise NotFound(f"no artifact {digest}") from error
+
+    async def delete(self, tenant_id: str, digest: str) -> None:
+        """See `ArtifactStore.delete`."""
+        path = self._path(tenant_id, digest)
+        await asyncio.to_thread(lambda: path.unlink(missing_ok=True))
+
+    def _path(self, tenant_id: str, digest: str) -> Path:
+        if not _DIGEST.fullmatch(digest):
+            raise InvalidArgument(
+                "not an artifact digest", field="digest", hint='write "sha256:" and 64 hex digits'
+            )
+        name = digest.removeprefix(PREFIX)
+        return self._root / tenant_id / name[:2] / name
+
+
+def _write_durably(path: Path, data: bytes) -> None:
+    """Writes to a temporary file and renames it, so that a name never shows half a file."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).rename(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    directory = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
+def reference(digest: str, size: int) -> dict[str, Any]:
+    """Returns the JSON value that stands for an artifact inside a payload."""
+    return {REF: digest, "size": size}
+
+
+def referenced(value: Any) -> str | None:
+    """Returns the digest if `value` is an artifact reference, else None."""
+    if isinstance(value, Mapping) and REF in value and set(value) <= {REF, "size"}:
+        return str(value[REF])
+    return None
+
+
+async def externalise(store: ArtifactStore, tenant_id: str, value: Any, limit: int) -> Any:
+    """Returns `value`, or a reference to an artifact that holds its JSON if that is over `limit` bytes."""
+    data = codec.dumps(value)
+    if len(data) <= limit:
+        return value
+    return reference(await store.put(tenant_id, data), len(data))
+
+
+async def internalise(store: ArtifactStore, tenant_id: str, value: Any) -> Any:
+    """Returns the value behind a reference, or `value` itself if it is none."""
+    digest = referenced(value)
+    return value if digest is None else codec.loads(await store.get(tenant_id, digest))
+
+
+def open_artifacts(url: str) -> ArtifactStore:
+    """Opens the artifact store at `url`: `file://<path>`."""
+    if not url.startswith("file://"):
+        raise Unavailable(
+            f"no adapter for the artifact URL {url.split(':', 1)[0]}://…", field="artifacts_url"
+        )
+    return DirectoryArtifacts(Path(url.removeprefix("file://")))

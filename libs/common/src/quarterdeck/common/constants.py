@@ -1,0 +1,31 @@
+"""Names and numbers of the platform that its outside sees."""
+
+API_GROUP = "quarterdeck.dev"
+API_VERSION = "quarterdeck.dev/v1alpha1"
+
+SERVICES = ("gateway", "registry", "agent-runtime", "mcp-manager", "memory")
+
+DEFAULT_TENANT = "default"
+
+# gRPC metadata keys.
+WORKLOAD_HEADER = "authorization"
+PRINCIPAL_HEADER = "x-qd-principal"
+GROUPS_HEADER = "x-qd-groups"
+TRACE_HEADER = "traceparent"
+
+# The group whose members may do everything; the local administrator is in it.
+PLATFORM_ADMINS = "quarterdeck:platform-admins"
+# Principals of the services themselves, as "system:service:<name>".
+SERVICE_PRINCIPAL_PREFIX = "system:service:"
+
+# Largest message on an internal channel: a tool result at its upper bound, and some room.
+MAX_MESSAGE_BYTES = 32 * 1024 * 1024
+
+# A payload up to here travels and is stored inline; a larger one becomes an artifact.
+INLINE_BYTES = 32 * 1024
+
+# No handler may hold the event loop longer than this, in seconds.
+LOOP_LAG_LIMIT = 0.05
+
+DEFAULT_HTTP_PORT = 8420
+DEFAULT_GRPC_PORT = 8421

@@ -1,0 +1,281 @@
+"""A service's own database.
+
+Store code is plain functions over a SQLAlchemy Core `Connection`; this module runs them.
+On SQLite one thread writes: what callers ask for while a commit is under way shares the
+next one, each in a savepoint, so a hundred concurrent runs pay for one fsync. Readers have
+connections of their own (WAL). Another dialect runs the very same functions.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+
+from sqlalchemy import Connection, Engine, MetaData, create_engine, event
+from sqlalchemy.exc import DBAPIError
+
+from quarterdeck.common.errors import QuarterdeckError, Unavailable
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+# Callers that share one commit at most; keeps a commit short enough for the next ones in line.
+MAX_SHARED_WRITES = 256
+READERS = 3
+
+
+class Database(Protocol):
+    """What stores need of a database."""
+
+    async def write(
+        self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kw: P.kwargs
+    ) -> T:
+        """Runs `function(connection, *args)` in a transaction that is durable when this returns."""
+
+    async def read(
+        self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kw: P.kwargs
+    ) -> T:
+        """Runs `function(connection, *args)` on a consistent snapshot; it may not write."""
+
+    async def check(self) -> None:
+        """Raises Unavailable if the database cannot be read and written."""
+
+    async def close(self) -> None:
+        """Waits for writes under way, then closes."""
+
+
+@dataclass(slots=True)
+class _Write:
+    """One caller's write and where its answer goes."""
+
+    function: Callable[[Connection], Any]
+    future: asyncio.Future[Any]
+    loop: asyncio.AbstractEventLoop
+    result: Any = None
+    error: BaseException | None = None
+
+
+class SqliteDatabase:
+    """SQLite in WAL mode with `synchronous=FULL`: a commit that returned survives power loss."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._engine = _engine(path, read_only=False)
+        self._read_engine = _engine(path, read_only=True)
+        self._writes: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix=f"read-{path.stem}")
+        self._writer = threading.Thread(target=self._write_loop, name=f"write-{path.stem}", daemon=True)
+        self._closed = False
+        self._writer.start()
+
+    async def write(
+        self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kw: P.kwargs
+    ) -> T:
+        """See `Database.write`."""
+        if self._closed:
+            raise Unavailable(f"database {self.path.name} is closed")
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+        self._writes.put(_Write(lambda connection: function(connection, *args, **kw), future, loop))
+        return await future
+
+    async def read(
+        self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kw: P.kwargs
+    ) -> T:
+        """See `Database.read`."""
+        if self._closed:
+            raise Unavailable(f"database {self.path.name} is closed")
+
+        def call() -> T:
+            with self._read_engine.connect() as connection, _translated(self.path):
+                connection.exec_driver_sql("BEGIN")
+                try:
+                    return function(connection, *args, **kw)
+                finally:
+                    connection.exec_driver_sql("ROLLBACK")
+
+        return await asyncio.get_running_loop().run_in_executor(self._readers, call)
+
+    async def check(self) -> None:
+        """See `Database.check`."""
+        await self.write(lambda connection: connection.exec_driver_sql("SELECT 1").scalar())
+
+    async def close(self) -> None:
+        """See `Database.close`."""
+        if self._closed:
+            return
+        self._closed = True
+        self._writes.put(None)
+        await asyncio.to_thread(self._writer.join)
+        self._readers.shutdown(wait=True)
+        self._engine.dispose()
+        self._read_engine.dispose()
+
+    def _write_loop(self) -> None:
+        with self._engine.connect() as connection:
+            while (batch := self._next_batch()) is not None:
+                _run_batch(connection, batch, self.path)
+                _answer(batch)
+
+    def _next_batch(self) -> list[_Write] | None:
+        first = self._writes.get()
+        if first is None:
+            return None
+        batch = [first]
+        with contextlib.suppress(queue.Empty):
+            while len(batch) < MAX_SHARED_WRITES:
+                item = self._writes.get_nowait()
+                if item is None:
+                    self._writes.put(None)
+                    break
+                batch.append(item)
+        return batch
+
+
+def _run_batch(connection: Connection, batch: list[_Write], path: Path) -> None:
+    """Runs the writes in one transaction; a write that fails is undone alone."""
+    try:
+        with _translated(path):
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            for write in batch:
+                _run_in_savepoint(connection, write, path)
+            connection.exec_driver_sql("COMMIT")
+    except BaseException as error:  # whatever it was, every caller of this commit must hear of it
+        with contextlib.suppress(Exception):
+            connection.exec_driver_sql("ROLLBACK")
+        for write in batch:
+            write.error = error
+
+
+def _run_in_savepoint(connection: Connection, write: _Write, path: Path) -> None:
+    connection.exec_driver_sql("SAVEPOINT w")
+    try:
+        with _translated(path):
+            write.result = write.function(connection)
+    except BaseException as error:
+        write.error = error
+        connection.exec_driver_sql("ROLLBACK TO w")
+    connection.exec_driver_sql("RELEASE w")
+
+
+def _answer(batch: list[_Write]) -> None:
+    """Wakes the callers, with one hop for each event loop among them."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[_Write]] = {}
+    for write in batch:
+        by_loop.setdefault(write.loop, []).append(write)
+    for loop, writes in by_loop.items():
+        with contextlib.suppress(RuntimeError):  # the loop is gone: nobody waits any more
+            loop.call_soon_threadsafe(_resolve, writes)
+
+
+def _resolve(writes: list[_Write]) -> None:
+    for write in writes:
+        if write.future.done():
+            continue
+        if write.error is not None:
+            write.future.set_exception(write.error)
+        else:
+            write.future.set_result(write.result)
+
+
+def _engine(path: Path, *, read_only: bool) -> Engine:
+    # AUTOCOMMIT leaves BEGIN and COMMIT to us; the driver would otherwise begin late and deferred.
+    engine = create_engine(
+        f"sqlite:///{path}",
+        isolation_level="AUTOCOMMIT",
+        connect_args={"check_same_thread": False, "timeout": 10, "cached_statements": 256},
+    )
+
+    @event.listens_for(engine, "connect")
+    def _configure(connection: sqlite3.Connection, _record: object) -> None:
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA synchronous=FULL")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.execute("PRAGMA busy_timeout=10000")
+        cursor.execute("PRAGMA cache_size=-16000")
+        if read_only:
+            cursor.execute("PRAGMA query_only=ON")
+        cursor.close()
+
+    return engine
+
+
+@contextlib.contextmanager
+def _translated(path: Path) -> Iterator[None]:
+    """Turns a driver's error into one that says what and where."""
+    try:
+        yield
+    except QuarterdeckError:
+        raise
+    except (sqlite3.DatabaseError, DBAPIError) as error:
+        raise _explain(error, path) from error
+
+
+def _explain(error: Exception, path: Path) -> Exception:
+    text = str(getattr(error, "orig", error))
+    if "disk is full" in text or "disk I/O error" in text:
+        return Unavailable(
+            f"the disk that holds {path} is full",
+            hint="free some space; the platform goes on by itself",
+            reason="DiskFull",
+        )
+    if "malformed" in text or "not a database" in text:
+        return Unavailable(
+            f"the database file {path} is corrupt: {text}",
+            hint="stop the platform, move the file away and restore it from a backup",
+            reason="CorruptDatabase",
+        )
+    if "readonly" in text or "read-only" in text:
+        return Unavailable(f"the database file {path} cannot be written: {text}", reason="ReadOnlyDatabase")
+    return error
+
+
+async def open_database(url: str, metadata: MetaData, migrations: str = "") -> Database:
+    """Opens the database at `url` and brings its schema up to date.
+
+    Args:
+        url: `sqlite:///<path>`; other dialects come with their own adapter.
+        metadata: the service's tables. A fresh file gets them all at once.
+        migrations: import path of the package with the service's Alembic history, used
+            when the file holds an older revision. See `quarterdeck.common.migrations`.
+
+    Raises:
+        Unavailable: the file is corrupt, not writable, or of a newer schema.
+    """
+    if not url.startswith("sqlite:///"):
+        raise Unavailable(f"no adapter for the database URL {url.split(':', 1)[0]}://…", field="database_url")
+    path = Path(url.removeprefix("sqlite:///"))
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    database = await asyncio.to_thread(_open_sqlite, path)
+    from quarterdeck.common.migrations import bring_up_to_date
+
+    try:
+        await database.write(bring_up_to_date, metadata, migrations)
+    except BaseException:
+        await database.close()
+        raise
+    return database
+
+
+def _open_sqlite(path: Path) -> SqliteDatabase:
+    with _translated(path):
+        probe = sqlite3.connect(path)
+        try:
+            probe.execute("PRAGMA schema_version").fetchone()
+            problem = (
+                probe.execute("PRAGMA quick_check(1)").fetchone() if path.stat().st_size < 1 << 24 else None
+            )
+        finally:
+            probe.close()
+    if problem is not None and problem[0] != "ok":
+        raise _explain(sqlite3.DatabaseError(f"malformed: {problem[0]}"), path)
+    return SqliteDatabase(path)

@@ -1,0 +1,99 @@
+"""/health, /health/<part> and /metrics of a service, as plain functions over a `Platform`."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from quarterdeck.common.errors import QuarterdeckError
+from quarterdeck.common.service import Platform
+
+CHECK_TIMEOUT = 5.0
+
+
+async def health(platform: Platform, part: str = "") -> tuple[int, dict[str, Any]]:
+    """Returns (HTTP status, body) for one part, or for all of them.
+
+    The body is {"status": "ok" | "failing", "service": …, "checks": {part: "ok" | message}}.
+    An unknown part is 404.
+    """
+    if part and part not in platform.checks:
+        return 404, {"status": "unknown", "service": platform.name, "detail": f"no health check {part!r}"}
+    wanted = [part] if part else list(platform.checks)
+    results = dict(
+        zip(wanted, await asyncio.gather(*(_check(platform, name) for name in wanted)), strict=True)
+    )
+    healthy = all(result == "ok" for result in results.values())
+    status = "ok" if healthy else "failing"
+    return (200 if healthy else 503), {"status": status, "service": platform.name, "checks": results}
+
+
+async def _check(platform: Platform, name: str) -> str:
+    try:
+        await asyncio.wait_for(platform.checks[name](), CHECK_TIMEOUT)
+    except TimeoutError:
+        return f"no answer within {CHECK_TIMEOUT:g} s"
+    except QuarterdeckError as error:
+        return error.message
+    return "ok"
+
+
+def metrics(platforms: list[Platform]) -> bytes:
+    """Returns the metrics of one or several services in Prometheus text format.
+
+    Services in one process are told apart by a `service` label; families that several of
+    them have are merged, since a family may appear only once in an exposition.
+    """
+    from prometheus_client import CollectorRegistry, generate_latest
+
+    if len(platforms) == 1:
+        return generate_latest(platforms[0].telemetry.registry)
+    merged = CollectorRegistry()
+    merged.register(_Merged(platforms))
+    return generate_latest(merged)
+
+
+class _Merged:
+    """A collector that shows the families of several registries with a `service` label added."""
+
+    def __init__(self, platforms: list[Platform]) -> None:
+        self._platforms = platforms
+
+    def collect(self) -> Any:
+        """Yields each family once."""
+        families: dict[str, Any] = {}
+        for platform in self._platforms:
+            for family in platform.telemetry.registry.collect():
+                known = families.setdefault(family.name, family)
+                samples = [
+                    sample._replace(labels={**sample.labels, "service": platform.name})
+                    for sample in family.samples
+                ]
+                if known is family:
+                    family.samples = samples
+                else:
+                    known.samples.extend(samples)
+        return iter(families.values())
+
+
+def management_app(platform: Platform) -> Any:
+    """Returns an ASGI application with /health, /health/<part> and /metrics."""
+    from starlette.applications import Starlette
+    from starlette.requests import Request
+    from starlette.responses import JSONResponse, Response
+    from starlette.routing import Route
+
+    async def on_health(request: Request) -> JSONResponse:
+        status, body = await health(platform, request.path_params.get("part", ""))
+        return JSONResponse(body, status)
+
+    async def on_metrics(_request: Request) -> Response:
+        return Response(metrics([platform]), media_type="text/plain; version=0.0.4")
+
+    return Starlette(
+        routes=[
+            Route("/health", on_health),
+            Route("/health/{part}", on_health),
+            Route("/metrics", on_metrics),
+        ]
+    )

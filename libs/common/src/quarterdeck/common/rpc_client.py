@@ -1,0 +1,88 @@
+"""Channels to the other services: identity, principal, trace and our errors on every call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import Any
+
+import grpc
+
+from quarterdeck.common.constants import (
+    GROUPS_HEADER,
+    MAX_MESSAGE_BYTES,
+    PRINCIPAL_HEADER,
+    TRACE_HEADER,
+    WORKLOAD_HEADER,
+)
+from quarterdeck.common.identity import Principal, WorkloadIdentity
+from quarterdeck.common.rpc_errors import from_rpc_error
+from quarterdeck.common.telemetry import current_traceparent
+
+CLIENT_OPTIONS = (
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.enable_retries", 0),
+    ("grpc.dns_min_time_between_resolutions_ms", 10_000),
+)
+
+_acting_for: ContextVar[Principal | None] = ContextVar("quarterdeck_acting_for", default=None)
+
+
+def act_for(principal: Principal | None) -> None:
+    """Names the principal that this task's calls are made for; None: the service itself."""
+    _acting_for.set(principal)
+
+
+def call_metadata(token: str) -> list[tuple[str, str]]:
+    """Returns the metadata of one call."""
+    metadata = [(WORKLOAD_HEADER, f"Bearer {token}")]
+    principal = _acting_for.get()
+    if principal is not None and not principal.is_service:
+        metadata += [(PRINCIPAL_HEADER, principal.subject), (GROUPS_HEADER, ",".join(principal.groups))]
+    trace = current_traceparent()
+    if trace:
+        metadata.append((TRACE_HEADER, trace))
+    return metadata
+
+
+class Peer:
+    """A channel to one service.
+
+    `call(stub.Method, request)` raises our errors instead of gRPC's; `stream` likewise.
+    """
+
+    def __init__(self, service: str, address: str, identity: WorkloadIdentity) -> None:
+        self.service = service
+        self._identity = identity
+        self.channel = grpc.aio.insecure_channel(address, options=CLIENT_OPTIONS)
+
+    def stub(self, factory: Callable[[Any], Any]) -> Any:
+        """Returns a stub made by a generated `…Stub` class on this channel."""
+        return factory(self.channel)
+
+    def metadata(self) -> list[tuple[str, str]]:
+        """Returns the metadata that proves this service to the peer."""
+        return call_metadata(self._identity.token(self.service))
+
+    async def call(self, method: Any, request: Any, timeout: float | None = 30.0) -> Any:
+        """Makes a unary call. Raises QuarterdeckError."""
+        try:
+            return await method(request, timeout=timeout, metadata=self.metadata())
+        except grpc.aio.AioRpcError as error:
+            raise from_rpc_error(error) from None
+
+    async def stream(self, method: Any, request: Any, timeout: float | None = None) -> Any:
+        """Makes a streaming call and yields its messages. Raises QuarterdeckError."""
+        call = method(request, timeout=timeout, metadata=self.metadata())
+        try:
+            async for message in call:
+                yield message
+        except grpc.aio.AioRpcError as error:
+            raise from_rpc_error(error) from None
+        finally:
+            call.cancel()
+
+    async def close(self) -> None:
+        """Closes the channel."""
+        await self.channel.close()

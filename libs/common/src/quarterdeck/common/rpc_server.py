@@ -1,0 +1,227 @@
+"""The gRPC server of a service: one interceptor authenticates, authorises, traces and counts every RPC."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from typing import Any
+
+import grpc
+from google.protobuf.descriptor import ServiceDescriptor
+from structlog.contextvars import bound_contextvars
+
+from quarterdeck.common.access import Authorizer, Requirement, require_caller, requirements
+from quarterdeck.common.constants import (
+    GROUPS_HEADER,
+    MAX_MESSAGE_BYTES,
+    PRINCIPAL_HEADER,
+    SERVICE_PRINCIPAL_PREFIX,
+    TRACE_HEADER,
+    WORKLOAD_HEADER,
+)
+from quarterdeck.common.errors import Internal, PermissionDenied, QuarterdeckError, Unauthenticated
+from quarterdeck.common.identity import (
+    CallContext,
+    Principal,
+    TokenVerifier,
+    service_principal,
+    set_current_call,
+)
+from quarterdeck.common.rpc_errors import from_rpc_error, to_trailers
+from quarterdeck.common.telemetry import Telemetry
+
+SERVER_OPTIONS = (
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.so_reuseport", 0),
+    ("grpc.max_connection_age_ms", 0x7FFFFFFF),
+)
+
+# Services that need no proof and no permission: health checks and reflection.
+OPEN_SERVICES = (
+    "grpc.health.v1.Health",
+    "grpc.reflection.v1alpha.ServerReflection",
+    "grpc.reflection.v1.ServerReflection",
+)
+
+
+class AccessInterceptor(grpc.aio.ServerInterceptor):
+    """Wraps each RPC's handler once and serves every call through that wrapper."""
+
+    def __init__(
+        self,
+        declared: dict[str, Requirement],
+        verifier: TokenVerifier,
+        authorizer: Authorizer,
+        telemetry: Telemetry,
+    ) -> None:
+        self._declared = declared
+        self._verifier = verifier
+        self._authorizer = authorizer
+        self._telemetry = telemetry
+        self._wrapped: dict[str, Any] = {}
+
+    async def intercept_service(
+        self, continuation: Callable[[Any], Awaitable[Any]], handler_call_details: Any
+    ) -> Any:
+        """Returns the wrapped handler of the method."""
+        method: str = handler_call_details.method
+        known = self._wrapped.get(method)
+        if known is not None:
+            return known
+        handler = await continuation(handler_call_details)
+        if handler is None or method.split("/")[1] in OPEN_SERVICES:
+            return handler
+        requirement = self._declared[method]
+        wrapped = self._wrap(handler, requirement)
+        self._wrapped[method] = wrapped
+        return wrapped
+
+    def _wrap(self, handler: Any, requirement: Requirement) -> Any:
+        coders = {
+            "request_deserializer": handler.request_deserializer,
+            "response_serializer": handler.response_serializer,
+        }
+        if handler.unary_stream:
+            return grpc.unary_stream_rpc_method_handler(
+                self._stream(handler.unary_stream, requirement), **coders
+            )
+        return grpc.unary_unary_rpc_method_handler(self._unary(handler.unary_unary, requirement), **coders)
+
+    def _unary(self, serve: Any, requirement: Requirement) -> Any:
+        async def call(request: Any, context: Any) -> Any:
+            began = time.perf_counter()
+            try:
+                trace = await self._admit(request, context, requirement)
+                with bound_contextvars(tenant=getattr(request, "tenant", "")), self._span(requirement, trace):
+                    response = await serve(request, context)
+            except asyncio.CancelledError:
+                self._count(requirement, "CANCELLED", began)
+                raise
+            except Exception as error:
+                await self._abort(context, error, requirement, began)
+            self._count(requirement, "OK", began)
+            return response
+
+        return call
+
+    def _stream(self, serve: Any, requirement: Requirement) -> Any:
+        async def call(request: Any, context: Any) -> AsyncIterator[Any]:
+            began = time.perf_counter()
+            try:
+                await self._admit(request, context, requirement)
+                with bound_contextvars(tenant=getattr(request, "tenant", "")):
+                    async for response in serve(request, context):
+                        yield response
+            except (asyncio.CancelledError, GeneratorExit):
+                self._count(requirement, "CANCELLED", began)
+                raise
+            except Exception as error:
+                await self._abort(context, error, requirement, began)
+            self._count(requirement, "OK", began)
+
+        return call
+
+    async def _admit(self, request: Any, context: Any, requirement: Requirement) -> str:
+        """Authenticates and authorises; returns the caller's traceparent."""
+        metadata = dict(context.invocation_metadata() or ())
+        service = self._verifier.verify(_bearer(metadata))
+        require_caller(requirement, service)
+        principal = _principal(metadata, service)
+        resource = _resource(requirement, request)
+        tenant = getattr(request, "tenant", "")
+        await self._authorizer.authorize(
+            principal, requirement.verb, resource, tenant, getattr(request, "name", "")
+        )
+        set_current_call(CallContext(service, principal, requirement.method))
+        return str(metadata.get(TRACE_HEADER, ""))
+
+    def _span(self, requirement: Requirement, trace: str) -> Any:
+        return self._telemetry.span(requirement.method, trace, **{"rpc.system": "grpc"})
+
+    async def _abort(self, context: Any, error: Exception, requirement: Requirement, began: float) -> None:
+        ours = self._as_ours(error, requirement)
+        self._count(requirement, ours.status.name, began)
+        context.set_trailing_metadata(to_trailers(ours))
+        await context.abort(ours.status, ours.message)
+
+    def _as_ours(self, error: Exception, requirement: Requirement) -> QuarterdeckError:
+        if isinstance(error, QuarterdeckError):
+            return error
+        if isinstance(error, grpc.aio.AioRpcError):
+            return from_rpc_error(error)
+        self._telemetry.log.error("rpc.failed", method=requirement.method, exc_info=error)
+        return Internal(f"{requirement.method} failed: {type(error).__name__}", hint="see the service's log")
+
+    def _count(self, requirement: Requirement, code: str, began: float) -> None:
+        self._telemetry.rpcs.labels(requirement.method, code).inc()
+        self._telemetry.rpc_seconds.labels(requirement.method).observe(time.perf_counter() - began)
+
+
+def _bearer(metadata: dict[str, Any]) -> str:
+    value = str(metadata.get(WORKLOAD_HEADER, ""))
+    if not value.startswith("Bearer "):
+        raise Unauthenticated("no workload token")
+    return value.removeprefix("Bearer ")
+
+
+def _principal(metadata: dict[str, Any], service: str) -> Principal:
+    """Returns whom the call is for: the named principal, or the calling service itself."""
+    subject = str(metadata.get(PRINCIPAL_HEADER, ""))
+    if not subject:
+        return service_principal(service)
+    if subject.startswith(SERVICE_PRINCIPAL_PREFIX):
+        raise PermissionDenied("a service speaks for itself by its own token, not by a header")
+    groups = tuple(part for part in str(metadata.get(GROUPS_HEADER, "")).split(",") if part)
+    return Principal(subject, groups)
+
+
+def _resource(requirement: Requirement, request: Any) -> str:
+    if not requirement.resource.startswith("*"):
+        return requirement.resource
+    kind = str(getattr(request, "kind", "")) or "objects"
+    return requirement.resource.replace("*", kind.lower() + "s", 1)
+
+
+class RpcServer:
+    """A gRPC server on one address with health, and reflection if asked for.
+
+    Args:
+        address: "unix:<path>" or "host:port".
+        descriptors: the services that will be added; an RPC without an access option raises.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        descriptors: Iterable[ServiceDescriptor],
+        verifier: TokenVerifier,
+        authorizer: Authorizer,
+        telemetry: Telemetry,
+    ) -> None:
+        from grpc_health.v1 import health, health_pb2_grpc
+
+        self.address = address
+        self.port = 0
+        declared = requirements(descriptors)
+        interceptor = AccessInterceptor(declared, verifier, authorizer, telemetry)
+        self.grpc: grpc.aio.Server = grpc.aio.server(interceptors=[interceptor], options=SERVER_OPTIONS)
+        self.health = health.aio.HealthServicer()
+        health_pb2_grpc.add_HealthServicer_to_server(self.health, self.grpc)
+
+    async def start(self) -> None:
+        """Listens. Raises OSError with the address if it cannot."""
+        from grpc_health.v1 import health_pb2
+
+        try:
+            self.port = self.grpc.add_insecure_port(self.address)
+        except RuntimeError as error:
+            raise OSError(f"cannot listen on {self.address}: {error}") from error
+        await self.grpc.start()
+        await self.health.set("", health_pb2.HealthCheckResponse.SERVING)
+
+    async def stop(self, grace: float) -> None:
+        """Refuses new calls, lets those in flight end for `grace` seconds."""
+        await self.health.enter_graceful_shutdown()
+        await self.grpc.stop(grace)

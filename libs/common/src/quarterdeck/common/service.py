@@ -1,0 +1,132 @@
+"""What each service is built from, and how a process runs one.
+
+A service's `main.py` has `async def build(platform: Platform) -> Service`. `qd serve NAME`
+runs one in a process; the embedded platform runs five in one. A `Platform` holds the parts
+of one service; two services never share one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from google.protobuf.descriptor import ServiceDescriptor
+from sqlalchemy import MetaData
+
+from quarterdeck.common.access import Authorizer, LocalAuthorizer
+from quarterdeck.common.artifacts import ArtifactStore, open_artifacts
+from quarterdeck.common.bus import Bus, open_bus
+from quarterdeck.common.cache import Cache, open_cache
+from quarterdeck.common.clock import Clock, SystemClock
+from quarterdeck.common.database import Database, open_database
+from quarterdeck.common.identity import KeyDirectory, TokenVerifier, WorkloadIdentity
+from quarterdeck.common.rpc_client import Peer
+from quarterdeck.common.rpc_server import RpcServer
+from quarterdeck.common.settings import PlatformSettings, make_private_directory
+from quarterdeck.common.telemetry import Telemetry
+
+Check = Callable[[], Awaitable[None]]
+
+
+class Service(Protocol):
+    """A running service."""
+
+    name: str
+
+    async def start(self) -> None:
+        """Begins to serve."""
+
+    async def stop(self, grace: float) -> None:
+        """Drains for `grace` seconds at most, then ends. May be called once."""
+
+
+@dataclass(slots=True)
+class Platform:
+    """The parts of one service: opened by `open_platform`, closed by `close`."""
+
+    name: str
+    settings: PlatformSettings
+    telemetry: Telemetry
+    identity: WorkloadIdentity
+    keys: KeyDirectory
+    bus: Bus
+    cache: Cache
+    artifacts: ArtifactStore
+    clock: Clock
+    authorizer: Authorizer
+    checks: dict[str, Check] = field(default_factory=dict)
+    database: Database | None = None
+    _peers: dict[str, Peer] = field(default_factory=dict)
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def peer(self, service: str) -> Peer:
+        """Returns the channel to another service."""
+        if service not in self._peers:
+            self._peers[service] = Peer(service, self.settings.address_of(service), self.identity)
+        return self._peers[service]
+
+    async def open_database(self, metadata: MetaData, migrations: str = "") -> Database:
+        """Opens this service's database and adds its health check ("db")."""
+        self.database = await open_database(self.settings.database_for(self.name), metadata, migrations)
+        self.checks["db"] = self.database.check
+        return self.database
+
+    def rpc_server(self, *descriptors: ServiceDescriptor) -> RpcServer:
+        """Returns this service's gRPC server, not started."""
+        verifier = TokenVerifier(self.name, self.keys)
+        address = self.settings.listen_address(self.name)
+        return RpcServer(address, descriptors, verifier, self.authorizer, self.telemetry)
+
+    def spawn(self, work: Awaitable[None], name: str) -> asyncio.Task[None]:
+        """Runs something in the background until it ends or the service stops; a failure is logged."""
+        task = asyncio.create_task(self._guard(work, name), name=f"{self.name}:{name}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _guard(self, work: Awaitable[None], name: str) -> None:
+        try:
+            await work
+        except asyncio.CancelledError:
+            raise
+        except Exception:
+            self.telemetry.log.exception("background.failed", task=name)
+
+    async def close(self) -> None:
+        """Ends background tasks and closes what was opened."""
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for peer in self._peers.values():
+            await peer.close()
+        await self.bus.close()
+        await self.cache.close()
+        if self.database is not None:
+            await self.database.close()
+        self.identity.close()
+        with contextlib.suppress(Exception):
+            self.telemetry.close()
+
+
+def open_platform(name: str, settings: PlatformSettings, clock: Clock | None = None) -> Platform:
+    """Opens the parts of the service `name`; its database is opened by the service itself."""
+    make_private_directory(settings.data_dir.absolute())
+    make_private_directory(settings.sockets_dir())
+    keys = KeyDirectory(settings.keys_dir())
+    platform = Platform(
+        name=name,
+        settings=settings,
+        telemetry=Telemetry(name, settings.otlp_endpoint),
+        identity=WorkloadIdentity(name, keys),
+        keys=keys,
+        bus=open_bus(settings.bus_url),
+        cache=open_cache(settings.cache_url),
+        artifacts=open_artifacts(settings.artifacts()),
+        clock=clock or SystemClock(),
+        authorizer=LocalAuthorizer(),
+    )
+    platform.checks["redis"] = platform.cache.check
+    return platform

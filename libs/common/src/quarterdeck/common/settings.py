@@ -1,0 +1,83 @@
+"""Configuration that every service reads: environment variables `QD_…`, or a file named by `QD_ENV_FILE`."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from quarterdeck.common.constants import SERVICES
+
+# A unix socket's path must fit into the kernel's address structure.
+MAX_SOCKET_PATH = 100
+
+
+class PlatformSettings(BaseSettings):
+    """Where things are. Adapters are chosen by URL; nothing else asks where it runs."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="QD_", env_file=os.environ.get("QD_ENV_FILE"), extra="ignore"
+    )
+
+    data_dir: Path = Field(default=Path(".quarterdeck"), description="Directory of everything that is kept.")
+    database_url: str = Field(
+        default="", description="One service's database; empty: SQLite in `data_dir`, a file a service."
+    )
+    bus_url: str = "memory://"
+    cache_url: str = "memory://"
+    artifacts_url: str = Field(default="", description="Empty: a directory in `data_dir`.")
+    listen: str = Field(default="", description="This service's gRPC address; empty: its unix socket.")
+    peers: dict[str, str] = Field(
+        default_factory=dict, description="gRPC addresses of the other services as JSON; empty: unix sockets."
+    )
+    management_host: str = "127.0.0.1"
+    management_port: int = Field(default=0, description="Port of /health and /metrics; 0: none of its own.")
+    log_level: str = "info"
+    log_format: str = Field(default="json", description="json, or console for people.")
+    otlp_endpoint: str = Field(
+        default="", description="OTLP/gRPC endpoint for traces; empty: traces stay local."
+    )
+    drain_timeout: float = Field(default=300.0, description="Seconds that effects in flight get on shutdown.")
+
+    def database_for(self, service: str) -> str:
+        """Returns the URL of a service's database."""
+        return self.database_url or f"sqlite:///{self.data_dir.absolute() / f'{service}.db'}"
+
+    def artifacts(self) -> str:
+        """Returns the URL of the artifact store."""
+        return self.artifacts_url or f"file://{self.data_dir.absolute() / 'artifacts'}"
+
+    def keys_dir(self) -> Path:
+        """Returns the directory of the services' public keys."""
+        return self.data_dir.absolute() / "keys"
+
+    def address_of(self, service: str) -> str:
+        """Returns the gRPC target of a service, "unix:<path>" or "host:port"."""
+        return self.peers.get(service) or f"unix:{self.sockets_dir() / service}.sock"
+
+    def listen_address(self, service: str) -> str:
+        """Returns the address on which `service` itself listens."""
+        return self.listen or f"unix:{self.sockets_dir() / service}.sock"
+
+    def sockets_dir(self) -> Path:
+        """Returns the 0700 directory of the unix sockets, short enough for the kernel."""
+        wanted = self.data_dir.absolute() / "run"
+        longest = max(len(service) for service in SERVICES) + len("/.sock")
+        if len(str(wanted)) + longest <= MAX_SOCKET_PATH:
+            return wanted
+        short = hashlib.sha256(str(wanted).encode()).hexdigest()[:16]
+        return Path(tempfile.gettempdir()) / f"qd-{os.getuid()}-{short}"
+
+
+def make_private_directory(path: Path) -> None:
+    """Makes `path` with mode 0700. Raises PermissionError if somebody else owns it or can enter it."""
+    path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    status = path.stat()
+    if status.st_uid != os.getuid():
+        raise PermissionError(f"{path} belongs to another user")
+    if status.st_mode & 0o077:
+        path.chmod(0o700)

@@ -1,0 +1,168 @@
+"""Logs, metrics and traces of one service.
+
+Nothing here is global but the log's output format: two services in one process have two
+metric registries and two tracers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import re
+import sys
+from collections.abc import Iterator, Mapping, MutableMapping
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from quarterdeck.common.constants import LOOP_LAG_LIMIT
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import Span, Tracer
+
+# Keys whose values never reach a log, whatever they hold.
+_SECRET_KEY = re.compile(
+    r"token|secret|password|passwd|authorization|api[_-]?key|credential|cookie", re.IGNORECASE
+)
+_SECRET_VALUE = re.compile(r"(?i)\b(bearer\s+)[\w.~+/=-]+|\b(sk-[a-z]*-?)[\w-]{8,}|\b(qd_)[\w-]{16,}")
+_LAG_PERIOD = 0.05
+
+
+def redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Structlog processor: blanks values under secret-like keys, and secret-like text anywhere."""
+    for key, value in event.items():
+        event[key] = _redacted(key, value)
+    return event
+
+
+def _redacted(key: str, value: Any) -> Any:
+    if _SECRET_KEY.search(key) and not isinstance(value, int | float | bool):
+        return "[redacted]"
+    if isinstance(value, str):
+        return _SECRET_VALUE.sub(lambda found: f"{found[1] or found[2] or found[3]}[redacted]", value)
+    if isinstance(value, Mapping):
+        return {str(name): _redacted(str(name), item) for name, item in value.items()}
+    return value
+
+
+def configure_logging(level: str, form: str) -> None:
+    """Sets the process's log format: one JSON object a line, or coloured text for people."""
+    numeric = getattr(logging, level.upper(), logging.INFO)
+    renderer: Any = structlog.processors.JSONRenderer() if form == "json" else structlog.dev.ConsoleRenderer()
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            redact,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(numeric),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
+
+
+class Telemetry:
+    """The instruments of one service."""
+
+    def __init__(self, service: str, otlp_endpoint: str = "") -> None:
+        self.service = service
+        self.registry = CollectorRegistry()
+        self.log = structlog.get_logger(service).bind(service=service)
+        self.rpcs = Counter(
+            "grpc_server_handled_total", "RPCs served.", ["grpc_method", "grpc_code"], registry=self.registry
+        )
+        self.rpc_seconds = Histogram(
+            "grpc_server_handling_seconds",
+            "Time to serve an RPC.",
+            ["grpc_method"],
+            registry=self.registry,
+            buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
+        )
+        self.loop_lag = Histogram(
+            "event_loop_lag_seconds",
+            "How much later than asked the event loop woke.",
+            registry=self.registry,
+            buckets=(0.001, 0.005, 0.01, 0.025, LOOP_LAG_LIMIT, 0.1, 0.25, 1),
+        )
+        self.loop_lag_max = Gauge(
+            "event_loop_lag_max_seconds", "Largest lag since start.", registry=self.registry
+        )
+        self._otlp_endpoint = otlp_endpoint
+        self._tracer: Tracer | None = None
+        self._provider: Any = None
+
+    @property
+    def tracer(self) -> Tracer:
+        """The service's tracer. Spans go to the OTLP endpoint if there is one, and nowhere else."""
+        if self._tracer is None:
+            self._tracer = self._make_tracer()
+        return self._tracer
+
+    def _make_tracer(self) -> Tracer:
+        if not self._otlp_endpoint:
+            from opentelemetry.trace import NoOpTracerProvider
+
+            return NoOpTracerProvider().get_tracer("quarterdeck")
+        from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
+        from opentelemetry.sdk.resources import Resource
+        from opentelemetry.sdk.trace import TracerProvider
+        from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+        self._provider = TracerProvider(
+            resource=Resource.create({"service.name": f"quarterdeck-{self.service}"})
+        )
+        insecure = not self._otlp_endpoint.startswith("https")
+        exporter = OTLPSpanExporter(endpoint=self._otlp_endpoint, insecure=insecure)
+        self._provider.add_span_processor(BatchSpanProcessor(exporter))
+        tracer: Tracer = self._provider.get_tracer("quarterdeck")
+        return tracer
+
+    @contextlib.contextmanager
+    def span(
+        self, name: str, traceparent: str = "", **attributes: str | int | float | bool
+    ) -> Iterator[Span]:
+        """Runs a block in a span; `traceparent` (W3C) makes it a child of a remote one."""
+        from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+        carrier = {"traceparent": traceparent} if traceparent else {}
+        context = TraceContextTextMapPropagator().extract(carrier) if carrier else None
+        with self.tracer.start_as_current_span(name, context=context, attributes=attributes) as span:
+            yield span
+
+    def use_tracer(self, tracer: Tracer) -> None:
+        """Replaces the tracer; for tests and embedders that bring their own."""
+        self._tracer = tracer
+
+    async def watch_loop(self) -> None:
+        """Measures the event loop's lag until cancelled."""
+        loop = asyncio.get_running_loop()
+        largest = 0.0
+        while True:
+            due = loop.time() + _LAG_PERIOD
+            await asyncio.sleep(_LAG_PERIOD)
+            lag = max(0.0, loop.time() - due)
+            self.loop_lag.observe(lag)
+            if lag > largest:
+                largest = lag
+                self.loop_lag_max.set(lag)
+
+    def close(self) -> None:
+        """Flushes spans."""
+        if self._provider is not None:
+            self._provider.shutdown()
+
+
+def current_traceparent() -> str:
+    """Returns the W3C traceparent of the current span, empty when none is recorded."""
+    from opentelemetry.trace import get_current_span
+
+    context = get_current_span().get_span_context()
+    if not context.is_valid:
+        return ""
+    return f"00-{context.trace_id:032x}-{context.span_id:016x}-{int(context.trace_flags):02x}"

@@ -1,0 +1,52 @@
+"""Tenant names to immutable ids, asked of the registry once and remembered."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from quarterdeck.common.errors import InvalidArgument
+from quarterdeck.common.rpc_client import Peer
+from quarterdeck.v1 import resources_pb2, resources_pb2_grpc
+
+# A suspended or removed tenant is noticed after this many seconds.
+FRESH_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class TenantId:
+    """A tenant's name and its UUID."""
+
+    name: str
+    id: str
+    suspended: bool = False
+
+
+class TenantDirectory:
+    """Resolves tenants. An answer outlives the registry's absence: the id of a name never changes."""
+
+    def __init__(self, registry: Peer) -> None:
+        self._registry = registry
+        self._stub = registry.stub(resources_pb2_grpc.RegistryServiceStub)
+        self._known: dict[str, tuple[float, TenantId]] = {}
+
+    async def resolve(self, name: str) -> TenantId:
+        """Returns the tenant. Raises NotFound, or InvalidArgument for an empty name."""
+        if not name:
+            raise InvalidArgument("a tenant is required", field="tenant")
+        asked_at, tenant = self._known.get(name, (0.0, None))
+        if tenant is not None and time.monotonic() - asked_at < FRESH_SECONDS:
+            return tenant
+        from quarterdeck.common.errors import Unavailable
+
+        try:
+            record = await self._registry.call(
+                self._stub.GetTenant, resources_pb2.GetTenantRequest(tenant=name)
+            )
+        except Unavailable:
+            if tenant is not None:
+                return tenant
+            raise
+        tenant = TenantId(record.name, record.id, record.suspended)
+        self._known[name] = (time.monotonic(), tenant)
+        return tenant

@@ -1,0 +1,118 @@
+"""The interceptor: who calls, for whom, what it needs, and how errors travel."""
+
+import grpc
+import pytest
+
+from quarterdeck.common.errors import Conflict, InvalidArgument, PermissionDenied, Unauthenticated
+from quarterdeck.common.identity import Principal, current_call
+from quarterdeck.common.rpc_client import Peer, act_for
+from quarterdeck.common.service import Platform, open_platform
+from quarterdeck.common.settings import PlatformSettings
+from quarterdeck.v1 import memory_pb2, memory_pb2_grpc
+
+ADMIN = Principal("local:admin", ("quarterdeck:platform-admins",))
+
+
+class Servicer(memory_pb2_grpc.MemoryServiceServicer):
+    async def SearchMemory(self, request, context):
+        return memory_pb2.SearchMemoryResponse(
+            items=[memory_pb2.MemoryItem(id=current_call().principal.subject)]
+        )
+
+    async def SaveMemory(self, request, context):
+        raise InvalidArgument(
+            "too many", field="items", hint="send fewer", violations=[("items", "too many")]
+        )
+
+    async def GetMemory(self, request, context):
+        raise RuntimeError("a secret detail")
+
+    async def DeleteMemory(self, request, context):
+        raise Conflict("changed meanwhile", retry_after=1.5)
+
+
+@pytest.fixture
+async def platforms(tmp_path):
+    settings = PlatformSettings(data_dir=tmp_path)
+    memory, gateway, other = (open_platform(n, settings) for n in ("memory", "gateway", "registry"))
+    server = memory.rpc_server(memory_pb2.DESCRIPTOR.services_by_name["MemoryService"])
+    memory_pb2_grpc.add_MemoryServiceServicer_to_server(Servicer(), server.grpc)
+    await server.start()
+    act_for(ADMIN)
+    yield memory, gateway, other
+    act_for(None)
+    await server.stop(0)
+    for platform in (memory, gateway, other):
+        await platform.close()
+
+
+def stub(platform: Platform) -> tuple[Peer, memory_pb2_grpc.MemoryServiceStub]:
+    peer = platform.peer("memory")
+    return peer, peer.stub(memory_pb2_grpc.MemoryServiceStub)
+
+
+async def test_principal_arrives(platforms):
+    peer, memory = stub(platforms[1])
+    answer = await peer.call(memory.SearchMemory, memory_pb2.SearchMemoryRequest(tenant="default"))
+    assert answer.items[0].id == "local:admin"
+
+
+async def test_undeclared_service_is_refused(platforms):
+    peer, memory = stub(platforms[2])
+    with pytest.raises(Unauthenticated) as caught:
+        await peer.call(memory.SearchMemory, memory_pb2.SearchMemoryRequest())
+    assert caught.value.reason == "CallerNotDeclared"
+
+
+async def test_principal_without_role_is_refused(platforms):
+    act_for(Principal("mallory"))
+    peer, memory = stub(platforms[1])
+    with pytest.raises(PermissionDenied, match="mallory may not search memories/search"):
+        await peer.call(memory.SearchMemory, memory_pb2.SearchMemoryRequest(tenant="default"))
+
+
+async def test_no_token_is_refused(platforms):
+    peer, memory = stub(platforms[1])
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await memory.SearchMemory(memory_pb2.SearchMemoryRequest())
+    assert caught.value.code() == grpc.StatusCode.UNAUTHENTICATED
+
+
+async def test_token_for_another_audience_is_refused(platforms):
+    _, memory = stub(platforms[1])
+    token = platforms[1].identity.token("registry")
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await memory.SearchMemory(
+            memory_pb2.SearchMemoryRequest(), metadata=[("authorization", f"Bearer {token}")]
+        )
+    assert caught.value.code() == grpc.StatusCode.UNAUTHENTICATED
+
+
+async def test_a_header_cannot_make_a_service(platforms):
+    act_for(None)
+    _, memory = stub(platforms[1])
+    token = platforms[1].identity.token("memory")
+    metadata = [("authorization", f"Bearer {token}"), ("x-qd-principal", "system:service:registry")]
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await memory.SearchMemory(memory_pb2.SearchMemoryRequest(), metadata=metadata)
+    assert caught.value.code() == grpc.StatusCode.PERMISSION_DENIED
+
+
+async def test_errors_keep_their_details(platforms):
+    peer, memory = stub(platforms[1])
+    with pytest.raises(InvalidArgument) as caught:
+        await peer.call(memory.SaveMemory, memory_pb2.SaveMemoryRequest())
+    error = caught.value
+    assert (error.message, error.field, error.hint) == ("too many", "items", "send fewer")
+    assert error.violations == [("items", "too many")]
+    with pytest.raises(Conflict) as conflict:
+        await peer.call(memory.DeleteMemory, memory_pb2.DeleteMemoryRequest())
+    assert conflict.value.retry_after == pytest.approx(1.5)
+
+
+async def test_our_own_faults_say_nothing_of_the_inside(platforms):
+    peer, memory = stub(platforms[1])
+    with pytest.raises(Exception) as caught:
+        await peer.call(memory.GetMemory, memory_pb2.GetMemoryRequest())
+    assert "secret detail" not in str(caught.value)
+    assert "RuntimeError" in str(caught.value)

@@ -1,0 +1,106 @@
+"""The reconcile loop: workers that take keys from a queue and bring the world in line with them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Hashable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from quarterdeck.controller.metrics import ControllerMetrics
+from quarterdeck.controller.queue import QueueClosed, WorkQueue
+
+K = TypeVar("K", bound=Hashable)
+
+RECONCILE_TIMEOUT = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How a reconcile ended well. `again_after`: look at the key again after so many seconds."""
+
+    again_after: float | None = None
+
+
+DONE = Result()
+
+Reconcile = Callable[[K], Awaitable[Result]]
+
+
+class Controller(Generic[K]):
+    """Runs `reconcile(key)` for every key of a queue.
+
+    `reconcile` reads the present state, acts, and returns a `Result`. It must be safe to
+    repeat. If it raises, or takes longer than `timeout` seconds, the key comes back after
+    its back-off; one key's failures never hold up another's turn.
+
+    Args:
+        name: for metrics and logs.
+        workers: how many keys are reconciled at a time; never the same one twice.
+        log: a structlog logger.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        queue: WorkQueue[K],
+        reconcile: Reconcile[K],
+        *,
+        metrics: ControllerMetrics,
+        log: Any,
+        workers: int = 2,
+        timeout: float = RECONCILE_TIMEOUT,
+    ) -> None:
+        self.name = name
+        self.queue = queue
+        self._reconcile = reconcile
+        self._metrics = metrics
+        self._log = log
+        self._workers = workers
+        self._timeout = timeout
+
+    async def run(self) -> None:
+        """Works until the queue is closed, or this is cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for number in range(self._workers):
+                group.create_task(self._work(), name=f"{self.name}-{number}")
+
+    async def _work(self) -> None:
+        with contextlib.suppress(QueueClosed):
+            while True:
+                key = await self.queue.get()
+                try:
+                    await self._one(key)
+                finally:
+                    self.queue.done(key)
+
+    async def _one(self, key: K) -> None:
+        self._metrics.active.labels(self.name).inc()
+        try:
+            result = await asyncio.wait_for(self._reconcile(key), self._timeout)
+        except Exception as error:
+            delay = self.queue.add_failed(key)
+            self._count("error")
+            self._log.warning(
+                "reconcile.failed", controller=self.name, key=str(key), again_in=delay, error=_text(error)
+            )
+        else:
+            self._succeeded(key, result)
+        finally:
+            self._metrics.active.labels(self.name).dec()
+
+    def _succeeded(self, key: K, result: Result) -> None:
+        self.queue.forget(key)
+        if result.again_after is None:
+            self._count("success")
+            return
+        self.queue.add_after(key, result.again_after)
+        self._count("requeue_after")
+
+    def _count(self, result: str) -> None:
+        self._metrics.reconciles.labels(self.name, result).inc()
+
+
+def _text(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"

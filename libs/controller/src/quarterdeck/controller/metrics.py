@@ -1,0 +1,48 @@
+"""The instruments of queues and controllers, under the names that Kubernetes dashboards know."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+_SECONDS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60)
+
+
+class ControllerMetrics:
+    """Instruments that all controllers of a service share; made once for a registry.
+
+    The label `name` is a queue's, `controller` a controller's; `result` is `success`,
+    `requeue_after` or `error`.
+    """
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.depth = Gauge("workqueue_depth", "Keys that wait for a worker.", ["name"], registry=registry)
+        self.adds = Counter("workqueue_adds_total", "Keys put into the queue.", ["name"], registry=registry)
+        self.retries = Counter(
+            "workqueue_retries_total", "Keys put back after a failure.", ["name"], registry=registry
+        )
+        self.queue_seconds = Histogram(
+            "workqueue_queue_duration_seconds",
+            "Time from a key's entry until a worker took it.",
+            ["name"],
+            registry=registry,
+            buckets=_SECONDS,
+        )
+        self.work_seconds = Histogram(
+            "workqueue_work_duration_seconds",
+            "Time that a worker spent on a key.",
+            ["name"],
+            registry=registry,
+            buckets=_SECONDS,
+        )
+        self.reconciles = Counter(
+            "controller_runtime_reconcile_total",
+            "Reconciles by how they ended.",
+            ["controller", "result"],
+            registry=registry,
+        )
+        self.active = Gauge(
+            "controller_runtime_active_workers",
+            "Workers that reconcile right now.",
+            ["controller"],
+            registry=registry,
+        )

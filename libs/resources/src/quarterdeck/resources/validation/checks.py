@@ -1,0 +1,38 @@
+"""Which checks each kind goes through."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from quarterdeck.resources.errors import FieldError
+from quarterdeck.resources.metadata import Resource
+from quarterdeck.resources.validation import graph, parts, routes, times
+from quarterdeck.resources.validation.expressions import expressions
+from quarterdeck.resources.validation.json_schemas import json_schemas
+
+Check = Callable[[Any], Iterable[FieldError]]
+
+EVERY_KIND: tuple[Check, ...] = (parts.size, times.durations, json_schemas, expressions)
+
+BY_KIND: Mapping[str, tuple[Check, ...]] = {
+    "Workflow": (
+        graph.unknown_targets,
+        graph.unreachable_nodes,
+        graph.dead_edges,
+        graph.unbounded_cycles,
+        graph.finally_is_apart,
+        graph.bodies,
+    ),
+    "Agent": (parts.agent_approvals,),
+    "MCPServer": (parts.server_tools,),
+    "ModelRoute": (parts.route_playbooks,),
+    "Trigger": (times.schedule, routes.route),
+}
+
+
+def validate(resource: Resource) -> list[FieldError]:
+    """Return everything that is wrong with a parsed object; empty when it may be accepted.
+
+    References to other objects are not looked up here; see `references`.
+    """
+    checks = (*BY_KIND.get(resource.kind, ()), *EVERY_KIND)
+    return [error for check in checks for error in check(resource)]

@@ -1,0 +1,74 @@
+"""Schedules, time zones and lengths of time."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from functools import lru_cache
+
+from quarterdeck.resources.durations import duration_seconds
+from quarterdeck.resources.errors import FieldError, join_path
+from quarterdeck.resources.field_errors import closest
+from quarterdeck.resources.metadata import Resource
+from quarterdeck.resources.model import Model
+from quarterdeck.resources.trigger import Trigger
+
+NEVER_ZERO = frozenset(
+    {"timeout", "callTimeout", "expiresAfter", "totalTime", "ttl", "idleTimeout", "maxDelay", "tolerance"}
+)
+"""Fields whose length of time must be more than nothing."""
+
+
+def durations(resource: Resource) -> Iterator[FieldError]:
+    """Limits of time are more than zero."""
+    for path, name, value in _texts(resource.spec, "spec"):
+        if name in NEVER_ZERO and duration_seconds(value) <= 0:
+            yield FieldError(path, "it must be more than 0", "leave it out for no limit of its own")
+
+
+def _texts(model: Model, path: str) -> Iterator[tuple[str, str, str]]:
+    """Yield path, field name and value of every text field, at any depth."""
+    for name, info in type(model).model_fields.items():
+        value, alias = getattr(model, name), info.alias or name
+        here = join_path(path, alias)
+        if isinstance(value, str):
+            yield here, alias, value
+        elif isinstance(value, Model):
+            yield from _texts(value, here)
+        elif isinstance(value, list):
+            for index, item in enumerate(value):
+                if isinstance(item, Model):
+                    yield from _texts(item, f"{here}[{index}]")
+
+
+def schedule(trigger: Trigger) -> Iterator[FieldError]:
+    """The cron schedule and its time zone exist, and it is due some time."""
+    cron = trigger.spec.cron
+    if not cron:
+        return
+    if problem := schedule_problem(cron.schedule):
+        hint = "five fields: minute hour day month weekday, such as '0 9 * * *'"
+        yield FieldError("spec.cron.schedule", problem, hint)
+    if cron.time_zone not in time_zones():
+        hint = closest(cron.time_zone, list(time_zones())) or "an IANA name such as Europe/Rome"
+        yield FieldError("spec.cron.timeZone", f"there is no time zone {cron.time_zone!r}", hint)
+
+
+def schedule_problem(text: str) -> str | None:
+    """Return what is wrong with a cron schedule, None when it is fine."""
+    from croniter import croniter
+    from croniter.croniter import CroniterError
+
+    if len(text.split()) != 5 and not text.startswith("@"):
+        return f"a schedule has five fields, not {len(text.split())}"
+    try:
+        croniter(text, datetime(2024, 1, 1)).get_next(datetime)
+    except (CroniterError, ValueError, KeyError, AttributeError) as error:
+        return f"not a schedule that is ever due: {str(error)[:150]}"
+    return None
+
+
+@lru_cache(maxsize=1)
+def time_zones() -> frozenset[str]:
+    """Return the names of all time zones this machine knows."""
+    from zoneinfo import available_timezones
+
+    return frozenset(available_timezones())

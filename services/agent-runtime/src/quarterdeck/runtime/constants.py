@@ -1,0 +1,41 @@
+"""Numbers and names of the engine that its outside sees."""
+
+# Version of the events and of the fold over them. A worker claims only runs it can fold.
+REDUCER_VERSION = 1
+
+# Refused with a clear error when exceeded (bytes; items).
+MAX_EVENT_BYTES = 64 * 1024
+MAX_STATE_BYTES = 1024 * 1024
+MAX_MAP_ITEMS = 1_000_000
+
+# Children that one statement creates, and inbox rows that one event folds.
+# (A page is built between two turns of the event loop, so it is smaller than the statement allows.)
+CHILD_PAGE = 250
+INBOX_PAGE = 1000
+
+SNAPSHOT_EVERY = 200
+
+# Claims of a run without progress between them before it is quarantined.
+POISON_ATTEMPTS = 3
+
+# Seconds.
+HEARTBEAT_PERIOD = 3.0
+LEASE_SECONDS = 10.0
+SWEEP_PERIOD = 2.0
+ITEM_WAKE_DELAY = 0.05
+PARK_RETRY_FIRST = 1.0
+PARK_RETRY_MOST = 60.0
+HAND_OVER_SECONDS = 2.0
+
+DEFAULT_AGENT_TURNS = 25
+DEFAULT_RETRY_ATTEMPTS = 3
+
+# Bus topics.
+TOPIC_READY = "runs.ready"
+TOPIC_POKE = "runs.poke"
+TOPIC_EVENTS = "runs.events"
+
+# Names of the tools that the platform itself gives to agents.
+TOOL_ASK_PERSON = "ask_person"
+TOOL_SEARCH_MEMORY = "memory_search"
+TOOL_SAVE_MEMORY = "memory_save"

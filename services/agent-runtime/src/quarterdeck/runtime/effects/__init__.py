@@ -1,0 +1,1 @@
+"""Carrying out effects: tools, models, memory. One module a kind."""

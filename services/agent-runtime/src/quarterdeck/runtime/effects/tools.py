@@ -1,0 +1,137 @@
+"""Tool calls through mcp-manager.
+
+The call id is the run's id and the effect's: after a crash the same question is asked again
+and answered with the recorded outcome, so only the manager's or the tool's own death can leave
+an outcome uncertain.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from quarterdeck.common import artifacts, codec
+from quarterdeck.common.artifacts import ArtifactStore
+from quarterdeck.common.clock import Clock
+from quarterdeck.common.constants import INLINE_BYTES
+from quarterdeck.common.errors import DeadlineExceeded, QuarterdeckError, Unavailable
+from quarterdeck.common.identity import Principal
+from quarterdeck.common.rpc_client import Peer, act_for
+from quarterdeck.runtime.definition import Definition
+from quarterdeck.runtime.effects.outcomes import failed, succeeded
+from quarterdeck.runtime.effects.tool_directory import ToolDirectory
+from quarterdeck.runtime.events import Event
+from quarterdeck.runtime.state import Effect, RunState
+from quarterdeck.runtime.unit import RunFacts
+from quarterdeck.v1 import tools_pb2, tools_pb2_grpc
+
+ASK_AGAIN_FIRST, ASK_AGAIN_MOST = 0.1, 5.0
+Status = tools_pb2.ToolOutcome.Status
+
+# How a definite failure is classed: (status of the effect, class of the error).
+_FAILURES = {
+    Status.STATUS_TOOL_ERROR: ("error", "tool"),
+    Status.STATUS_DENIED: ("denied", "policy"),
+    Status.STATUS_NEEDS_APPROVAL: ("needs_approval", "policy"),
+    Status.STATUS_INVALID_ARGUMENTS: ("error", "validation"),
+    Status.STATUS_UNAVAILABLE: ("unavailable", "unavailable"),
+    Status.STATUS_TIMEOUT: ("error", "timeout"),
+    Status.STATUS_CANCELLED: ("error", "cancelled"),
+}
+
+
+class ToolPerformer:
+    """Performs effects of kind "tool"."""
+
+    def __init__(self, manager: Peer, directory: ToolDirectory, store: ArtifactStore, clock: Clock) -> None:
+        self._manager = manager
+        self._stub = manager.stub(tools_pb2_grpc.ToolServiceStub)
+        self._directory = directory
+        self._store = store
+        self._clock = clock
+
+    async def perform(
+        self, facts: RunFacts, definition: Definition, state: RunState, effect: Effect
+    ) -> list[Event]:
+        """See `Performer.perform`."""
+        outcome = await self.call(facts, state, effect, effect.target, effect.arguments)
+        return [await self._event(facts, effect, outcome)]
+
+    async def call(
+        self, facts: RunFacts, state: RunState, effect: Effect, target: dict[str, Any], arguments: Any
+    ) -> tools_pb2.ToolOutcome:
+        """Asks mcp-manager until it gives an outcome; the call id makes asking again harmless."""
+        request = await self._request(facts, state, effect, target, arguments)
+        act_for(Principal(facts.principal["subject"], tuple(facts.principal.get("groups", ()))))
+        delay = ASK_AGAIN_FIRST
+        while True:
+            try:
+                answer: tools_pb2.ToolOutcome = await self._manager.call(self._stub.CallTool, request, None)
+                return answer
+            except (Unavailable, DeadlineExceeded):
+                await self._clock.sleep(delay)
+                delay = min(delay * 2, ASK_AGAIN_MOST)
+            except QuarterdeckError as error:
+                return tools_pb2.ToolOutcome(status=Status.STATUS_INVALID_ARGUMENTS, message=error.message)
+
+    async def _request(
+        self, facts: RunFacts, state: RunState, effect: Effect, target: dict[str, Any], arguments: Any
+    ) -> tools_pb2.CallToolRequest:
+        value = await artifacts.internalise(self._store, facts.tenant_id, arguments)
+        data = codec.dumps(value if value is not None else {})
+        return tools_pb2.CallToolRequest(
+            tenant=facts.tenant,
+            call_id=f"{facts.run_id}:{effect.id}",
+            server=target["server"],
+            tool=target["tool"],
+            arguments_json=data,
+            timeout_seconds=float(target.get("timeout") or 0),
+            run_id=facts.run_id,
+            agent=facts.name if facts.kind == "Agent" else "",
+            workflow=facts.name if facts.kind == "Workflow" else "",
+            principal=facts.principal["subject"],
+            cost_micro_usd=state.spent,
+            approval_id=effect.approval,
+            approved_arguments_hash=codec.digest(value) if effect.approval else "",
+            tool_session=facts.root_run_id,
+        )
+
+    async def _event(self, facts: RunFacts, effect: Effect, outcome: tools_pb2.ToolOutcome) -> Event:
+        if outcome.status == Status.STATUS_OK:
+            return succeeded(effect, await self._result(facts, outcome), ms=round(outcome.duration_ms, 3))
+        if outcome.status == Status.STATUS_UNCERTAIN:
+            return await self._uncertain(facts, effect, outcome)
+        status, kind = _FAILURES.get(outcome.status, ("error", "internal"))
+        more = {"approval_policy": outcome.approval_policy} if status == "needs_approval" else {}
+        details = codec.loads(outcome.result_json) if outcome.result_json else None
+        if details is not None and len(outcome.result_json) < INLINE_BYTES:
+            more["details"] = details
+        return failed(effect, status, kind, outcome.message or kind, **more)
+
+    async def _result(self, facts: RunFacts, outcome: tools_pb2.ToolOutcome) -> Any:
+        if outcome.artifact:
+            return artifacts.reference(outcome.artifact, outcome.artifact_size)
+        if len(outcome.result_json) > INLINE_BYTES:
+            digest = await self._store.put(facts.tenant_id, outcome.result_json)
+            return artifacts.reference(digest, len(outcome.result_json))
+        return codec.loads(outcome.result_json) if outcome.result_json else None
+
+    async def _uncertain(self, facts: RunFacts, effect: Effect, outcome: tools_pb2.ToolOutcome) -> Event:
+        """Adds what the author said to do about it, as it is said now."""
+        tool = await self._directory.find(facts.tenant, effect.target["server"], effect.target["tool"])
+        policy, check = _uncertainty_policy(tool)
+        if policy == "check" and not outcome.server_dead:
+            policy = "ask"
+        return failed(effect, "uncertain", "uncertain", outcome.message, policy=policy, check=check)
+
+
+def _uncertainty_policy(tool: tools_pb2.Tool | None) -> tuple[str, Any]:
+    """Returns (policy, check): the author's word, else a check if there is one, else by the tool's effect."""
+    if tool is None:
+        return "ask", None
+    check = codec.loads(tool.check_json) if tool.check_json else None
+    if tool.on_uncertain:
+        return tool.on_uncertain, check
+    if check is not None:
+        return "check", check
+    harmless = tool.effect in (tools_pb2.TOOL_EFFECT_READ_ONLY, tools_pb2.TOOL_EFFECT_IDEMPOTENT)
+    return ("retry" if harmless else "ask"), None

@@ -1,0 +1,395 @@
+"""Advances one claimed run: decide, commit, perform, and again, until only the outside can bring it on.
+
+The executor is the only writer of its run while it holds the epoch. Events are folded into its
+own copy of the state first and committed together with the intents they lead to; nothing is
+performed before the commit that holds its intent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+import structlog
+
+from quarterdeck.common import artifacts, codec
+from quarterdeck.common.constants import INLINE_BYTES
+from quarterdeck.common.errors import QuarterdeckError
+from quarterdeck.runtime import events as ev
+from quarterdeck.runtime import planner, planner_agent, planner_workflow, unit
+from quarterdeck.runtime.budgets import child_budget
+from quarterdeck.runtime.constants import (
+    INBOX_PAGE,
+    ITEM_WAKE_DELAY,
+    MAX_EVENT_BYTES,
+    MAX_STATE_BYTES,
+    SNAPSHOT_EVERY,
+)
+from quarterdeck.runtime.definition import Definition, WorkflowDefinition
+from quarterdeck.runtime.engine import Engine
+from quarterdeck.runtime.events import Event
+from quarterdeck.runtime.inbox_events import EXPIRY, to_events
+from quarterdeck.runtime.joining import join_children
+from quarterdeck.runtime.lifecycle import timer
+from quarterdeck.runtime.loading import Loaded
+from quarterdeck.runtime.newborn import child_row, start_event
+from quarterdeck.runtime.planning import Decision, NewChild, Planning, ValuesNeeded
+from quarterdeck.runtime.reducer import apply
+from quarterdeck.runtime.state import Effect, RunState, Step
+from quarterdeck.runtime.store.commits import Commit, Committed, Fate, commit
+from quarterdeck.runtime.store.inbox import read_inbox
+from quarterdeck.runtime.store.queue import Claim
+
+log = structlog.get_logger("executor")
+
+# Decisions between two turns of the event loop, and events in one commit at most.
+DECISIONS_PER_TURN = 20
+EVENTS_PER_COMMIT = 500
+
+
+class Fenced(Exception):
+    """Somebody else holds the run; everything this executor knows about it is void."""
+
+
+class Executor:
+    """One run in the hands of one worker."""
+
+    def __init__(self, engine: Engine, claim: Claim, loaded: Loaded, definition: Definition) -> None:
+        self._engine = engine
+        self._claim = claim
+        self._facts = loaded.facts
+        self._row = loaded.row
+        self._state: RunState = loaded.state
+        self._definition = definition
+        self._values: dict[str, Any] = {}
+        self._pending: list[Event] = []
+        self._children: list[NewChild] = []
+        self._cancelled: list[str] = []
+        self._consumed: list[int] = []
+        self._inbox_seen = -1
+        self._committed_seq = loaded.state.seq
+        self._snapshot_seq = loaded.state.seq
+        self._timers_before = set(loaded.state.timers)
+        self._row_state = loaded.row.state
+        self._tasks: dict[str, asyncio.Task[list[Event]]] = {}
+        self._poked = asyncio.Event()
+        self._draining = asyncio.Event()
+
+    def poke(self) -> None:
+        """Something arrived in the run's inbox."""
+        self._poked.set()
+
+    def drain(self) -> None:
+        """Hand the run over as soon as no effect of it is in flight."""
+        self._draining.set()
+        self._poked.set()
+
+    @property
+    def has_effects_in_flight(self) -> bool:
+        """True while something outside is being done for this run."""
+        return bool(self._tasks)
+
+    async def run(self) -> bool:
+        """Advances the run. Returns True when it parked or ended, False when it is to be handed back.
+
+        Raises:
+            Fenced: the run belongs to somebody else now.
+        """
+        try:
+            if self._claim.seq == 0:
+                self._append(start_event(self._row, await self._history()))
+            while True:
+                await self._read_inbox()
+                await self._decide()
+                if await self._commit_and_perform():
+                    return True
+                if self._draining.is_set() and not self._tasks:
+                    return False
+                await self._wait()
+        finally:
+            await self._drop_tasks()
+
+    async def _history(self) -> list[dict[str, Any]]:
+        from quarterdeck.runtime.sessions import history_of
+
+        return await history_of(self._engine, self._facts) if self._facts.session else []
+
+    # -- deciding ------------------------------------------------------------------------------
+
+    async def _decide(self) -> None:
+        """Applies decisions until nothing follows from the state, or a commit is full."""
+        count = 0
+        while len(self._pending) < EVENTS_PER_COMMIT:
+            decision = await self._next_decision()
+            if decision is None:
+                return
+            await self._take(decision)
+            count += 1
+            if count % DECISIONS_PER_TURN == 0:
+                await asyncio.sleep(0)
+
+    async def _next_decision(self) -> Decision | None:
+        while True:
+            planning = self._planning()
+            try:
+                return planner.decide(planning)
+            except ValuesNeeded as needed:
+                for digest in needed.digests:
+                    self._values[digest] = await self._engine.value(self._facts.tenant_id, digest)
+
+    def _planning(self) -> Planning:
+        now = self._engine.clock.now()
+        return Planning(self._definition, self._state, self._values, now, self._engine.new_id)
+
+    async def _take(self, decision: Decision) -> None:
+        for event in decision.events:
+            for ready in await self._enriched(event):
+                self._append(ready)
+        self._children.extend(decision.children)
+        self._cancelled.extend(decision.cancel_runs)
+
+    async def _enriched(self, event: Event) -> list[Event]:
+        """Adds what a decision cannot know: artifacts for large values, and when a question expires."""
+        data = event.data
+        if event.type == ev.APPROVAL_REQUESTED:
+            return self._with_expiry(event)
+        if "output" in data and data["output"] is not None:
+            stored = await self._externalised(data["output"])
+            return [Event(event.type, {**data, "output": stored})]
+        if event.type == ev.EFFECT_INTENT and data.get("arguments") is not None:
+            stored = await self._externalised(data["arguments"])
+            return [Event(event.type, {**data, "arguments": stored})]
+        return [event]
+
+    def _with_expiry(self, event: Event) -> list[Event]:
+        seconds = self._engine.approval_expiry(self._facts.tenant, event.data["policy"])
+        if seconds is None:
+            return [event]
+        due = self._engine.clock.now() + seconds
+        asked = Event(event.type, {**event.data, "expires": due})
+        return [asked, timer(event.data["step"], "expiry", due, EXPIRY + event.data["approval"])]
+
+    async def _externalised(self, value: Any) -> Any:
+        return await artifacts.externalise(self._engine.artifacts, self._facts.tenant_id, value, INLINE_BYTES)
+
+    def _append(self, event: Event) -> None:
+        """Folds an event and holds it for the next commit."""
+        stamped = Event(event.type, event.data, self._engine.clock.now())
+        apply(self._state, stamped)
+        self._pending.append(stamped)
+
+    # -- the inbox -----------------------------------------------------------------------------
+
+    async def _read_inbox(self) -> None:
+        """Turns what arrived into events. Skipped when nothing can have arrived since the last look."""
+        if self._inbox_seen >= 0 and not self._poked.is_set():
+            return
+        self._poked.clear()
+        if self._inbox_seen < 0 and self._claim.seq == 0 and self._row.parent_run_id:
+            # A child that was just created: whatever arrived will show when it parks.
+            self._inbox_seen = 0
+            return
+        run_id = self._facts.run_id
+        rows, counter = await self._engine.database.read(read_inbox, run_id, INBOX_PAGE)
+        fresh = [row for row in rows if row.id not in self._consumed]
+        for event in to_events(self._state, fresh):
+            self._append(event)
+            if event.type == ev.RUN_REPINNED:
+                await self._repin(event.data)
+        self._consumed.extend(row.id for row in fresh)
+        self._inbox_seen = counter
+        if len(rows) == INBOX_PAGE:
+            self._poked.set()
+
+    async def _repin(self, data: dict[str, Any]) -> None:
+        self._facts.closure = data["closure"]
+        facts = self._facts
+        self._definition = await self._engine.definition(
+            facts.tenant_id, facts.closure, facts.kind, facts.name
+        )
+
+    # -- committing ----------------------------------------------------------------------------
+
+    async def _commit_and_perform(self) -> bool:
+        """Commits what is pending, then starts what it allows. Returns True when the run is let go."""
+        finished = bool(self._state.outcome)
+        idle = not self._tasks and not self._wanted_tasks() and len(self._pending) < EVENTS_PER_COMMIT
+        park = idle and not finished and not self._poked.is_set()
+        if self._pending or self._consumed or park or finished:
+            answer = await self._commit(park=park, finished=finished)
+            if finished:
+                self._count_end()
+                return True
+            if park and answer.fate is Fate.DONE:
+                self._engine.keep_state(self._state)
+                return True
+            if answer.fate is Fate.NOT_PARKED:
+                self._poked.set()
+        self._start_tasks()
+        return False
+
+    async def _commit(self, *, park: bool, finished: bool) -> Committed:
+        commit_unit = await self._unit(park=park, finished=finished)
+        now = self._engine.clock.now()
+        answer = await self._engine.database.write(commit, commit_unit, now)
+        self._engine.instruments.commits.labels(answer.fate.value).inc()
+        if answer.fate is Fate.FENCED:
+            raise Fenced(self._facts.run_id)
+        self._engine.instruments.events.inc(len(self._pending))
+        self._engine.live.committed(self._facts.run_id, self._committed_seq + 1, self._pending)
+        self._committed_seq = self._state.seq
+        self._timers_before = set(self._state.timers)
+        self._pending, self._children, self._consumed, self._cancelled = [], [], [], []
+        if commit_unit.snapshot is not None:
+            self._snapshot_seq = self._committed_seq
+        if "state" in commit_unit.run:
+            self._row_state = commit_unit.run["state"]
+        if answer.ready or answer.poke:
+            await self._engine.wake(answer.ready, answer.poke)
+        if commit_unit.timers:
+            self._engine.timers_changed.set()
+        return answer
+
+    async def _unit(self, *, park: bool, finished: bool) -> Commit:
+        facts, state, now = self._facts, self._state, self._engine.clock.now()
+        self._refuse_oversized()
+        made = Commit(
+            run_id=facts.run_id,
+            tenant_id=facts.tenant_id,
+            worker=self._engine.worker,
+            epoch=self._claim.epoch,
+            seq=self._committed_seq,
+            events=self._pending,
+            consumed=self._consumed,
+            timers_cleared=sorted(self._timers_before - set(state.timers)),
+            park_if_inbox=self._inbox_seen if park else None,
+            finished=finished,
+            gate=facts.gate,
+        )
+        unit.side_rows(made, facts, self._pending, state, now)
+        made.children = [await self._child_row(child, now) for child in self._children]
+        made.cancelled = tuple(self._cancelled)
+        made.run = await self._run_columns(park=park, finished=finished, now=now)
+        if finished:
+            told = unit.parent_delivery(facts, state, state.output, ITEM_WAKE_DELAY)
+            made.deliveries = [told] if told else []
+        elif state.seq - self._snapshot_seq >= SNAPSHOT_EVERY:
+            made.snapshot = codec.dumps(state.to_json())
+        return made
+
+    def _refuse_oversized(self) -> None:
+        """Raises if an event or the state is over its limit; the run then fails with that error."""
+        for event in self._pending:
+            size = len(codec.dumps(event.data))
+            if size > MAX_EVENT_BYTES:
+                raise TooLarge(f"event {event.type} has {size} bytes; the limit is {MAX_EVENT_BYTES}")
+        if self._state.seq - self._snapshot_seq >= SNAPSHOT_EVERY:
+            size = len(codec.dumps(self._state.to_json()))
+            if size > MAX_STATE_BYTES:
+                raise TooLarge(f"the run's state has {size} bytes; the limit is {MAX_STATE_BYTES}")
+
+    async def _child_row(self, child: NewChild, now: float) -> dict[str, Any]:
+        budget = child_budget(self._state, child.step)
+        return await child_row(self._engine, self._facts, child, budget, now)
+
+    async def _run_columns(self, *, park: bool, finished: bool, now: float) -> dict[str, Any]:
+        if finished:
+            return unit.finished_row(self._state, now, self._state.output)
+        columns: dict[str, Any] = {}
+        if not self._facts.started:
+            self._facts.started = True
+            columns |= unit.started_row(now)
+        if park:
+            columns |= {"state": "waiting", "reason": unit.waiting_reason(self._state)}
+        elif self._row_state == "waiting" and self._pending:
+            columns |= {"state": "running", "reason": ""}
+        if columns or self._pending:
+            columns |= {"cost": self._state.spent, "tokens": self._state.tokens}
+        if len(self._state.approvals) != self._row.open_approvals or columns:
+            columns["open_approvals"] = len(self._state.approvals)
+        if self._facts.closure != self._row.closure:
+            columns["closure"] = self._facts.closure
+        return columns
+
+    def _count_end(self) -> None:
+        state, facts = self._state, self._facts
+        seconds = self._engine.clock.now() - state.started_at
+        output = state.output
+        self._engine.instruments.run_ended(
+            facts.kind, facts.name, state.outcome, seconds, state.spent, output
+        )
+
+    # -- performing ----------------------------------------------------------------------------
+
+    def _wanted_tasks(self) -> dict[str, tuple[str, Effect | Step | None]]:
+        """Returns what should be at work now and is not: effects, joins of maps, the list of tools."""
+        wanted: dict[str, tuple[str, Effect | Step | None]] = {
+            effect.id: ("effect", effect) for effect in self._state.effects.values()
+        }
+        planning = self._planning()
+        if isinstance(self._definition, WorkflowDefinition):
+            if self._state.phase != "finished":
+                wanted |= {f"join:{s.id}": ("join", s) for s in planner_workflow.joinable_steps(planning)}
+        elif planner_agent.needs_tools(planning):
+            wanted["tools"] = ("tools", None)
+        return {key: value for key, value in wanted.items() if key not in self._tasks}
+
+    def _start_tasks(self) -> None:
+        for key, (kind, subject) in self._wanted_tasks().items():
+            if self._draining.is_set() and kind == "effect":
+                continue
+            work = self._work(kind, subject)
+            self._tasks[key] = asyncio.create_task(work, name=f"{self._facts.run_id}:{key}")
+
+    def _work(self, kind: str, subject: Effect | Step | None) -> Coroutine[Any, Any, list[Event]]:
+        if isinstance(subject, Effect):
+            return self._perform(subject)
+        if isinstance(subject, Step):
+            return join_children(self._engine, self._facts, subject)
+        return self._pin_tools()
+
+    async def _perform(self, effect: Effect) -> list[Event]:
+        performer = self._engine.performers[effect.kind]
+        try:
+            return await performer.perform(self._facts, self._definition, self._state, effect)
+        except QuarterdeckError as error:
+            problem = ev.error_value("internal", error.message, hint=error.hint)
+        except Exception as error:
+            log.exception("effect.failed", run_id=self._facts.run_id, effect=effect.id)
+            problem = ev.error_value("internal", f"{type(error).__name__} while performing {effect.kind}")
+        return [Event(ev.EFFECT_OUTCOME, {"effect": effect.id, "status": "error", "error": problem})]
+
+    async def _pin_tools(self) -> list[Event]:
+        from quarterdeck.runtime.toolbox import pinned_event
+
+        return await pinned_event(self._engine, self._facts)
+
+    async def _wait(self) -> None:
+        """Waits for an outcome, a poke or the order to drain, and takes the outcomes in."""
+        poke = asyncio.create_task(self._poked.wait())
+        try:
+            await asyncio.wait({poke, *self._tasks.values()}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            poke.cancel()
+        for key, task in list(self._tasks.items()):
+            if task.done():
+                del self._tasks[key]
+                for event in task.result():
+                    self._append(await self._stored_outcome(event))
+
+    async def _stored_outcome(self, event: Event) -> Event:
+        """Moves a large result or message into an artifact before anything names it."""
+        for name in ("result", "message"):
+            if event.data.get(name) is not None:
+                event = Event(event.type, {**event.data, name: await self._externalised(event.data[name])})
+        return event
+
+    async def _drop_tasks(self) -> None:
+        for task in self._tasks.values():
+            task.cancel()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+
+class TooLarge(Exception):
+    """An event or the state is over its limit."""

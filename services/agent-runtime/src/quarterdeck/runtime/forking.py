@@ -1,0 +1,165 @@
+"""Forks: a new run from a point in an old one's journal. No effect is repeated."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from sqlalchemy import Connection, Row, insert, update
+
+from quarterdeck.common import codec
+from quarterdeck.common.errors import FailedPrecondition, InvalidArgument
+from quarterdeck.common.ids import uuid7
+from quarterdeck.common.tenants import TenantId
+from quarterdeck.runtime import events as ev
+from quarterdeck.runtime import operations
+from quarterdeck.runtime.engine import Engine
+from quarterdeck.runtime.reducer import fold
+from quarterdeck.runtime.state import RunState
+from quarterdeck.runtime.store import runs
+from quarterdeck.runtime.store.commits import insert_runs
+from quarterdeck.runtime.store.journal import read_events
+from quarterdeck.runtime.tables import JOURNAL, RUN_QUEUE, TIMERS
+
+LONGEST_JOURNAL = 100_000
+
+
+@dataclass(slots=True)
+class Fork:
+    """What a fork keeps and what it will do. `run_id` is empty after a dry run."""
+
+    run_id: str = ""
+    copied: int = 0
+    kept: list[str] = field(default_factory=list)
+    following: list[str] = field(default_factory=list)
+
+
+class Forker:
+    """Makes forks."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def fork(
+        self, tenant: TenantId, run_id: str, before: int, idempotency_key: str, *, dry_run: bool
+    ) -> Fork:
+        """Copies the events before sequence number `before` into a new run.
+
+        Raises:
+            InvalidArgument: there is no such point.
+            FailedPrecondition: an effect, a child run or a question is open at that point.
+        """
+        now = self._engine.clock.now()
+        made: Fork = await self._engine.database.write(
+            fork, tenant, run_id, before, idempotency_key, now, dry_run
+        )
+        if made.run_id:
+            await self._engine.wake([made.run_id], {})
+        return made
+
+
+def fork(
+    connection: Connection,
+    tenant: TenantId,
+    run_id: str,
+    before: int,
+    idempotency_key: str,
+    now: float,
+    dry_run: bool,
+) -> Fork:
+    """See `Forker.fork`; in the caller's transaction."""
+    row = operations.require_run(connection, tenant, run_id)
+    if idempotency_key and not dry_run:
+        earlier = runs.by_idempotency_key(connection, tenant.id, idempotency_key)
+        if earlier is not None:
+            return Fork(run_id=earlier.run_id)
+    if not 2 <= before <= row.current_seq + 1:
+        raise InvalidArgument(f"choose a point from 2 to {row.current_seq + 1}", field="beforeSeq")
+    entries = read_events(connection, tenant.id, run_id, 0, min(before - 1, LONGEST_JOURNAL))
+    state = fold(run_id, (entry.event() for entry in entries))
+    _refuse_open_work(state)
+    plan = Fork(copied=len(entries), kept=_kept(entries), following=sorted(state.steps) or ["(the end)"])
+    if dry_run:
+        return plan
+    plan.run_id = uuid7()
+    _insert(connection, row, plan, entries, idempotency_key, now)
+    _copy_timers(connection, tenant, plan.run_id, state)
+    return plan
+
+
+def _refuse_open_work(state: RunState) -> None:
+    if state.effects:
+        names = ", ".join(sorted(state.effects))
+        raise FailedPrecondition(
+            f"effect {names} is in flight at that point", hint="choose a later or earlier point"
+        )
+    if state.open_children or any(step.children for step in state.steps.values()):
+        raise FailedPrecondition(
+            "child runs are at work at that point", hint="choose a point after they have ended"
+        )
+    if state.outcome:
+        raise FailedPrecondition("the run is over at that point", hint="choose an earlier point")
+
+
+def _kept(entries: list[Any]) -> list[str]:
+    return [entry.event().data["step"] for entry in entries if entry.type == ev.STEP_COMPLETED]
+
+
+def _insert(
+    connection: Connection, row: Row[Any], plan: Fork, entries: list[Any], key: str, now: float
+) -> None:
+    keep = (
+        "tenant_id",
+        "tenant",
+        "kind",
+        "name",
+        "revision",
+        "closure",
+        "labels",
+        "input",
+        "principal",
+        "budget",
+    )
+    values = {name: getattr(row, name) for name in keep}
+    values |= {
+        "run_id": plan.run_id,
+        "root_run_id": plan.run_id,
+        "state": "pending",
+        "forked_from": f"{row.run_id}@{len(entries)}",
+        "idempotency_key": key or None,
+        "created_at": now,
+        "queue_status": "ready",
+        "priority": row.priority or 0,
+    }
+    insert_runs(connection, [values])
+    runs.save_labels(connection, row.tenant_id, plan.run_id, codec.loads(row.labels))
+    copies = [_copied(entry, plan.run_id, row.tenant_id) for entry in entries]
+    connection.execute(insert(JOURNAL), copies)
+    mine = update(RUN_QUEUE).where(RUN_QUEUE.c.run_id == plan.run_id)
+    connection.execute(mine.values(seq=len(entries)))
+
+
+def _copied(entry: Any, run_id: str, tenant_id: str) -> dict[str, Any]:
+    """Copies an event. What an outcome cost was paid by the old run, so the new one begins with its own budget."""
+    event = entry.event()
+    data = {name: value for name, value in event.data.items() if name not in ("cost", "tokens")}
+    if event.type in (ev.CHILD_FINISHED, ev.CHILDREN_PROGRESS):
+        data |= {"cost": 0, "tokens": 0}
+    copied = replace(event, data=data)
+    return {
+        "run_id": run_id,
+        "seq": entry.seq,
+        "tenant_id": tenant_id,
+        "type": copied.type,
+        "data": codec.dumps(copied.data),
+        "at": copied.at,
+    }
+
+
+def _copy_timers(connection: Connection, tenant: TenantId, run_id: str, state: RunState) -> None:
+    rows = [
+        {"run_id": run_id, "timer": name, "tenant_id": tenant.id, "due": timer["due"]}
+        for name, timer in state.timers.items()
+    ]
+    if rows:
+        connection.execute(insert(TIMERS), rows)

@@ -1,0 +1,129 @@
+"""Wires the runtime and serves it."""
+
+from __future__ import annotations
+
+import os
+
+from quarterdeck.common.ids import uuid7
+from quarterdeck.common.service import Platform, Service
+from quarterdeck.common.tenants import TenantDirectory
+from quarterdeck.common.watching import ObjectWatcher, Watched
+from quarterdeck.resources.durations import duration_seconds
+from quarterdeck.runtime.approvals_server import ApprovalServicer
+from quarterdeck.runtime.config import RuntimeSettings
+from quarterdeck.runtime.effects.checks import CheckPerformer
+from quarterdeck.runtime.effects.memory import MemoryPerformer
+from quarterdeck.runtime.effects.models import ModelPerformer
+from quarterdeck.runtime.effects.routes import Routes
+from quarterdeck.runtime.effects.tool_directory import ToolDirectory
+from quarterdeck.runtime.effects.tools import ToolPerformer
+from quarterdeck.runtime.engine import Engine
+from quarterdeck.runtime.instruments import Instruments
+from quarterdeck.runtime.live import LiveEvents
+from quarterdeck.runtime.models_server import ModelServicer
+from quarterdeck.runtime.server import RuntimeServicer
+from quarterdeck.runtime.starting import Starter
+from quarterdeck.runtime.tables import METADATA, WATCHED
+from quarterdeck.runtime.triggers.service import Triggers
+from quarterdeck.runtime.worker import Worker
+from quarterdeck.v1 import (
+    approvals_pb2,
+    approvals_pb2_grpc,
+    models_pb2,
+    models_pb2_grpc,
+    runs_pb2,
+    runs_pb2_grpc,
+)
+
+NAME = "agent-runtime"
+KINDS = ("ModelRoute", "ApprovalPolicy", "Trigger")
+
+
+class AgentRuntime:
+    """The running service. See `quarterdeck.common.service.Service`."""
+
+    name = NAME
+
+    def __init__(self, platform: Platform, settings: RuntimeSettings) -> None:
+        assert platform.database is not None
+        self._platform = platform
+        self._settings = settings
+        self._watcher = ObjectWatcher(platform, platform.database, WATCHED, KINDS, self._on_object)
+        self._routes = Routes(self._watcher, os.environ, platform.telemetry.tracer)
+        self._engine = self._make_engine()
+        # A SQLite file has one runtime only: the directory it lies in is locked.
+        alone = platform.settings.database_for(NAME).startswith("sqlite:")
+        self._worker = Worker(self._engine, platform.bus, concurrency=settings.concurrency, alone=alone)
+        tenants = TenantDirectory(platform.peer("registry"))
+        starter = Starter(self._engine, platform.peer("registry"))
+        self._triggers = Triggers(self._engine, starter, platform.bus, tenants)
+        self._server = platform.rpc_server(
+            runs_pb2.DESCRIPTOR.services_by_name["RuntimeService"],
+            approvals_pb2.DESCRIPTOR.services_by_name["ApprovalService"],
+            models_pb2.DESCRIPTOR.services_by_name["ModelService"],
+        )
+        runtime = RuntimeServicer(self._engine, tenants, starter, self._triggers)
+        runs_pb2_grpc.add_RuntimeServiceServicer_to_server(runtime, self._server.grpc)
+        approvals = ApprovalServicer(self._engine, tenants, self._watcher)
+        approvals_pb2_grpc.add_ApprovalServiceServicer_to_server(approvals, self._server.grpc)
+        models = ModelServicer(self._routes, self._watcher, tenants)
+        models_pb2_grpc.add_ModelServiceServicer_to_server(models, self._server.grpc)
+
+    def _make_engine(self) -> Engine:
+        platform = self._platform
+        assert platform.database is not None
+        live = LiveEvents()
+        directory = ToolDirectory(platform.peer("mcp-manager"), platform.clock)
+        tools = ToolPerformer(platform.peer("mcp-manager"), directory, platform.artifacts, platform.clock)
+        engine = Engine(
+            worker=f"runtime-{uuid7()}",
+            database=platform.database,
+            clock=platform.clock,
+            artifacts=platform.artifacts,
+            performers={
+                "tool": tools,
+                "check": CheckPerformer(tools, platform.artifacts),
+                "memory": MemoryPerformer(platform.peer("memory"), platform.artifacts, platform.clock),
+                "model": ModelPerformer(self._routes, platform.artifacts, live, platform.clock),
+            },
+            tools=directory,
+            live=live,
+            instruments=Instruments(platform.telemetry.registry),
+            approval_expiry=self._approval_expiry,
+            wake=self._wake,
+        )
+        directory.engine = engine
+        return engine
+
+    async def _wake(self, ready: list[str], poke: dict[str, str]) -> None:
+        await self._worker.wake(ready, poke)
+
+    async def _on_object(self, watched: Watched, deleted: bool) -> None:
+        if watched.kind == "Trigger":
+            await self._triggers.on_object(watched, deleted)
+
+    def _approval_expiry(self, tenant: str, policy: str) -> float | None:
+        """Returns how long an approval stays open, by the live policy's word."""
+        watched = self._watcher.get(tenant, "ApprovalPolicy", policy) if policy else None
+        text = watched.spec.get("expiresAfter") if watched else None
+        return duration_seconds(text) if text else self._settings.approval_expires
+
+    async def start(self) -> None:
+        """Follows the registry, listens, and begins to advance runs."""
+        await self._watcher.start()
+        await self._server.start()
+        await self._worker.start()
+        await self._triggers.start()
+
+    async def stop(self, grace: float) -> None:
+        """Drains: hands over what is idle, lets effects in flight end."""
+        await self._triggers.stop()
+        await self._worker.drain(grace)
+        await self._server.stop(min(grace, 1.0))
+        await self._routes.close()
+
+
+async def build(platform: Platform) -> Service:
+    """Opens the database and wires the service. Raises Unavailable if the database cannot be used."""
+    await platform.open_database(METADATA, "quarterdeck.runtime.migrations")
+    return AgentRuntime(platform, RuntimeSettings())

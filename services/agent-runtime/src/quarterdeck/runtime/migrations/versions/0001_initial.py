@@ -1,0 +1,13 @@
+"""The first schema."""
+
+from alembic import op
+
+from quarterdeck.runtime.tables import METADATA
+
+revision = "0001"
+down_revision = None
+
+
+def upgrade() -> None:
+    """Creates every table."""
+    METADATA.create_all(op.get_bind())

@@ -1,0 +1,57 @@
+"""Steps that wait: for time, a signal, or a person."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from quarterdeck.common.clock import parse_rfc3339
+from quarterdeck.resources.durations import duration_seconds
+from quarterdeck.runtime import events as ev
+from quarterdeck.runtime.definition import Node
+from quarterdeck.runtime.lifecycle import timer
+from quarterdeck.runtime.planning import Decision, Planning
+from quarterdeck.runtime.recovery import request_approval
+from quarterdeck.runtime.state import Step
+
+
+def begin_wait(planning: Planning, step: Step, node: Node) -> Decision:
+    """Sets the timer, or listens for the signal; one that came early is taken at once."""
+    body = planning.render(node.template)
+    if body.get("signal"):
+        return _begin_signal(planning, step, body["signal"])
+    due = (
+        parse_rfc3339(body["until"])
+        if body.get("until")
+        else planning.now + duration_seconds(body["duration"])
+    )
+    return Decision([timer(step.id, "wait", due)])
+
+
+def _begin_signal(planning: Planning, step: Step, signal: dict[str, Any]) -> Decision:
+    events = [ev.Event(ev.SIGNAL_AWAITED, {"step": step.id, "name": signal["name"]})]
+    if signal.get("timeout"):
+        events.append(timer(step.id, "timeout", planning.now + duration_seconds(signal["timeout"])))
+    return Decision(events)
+
+
+def take_signal(planning: Planning, step: Step) -> Decision | None:
+    """Takes the oldest signal that the step waits for, if one is there."""
+    name = (step.params or {}).get("signal", "")
+    if name not in planning.state.signals:
+        return None
+    return Decision([ev.Event(ev.SIGNAL_CONSUMED, {"step": step.id, "name": name})])
+
+
+def begin_approval(planning: Planning, step: Step, node: Node) -> Decision:
+    """Asks a person."""
+    body = planning.render(node.template)
+    return request_approval(
+        planning,
+        step,
+        source="node",
+        title=str(body.get("title") or node.name),
+        summary=str(body.get("summary") or ""),
+        data=body.get("data"),
+        policy=str(body.get("policy") or ""),
+        editable=bool(body.get("editable")),
+    )

@@ -1,0 +1,303 @@
+"""What an agent's run does next: the tool loop, as decisions over its transcript. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from quarterdeck.resources.errors import ExpressionError
+from quarterdeck.runtime import events as ev
+from quarterdeck.runtime import lifecycle, recovery
+from quarterdeck.runtime import state as st
+from quarterdeck.runtime.agent_answer import answer_of, repair_message
+from quarterdeck.runtime.agent_tools import PinnedTool, find_tool, pinned_tools
+from quarterdeck.runtime.constants import (
+    TOOL_ASK_PERSON,
+    TOOL_SAVE_MEMORY,
+    TOOL_SEARCH_MEMORY,
+)
+from quarterdeck.runtime.definition import AgentDefinition
+from quarterdeck.runtime.nodes import children, effects
+from quarterdeck.runtime.planning import Decision, Planning
+from quarterdeck.runtime.state import AgentState, Step
+
+MODEL_STEP = "model"
+
+
+def decide(planning: Planning) -> Decision | None:
+    """Returns what follows from the state, or None when the run waits for something outside."""
+    state = planning.state
+    if state.phase == st.FINISHED:
+        return None
+    if state.phase == st.STOPPING:
+        return lifecycle.finish(planning, None) if lifecycle.is_quiet(state) else None
+    error = lifecycle.wanted_stop(state)
+    if error is not None:
+        return lifecycle.stopping(state, error)
+    if needs_tools(planning):
+        return None
+    for step in list(state.steps.values()):
+        decision = _advance(planning, step)
+        if decision is not None:
+            return decision
+    return None if state.steps else _between_steps(planning)
+
+
+def needs_tools(planning: Planning) -> bool:
+    """True until the tools that the model will see are pinned; the executor lists them."""
+    state = planning.state
+    return state.agent is not None and state.agent.tools is None and state.phase == st.FORWARD
+
+
+def _definition(planning: Planning) -> AgentDefinition:
+    definition = planning.definition
+    assert isinstance(definition, AgentDefinition)
+    return definition
+
+
+def _agent(planning: Planning) -> AgentState:
+    agent = planning.state.agent
+    assert agent is not None
+    return agent
+
+
+def _between_steps(planning: Planning) -> Decision:
+    agent = _agent(planning)
+    if not agent.messages:
+        timeout = lifecycle.run_timeout(planning, _definition(planning).timeout)
+        return Decision([*timeout, *_opening(planning)])
+    last = planning.value(agent.messages[-1])
+    if last["role"] == "user":
+        return _ask_model(planning)
+    uses = _tool_uses(last)
+    if uses and all(use["id"] in planning.state.outputs for use in uses):
+        return Decision([ev.Event(ev.MESSAGE_APPENDED, {"results": [use["id"] for use in uses]})])
+    if uses:
+        return Decision([_tool_started(planning, use) for use in uses])
+    return _conclude(planning, last)
+
+
+def _opening(planning: Planning) -> list[ev.Event]:
+    """The session's earlier turns, then this run's input, as messages."""
+    state = planning.state
+    messages = [message for turn in state.history for message in turn["messages"]]
+    value = planning.value(state.input)
+    text = value if isinstance(value, str) else _json_text(value)
+    messages.append(user_message(text))
+    return [ev.Event(ev.MESSAGE_APPENDED, {"message": message}) for message in messages]
+
+
+def _json_text(value: Any) -> str:
+    from quarterdeck.common import codec
+
+    if isinstance(value, dict) and set(value) == {"message"} and isinstance(value["message"], str):
+        return value["message"]
+    return codec.dumps(value).decode()
+
+
+def user_message(text: str) -> dict[str, Any]:
+    """Returns a user's message as the journal keeps it."""
+    return {"role": "user", "content": [{"type": "text", "text": text}]}
+
+
+def _ask_model(planning: Planning) -> Decision:
+    """Begins a model turn, unless a limit is reached."""
+    agent = _agent(planning)
+    problem = _limit_reached(planning)
+    if problem is not None:
+        return lifecycle.stopping(planning.state, problem)
+    step_id = f"{MODEL_STEP}-{agent.turn + 1}"
+    started = ev.Event(ev.STEP_STARTED, {"step": step_id, "node": step_id, "kind": MODEL_STEP})
+    intent = effects.intent(
+        planning, Step(step_id, step_id, MODEL_STEP), "model", _model_target(planning), None
+    )
+    return Decision([started, *intent.events])
+
+
+def _limit_reached(planning: Planning) -> dict[str, Any] | None:
+    state, definition, agent = planning.state, _definition(planning), _agent(planning)
+    if agent.turn >= definition.turns:
+        return ev.error_value("limit", f"the agent took {agent.turn} model turns, its limit", limit="turns")
+    tokens = state.budget.get("tokens")
+    if tokens is not None and state.tokens >= tokens:
+        return ev.error_value("limit", f"{state.tokens} tokens used; the limit is {tokens}", limit="tokens")
+    cost = state.budget.get("cost")
+    if cost is not None and state.spent + state.reserved > cost:
+        message = f"{state.spent / 1e6:.6f} US dollars spent; the budget is {cost / 1e6:.6f}"
+        return ev.error_value("budget", message, limit="cost")
+    return None
+
+
+def _tool_uses(message: dict[str, Any]) -> list[dict[str, Any]]:
+    return [block for block in message["content"] if block["type"] == "toolUse"]
+
+
+def _tool_started(planning: Planning, use: dict[str, Any]) -> ev.Event:
+    step_id = f"{MODEL_STEP}-{_agent(planning).turn}/{use['id']}"
+    params = {"use": use}
+    return ev.Event(ev.STEP_STARTED, {"step": step_id, "node": use["id"], "kind": "use", "params": params})
+
+
+def _conclude(planning: Planning, message: dict[str, Any]) -> Decision:
+    """The model has answered: take the answer, ask for one repair, or fail."""
+    definition, agent = _definition(planning), _agent(planning)
+    value, problem = answer_of(message, definition.output_schema, agent.stop_reason)
+    if not problem:
+        return lifecycle.finish(planning, value)
+    if agent.repaired:
+        error = ev.error_value("validation", f"the answer does not fit the output schema: {problem}")
+        return lifecycle.stopping(planning.state, error)
+    return Decision(
+        [
+            ev.Event(
+                ev.MESSAGE_APPENDED,
+                {"message": repair_message(problem, definition.output_schema or {}), "repair": True},
+            )
+        ]
+    )
+
+
+def _advance(planning: Planning, step: Step) -> Decision | None:
+    try:
+        if step.kind == MODEL_STEP:
+            return _advance_model(planning, step)
+        return _advance_use(planning, step)
+    except ExpressionError as error:
+        return lifecycle.stopping(planning.state, ev.error_value("expression", str(error), step=step.id))
+
+
+def _advance_model(planning: Planning, step: Step) -> Decision | None:
+    if step.status == st.FAILED:
+        return lifecycle.stopping(planning.state, {**(step.error or {}), "step": step.id})
+    if step.status == st.PARKED:
+        return lifecycle.look_again(planning, step)
+    if step.status == st.OPEN:  # retried or resumed
+        return effects.intent(planning, step, "model", _model_target(planning), None)
+    return None
+
+
+def _model_target(planning: Planning) -> dict[str, Any]:
+    route = _definition(planning).spec.get("model") or {}
+    return {
+        "route": route.get("route", "default"),
+        "tier": route.get("tier") or "",
+        "turn": _agent(planning).turn + 1,
+    }
+
+
+def _advance_use(planning: Planning, step: Step) -> Decision | None:
+    if step.status == st.OPEN:
+        return _begin_use(planning, step)
+    if step.status == st.DONE:
+        return Decision([ev.Event(ev.STEP_COMPLETED, {"step": step.id})])
+    if step.status == st.FAILED:
+        return _recover_use(planning, step)
+    if step.status == st.PARKED:
+        return lifecycle.look_again(planning, step)
+    return None
+
+
+def _begin_use(planning: Planning, step: Step) -> Decision:
+    """Turns the model's call into what it stands for: a tool call, a child run, a memory operation, a question."""
+    params = step.params or {}
+    if "target" in params:  # tried before: with the same arguments, or those a person changed
+        return effects.intent(planning, step, _effect_kind(params), params["target"], params["arguments"])
+    use = params["use"]
+    tool = find_tool(pinned_tools(planning), use["name"])
+    if tool is None:
+        return _answer(step, f"there is no tool named {use['name']!r}")
+    if use.get("malformed"):
+        return _answer(step, f"the arguments are not valid JSON: {use['malformed']}")
+    return _BEGIN_USE.get(tool.kind, _begin_tool)(planning, step, tool, use.get("arguments") or {})
+
+
+def _effect_kind(params: dict[str, Any]) -> str:
+    return "memory" if "collection" in params["target"] else "tool"
+
+
+def _answer(step: Step, problem: str) -> Decision:
+    """Tells the model what is wrong with its call; it may do better at its next turn."""
+    return Decision([ev.Event(ev.STEP_COMPLETED, {"step": step.id, "output": {"$error": problem}})])
+
+
+def _begin_tool(planning: Planning, step: Step, tool: PinnedTool, arguments: dict[str, Any]) -> Decision:
+    target = {"server": tool.server, "tool": tool.tool}
+    policy = _approval_policy(planning, tool)
+    if policy and not step.approved:
+        return recovery.request_approval(
+            planning,
+            step,
+            source="tool",
+            title=f"{planning.state.name} wants to call {tool.server}/{tool.tool}",
+            summary="The agent's definition asks for an approval of this tool.",
+            data=arguments,
+            policy=policy,
+            params={"target": target, "arguments": arguments},
+            editable=True,
+        )
+    return effects.intent(planning, step, "tool", target, arguments)
+
+
+def _approval_policy(planning: Planning, tool: PinnedTool) -> str:
+    for rule in _definition(planning).spec.get("approvals") or ():
+        if rule["server"] == tool.server and (not rule.get("names") or tool.tool in rule["names"]):
+            return str(rule["policy"])
+    return ""
+
+
+def _begin_agent(planning: Planning, step: Step, tool: PinnedTool, arguments: dict[str, Any]) -> Decision:
+    return children.one_child(planning, step, "Agent", tool.tool, arguments)
+
+
+def _begin_question(planning: Planning, step: Step, tool: PinnedTool, arguments: dict[str, Any]) -> Decision:
+    return recovery.request_approval(
+        planning,
+        step,
+        source="question",
+        title=str(arguments.get("question") or "A question"),
+        summary=str(arguments.get("context") or ""),
+        data=arguments,
+        policy=str((_definition(planning).spec.get("askPerson") or {}).get("policy") or ""),
+    )
+
+
+def _begin_memory(planning: Planning, step: Step, tool: PinnedTool, arguments: dict[str, Any]) -> Decision:
+    operation = "search" if tool.name == TOOL_SEARCH_MEMORY else "save"
+    collection = str(arguments.get("collection") or "")
+    if collection not in tool.collections:
+        return _answer(step, f"collection must be one of: {', '.join(tool.collections)}")
+    rest = {key: value for key, value in arguments.items() if key != "collection"}
+    return effects.intent(planning, step, "memory", {"collection": collection, "operation": operation}, rest)
+
+
+_BEGIN_USE = {
+    "tool": _begin_tool,
+    "agent": _begin_agent,
+    TOOL_ASK_PERSON: _begin_question,
+    TOOL_SEARCH_MEMORY: _begin_memory,
+    TOOL_SAVE_MEMORY: _begin_memory,
+}
+
+
+def _recover_use(planning: Planning, step: Step) -> Decision:
+    """A failed call is told to the model; an uncertain one follows its policy first."""
+    error = step.error or {}
+    if error.get("status") == "needs_approval":
+        params = step.params or {}
+        return recovery.request_approval(
+            planning,
+            step,
+            source="tool",
+            title=f"{planning.state.name} wants to call {params['target']['server']}/{params['target']['tool']}",
+            summary=error.get("message", ""),
+            data=params.get("arguments"),
+            policy=error.get("approval_policy", ""),
+            params=params,
+            editable=True,
+        )
+    if error.get("status") == "not_done":
+        return recovery.again(planning, step, 0)
+    if error.get("status") == "uncertain":
+        decision = recovery.after_uncertainty(planning, step)
+        if decision is not None:
+            return decision
+    return _answer(step, error.get("message", "failed"))

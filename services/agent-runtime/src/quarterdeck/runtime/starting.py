@@ -1,0 +1,219 @@
+"""Accepting runs: what is pinned, and what idempotency, keys and sessions say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection, Row
+
+from quarterdeck.common import artifacts, codec
+from quarterdeck.common.artifacts import ArtifactStore
+from quarterdeck.common.clock import Clock
+from quarterdeck.common.constants import INLINE_BYTES
+from quarterdeck.common.database import Database
+from quarterdeck.common.errors import AlreadyExists, Conflict, FailedPrecondition, NotFound, Unavailable
+from quarterdeck.common.identity import Principal
+from quarterdeck.common.ids import uuid7
+from quarterdeck.common.rpc_client import Peer
+from quarterdeck.common.tenants import TenantId
+from quarterdeck.runtime.definition import Definition
+from quarterdeck.runtime.engine import Engine
+from quarterdeck.runtime.inputs import check_input
+from quarterdeck.runtime.newborn import run_row
+from quarterdeck.runtime.store import definitions, runs
+from quarterdeck.runtime.store.inbox import Delivery, deliver
+from quarterdeck.v1 import resources_pb2, resources_pb2_grpc
+
+REJECT, JOIN, REPLACE, QUEUE = "reject", "join", "replace", "queue"
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """A wish to start a run."""
+
+    tenant: TenantId
+    kind: str
+    name: str
+    input: Any
+    principal: Principal
+    session: str = ""
+    key: str = ""
+    key_conflict: str = REJECT
+    labels: Mapping[str, str] = field(default_factory=dict)
+    idempotency_key: str = ""
+    priority: int = 0
+    signal: Mapping[str, Any] | None = None
+    trigger: str = ""
+
+
+@dataclass(slots=True)
+class Accepted:
+    """A run that is durable now, and whom to wake."""
+
+    run_id: str
+    created: bool
+    ready: list[str] = field(default_factory=list)
+    poke: dict[str, str] = field(default_factory=dict)
+
+
+class Starter:
+    """Starts runs."""
+
+    def __init__(self, engine: Engine, registry: Peer) -> None:
+        self._engine = engine
+        self._database: Database = engine.database
+        self._artifacts: ArtifactStore = engine.artifacts
+        self._clock: Clock = engine.clock
+        self._registry = registry
+        self._stub = registry.stub(resources_pb2_grpc.RegistryServiceStub)
+
+    async def start(self, wish: Start) -> Accepted:
+        """Accepts a run, or answers with the one that this wish already started.
+
+        Raises:
+            NotFound: no such Workflow or Agent.
+            FailedPrecondition: it has no accepted revision, or the tenant is suspended.
+            InvalidArgument: the input breaks its schema.
+            AlreadyExists: an open run has the key, under the rule `reject`.
+            Conflict: the idempotency key was used for something else.
+        """
+        if wish.tenant.suspended:
+            raise FailedPrecondition(
+                f"tenant {wish.tenant.name} is suspended", hint="resume the tenant first"
+            )
+        closure = await self.newest_closure(wish)
+        definition = await self._engine.definition(wish.tenant.id, closure, wish.kind, wish.name)
+        value = check_input(wish.input, definition.input_schema)
+        row = await self._row(wish, closure, definition, value)
+        accepted = await self._database.write(accept, wish, row, self._clock.now())
+        await self._engine.wake(accepted.ready, accepted.poke)
+        return accepted
+
+    async def _row(self, wish: Start, closure: str, definition: Definition, value: Any) -> dict[str, Any]:
+        stored = await artifacts.externalise(self._artifacts, wish.tenant.id, value, INLINE_BYTES)
+        revisions = await self._engine.revisions(wish.tenant.id, closure)
+        run_id = uuid7()
+        return run_row(
+            run_id=run_id,
+            tenant_id=wish.tenant.id,
+            tenant=wish.tenant.name,
+            kind=wish.kind,
+            name=wish.name,
+            revision=revisions[f"{wish.kind}/{wish.name}"],
+            closure=closure,
+            value=stored,
+            budget=definition.budget,
+            principal={"subject": wish.principal.subject, "groups": list(wish.principal.groups)},
+            labels=wish.labels,
+            priority=wish.priority,
+            now=self._clock.now(),
+            session=wish.session,
+            run_key=wish.key,
+            gate=gate_of(wish),
+            trigger_name=wish.trigger,
+            idempotency_key=wish.idempotency_key or None,
+            request_hash=request_hash(wish),
+        )
+
+    async def newest_closure(self, wish: Start) -> str:
+        """Pins the newest accepted revisions; while the registry is away, those of the last start."""
+        request = resources_pb2.ResolveClosureRequest(tenant=wish.tenant.name, kind=wish.kind, name=wish.name)
+        try:
+            found = await self._registry.call(self._stub.ResolveClosure, request)
+        except Unavailable:
+            return await self._last_closure(wish)
+        if not found.revisions:
+            raise NotFound(f"{wish.kind} {wish.name} has no accepted revision", field="name")
+        specs = [(r.revision, r.kind, r.name, bytes(r.spec_json)) for r in found.revisions]
+        revisions = {f"{kind}/{name}": revision for revision, kind, name, _ in specs}
+        closure = codec.digest(revisions)[:24]
+        if not self._engine.knows_closure(wish.tenant.id, closure):
+            root = (wish.kind, wish.name)
+            await self._database.write(definitions.save_closure, wish.tenant.id, root, specs)
+        return closure
+
+    async def _last_closure(self, wish: Start) -> str:
+        last = await self._database.read(definitions.latest_closure, wish.tenant.id, wish.kind, wish.name)
+        if last is None:
+            raise Unavailable(
+                "the registry is away, and no earlier run pinned this definition", hint="try again"
+            )
+        return last
+
+
+def gate_of(wish: Start) -> str:
+    """Returns the name under which runs wait for each other: a session's turns, or a key that queues."""
+    if wish.session:
+        return f"{wish.tenant.id}/session/{wish.session}"
+    if wish.key:
+        return f"{wish.tenant.id}/key/{wish.kind}/{wish.name}/{wish.key}"
+    return ""
+
+
+def request_hash(wish: Start) -> str:
+    """Returns a hash of what was asked for, to tell a repeat from another request with the same key."""
+    return codec.digest([wish.kind, wish.name, wish.input, wish.session, wish.key, dict(wish.labels)])
+
+
+def accept(connection: Connection, wish: Start, row: dict[str, Any], now: float) -> Accepted:
+    """Inserts the run in the caller's transaction, as keys and sessions allow."""
+    if wish.idempotency_key:
+        earlier = runs.by_idempotency_key(connection, wish.tenant.id, wish.idempotency_key)
+        if earlier is not None:
+            return _repeat(wish, earlier)
+    accepted = Accepted(row["run_id"], created=True)
+    ahead = runs.open_at_gate(connection, row["gate"]) if row["gate"] else []
+    if ahead and wish.key:
+        joined = _resolve_conflict(connection, wish, ahead[0], accepted, now)
+        if joined is not None:
+            return joined
+    row = {**row, "queue_status": "gated" if ahead else "ready"}
+    runs.create_root(connection, row, wish.labels)
+    if wish.signal is not None:
+        _signal(connection, wish, row["run_id"], accepted, now)
+    if not ahead:
+        accepted.ready.append(row["run_id"])
+    return accepted
+
+
+def _repeat(wish: Start, earlier: Row[Any]) -> Accepted:
+    if earlier.request_hash != request_hash(wish):
+        raise Conflict(
+            "this idempotency key was used for another request",
+            field="idempotencyKey",
+            hint=f"use a new key; run {earlier.run_id} has this one",
+            reason="IdempotencyKeyReused",
+        )
+    return Accepted(earlier.run_id, created=False)
+
+
+def _resolve_conflict(
+    connection: Connection, wish: Start, open_run: Row[Any], accepted: Accepted, now: float
+) -> Accepted | None:
+    """Applies the key's rule. Returns the run to answer with, or None to create one behind the open ones."""
+    if wish.key_conflict == REJECT:
+        raise AlreadyExists(
+            f"run {open_run.run_id} with key {wish.key!r} is still open",
+            field="key",
+            hint="wait for it, or choose join, replace or queue",
+        )
+    if wish.key_conflict == JOIN:
+        joined = Accepted(open_run.run_id, created=False)
+        if wish.signal is not None:
+            _signal(connection, wish, open_run.run_id, joined, now)
+        return joined
+    if wish.key_conflict == REPLACE:
+        data = {"reason": f"replaced by {accepted.run_id}", "by": wish.principal.subject}
+        cancel = Delivery(open_run.run_id, wish.tenant.id, "cancel", data, dedup="cancel:replaced")
+        deliver(connection, cancel, now, accepted.ready, accepted.poke)
+    return None
+
+
+def _signal(connection: Connection, wish: Start, run_id: str, accepted: Accepted, now: float) -> None:
+    signal = wish.signal or {}
+    data = {"name": signal["name"], "payload": signal.get("payload")}
+    dedup = f"signal:{signal['id']}" if signal.get("id") else ""
+    delivery = Delivery(run_id, wish.tenant.id, "signal", data, dedup=dedup)
+    deliver(connection, delivery, now, accepted.ready, accepted.poke)

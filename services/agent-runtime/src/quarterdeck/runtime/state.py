@@ -1,0 +1,164 @@
+"""The state of a run: what the fold over its journal gives.
+
+Plain data. Only what is still needed is kept: an ended step leaves its output and, if it can
+be undone, how.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from quarterdeck.runtime.constants import REDUCER_VERSION
+
+# Statuses of a step.
+OPEN = "open"  # nothing was done for it yet
+EFFECT = "effect"  # an effect is in flight
+CHILDREN = "children"  # child runs are at work
+APPROVAL = "approval"  # a person is asked
+WAITING = "waiting"  # a timer, a signal or its own branches
+DELAYED = "delayed"  # a retry is due later
+PARKED = "parked"  # something live is missing
+DONE = "done"  # it has its output; what follows is not decided yet
+FAILED = "failed"  # it has an error; what follows is not decided yet
+
+# Phases of a run.
+FORWARD = "forward"
+STOPPING = "stopping"
+COMPENSATING = "compensating"
+FINALLY = "finally"
+FINISHED = "finished"
+
+
+@dataclass(slots=True)
+class Children:
+    """How far a step's child runs are. `run` is set when there is exactly one."""
+
+    total: int = 0
+    started: int = 0
+    done: int = 0
+    failed: int = 0
+    run: str = ""
+    error: dict[str, Any] | None = None
+    joined: bool = False
+
+    @property
+    def outstanding(self) -> int:
+        """Children that were started and have not ended."""
+        return self.started - self.done - self.failed
+
+
+@dataclass(slots=True)
+class Step:
+    """One visit of a node, one branch of a parallel, one tool use of an agent, or one compensation."""
+
+    id: str
+    node: str
+    kind: str
+    parent: str = ""
+    status: str = OPEN
+    params: Any = None
+    attempt: int = 1
+    parks: int = 0
+    began_at: float = 0.0
+    effect: str = ""
+    approval: str = ""
+    approved: str = ""
+    children: Children | None = None
+    branches: list[str] = field(default_factory=list)
+    timers: list[str] = field(default_factory=list)
+    output: Any = None
+    error: dict[str, Any] | None = None
+    reason: str = ""
+
+
+@dataclass(slots=True)
+class Effect:
+    """An intent whose outcome is not known yet."""
+
+    id: str
+    step: str
+    kind: str
+    target: dict[str, Any]
+    arguments: Any
+    attempt: int
+    reserve: int = 0
+    approval: str = ""
+    # Set while the outcome is uncertain and a check is asked about this earlier effect.
+    checks: str = ""
+
+
+@dataclass(slots=True)
+class AgentState:
+    """The transcript of an agent's run and where its loop stands."""
+
+    messages: list[dict[str, Any]] = field(default_factory=list)
+    turn: int = 0
+    tools: Any = None
+    repaired: bool = False
+    stop_reason: str = ""
+    last_input_tokens: int = 0
+
+
+@dataclass(slots=True)
+class RunState:
+    """Everything the planner may look at."""
+
+    run_id: str = ""
+    version: int = REDUCER_VERSION
+    seq: int = 0
+    kind: str = ""
+    name: str = ""
+    tenant: str = ""
+    session: str = ""
+    labels: dict[str, str] = field(default_factory=dict)
+    started_at: float = 0.0
+    input: Any = None
+    history: list[dict[str, Any]] = field(default_factory=list)
+    phase: str = FORWARD
+    steps: dict[str, Step] = field(default_factory=dict)
+    outputs: dict[str, Any] = field(default_factory=dict)
+    visits: dict[str, int] = field(default_factory=dict)
+    last_node: str = ""
+    undo: list[dict[str, Any]] = field(default_factory=list)
+    effects: dict[str, Effect] = field(default_factory=dict)
+    effect_count: int = 0
+    timers: dict[str, dict[str, Any]] = field(default_factory=dict)
+    approvals: dict[str, str] = field(default_factory=dict)
+    signals: dict[str, list[Any]] = field(default_factory=dict)
+    budget: dict[str, int] = field(default_factory=dict)
+    spent: int = 0
+    reserved: int = 0
+    tokens: int = 0
+    error: dict[str, Any] | None = None
+    handled: dict[str, Any] | None = None
+    stop: dict[str, Any] | None = None
+    cancel: dict[str, Any] | None = None
+    agent: AgentState | None = None
+    outcome: str = ""
+    output: Any = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the state as JSON-like data, for a snapshot."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> RunState:
+        """Reads a snapshot of the same reducer version."""
+        state = cls(**data)
+        state.steps = {key: _step(value) for key, value in data["steps"].items()}
+        state.effects = {key: Effect(**value) for key, value in data["effects"].items()}
+        state.agent = AgentState(**data["agent"]) if data["agent"] else None
+        return state
+
+    @property
+    def open_children(self) -> int:
+        """Child runs that have not ended."""
+        return sum(step.children.outstanding for step in self.steps.values() if step.children)
+
+
+def _step(data: dict[str, Any]) -> Step:
+    step = Step(**data)
+    if data["children"]:
+        step.children = Children(**data["children"])
+    return step

@@ -1,0 +1,1 @@
+"""What the runtime keeps: plain functions over a connection, one module a concern."""

@@ -1,0 +1,58 @@
+"""Rows of approvals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, select, update
+
+from quarterdeck.runtime.tables import APPROVALS, RUNS
+
+
+def get_approval(connection: Connection, tenant_id: str, approval_id: str) -> Row[Any] | None:
+    """Returns an approval, or None."""
+    mine = (APPROVALS.c.approval_id == approval_id) & (APPROVALS.c.tenant_id == tenant_id)
+    return connection.execute(select(APPROVALS).where(mine)).one_or_none()
+
+
+def list_approvals(
+    connection: Connection,
+    tenant_id: str,
+    states: Sequence[str],
+    run_ids: Sequence[str],
+    after: str,
+    limit: int,
+) -> list[Row[Any]]:
+    """Returns a page of approvals, oldest first; of some runs only if `run_ids` is not empty."""
+    query = select(APPROVALS).where(APPROVALS.c.tenant_id == tenant_id, APPROVALS.c.approval_id > after)
+    if states:
+        query = query.where(APPROVALS.c.state.in_(states))
+    if run_ids:
+        query = query.where(APPROVALS.c.run_id.in_(run_ids) | APPROVALS.c.root_run_id.in_(run_ids))
+    return list(connection.execute(query.order_by(APPROVALS.c.approval_id).limit(limit)).all())
+
+
+def decide(connection: Connection, approval_id: str, values: dict[str, Any]) -> bool:
+    """Closes an open approval; False if somebody was quicker."""
+    still_open = (APPROVALS.c.approval_id == approval_id) & (APPROVALS.c.state == "open")
+    return connection.execute(update(APPROVALS).where(still_open).values(**values)).rowcount == 1
+
+
+def count_for_run(connection: Connection, run_id: str) -> int:
+    """Returns how many approvals of a run, or of runs below it, are open."""
+    below = (APPROVALS.c.run_id == run_id) | (APPROVALS.c.root_run_id == run_id)
+    query = select(APPROVALS.c.approval_id).where(below, APPROVALS.c.state == "open")
+    return len(connection.execute(query).all())
+
+
+def withdraw(connection: Connection, run_id: str, now: float) -> None:
+    """Closes the open approvals of a run that is over."""
+    mine = (APPROVALS.c.run_id == run_id) & (APPROVALS.c.state == "open")
+    connection.execute(update(APPROVALS).where(mine).values(state="withdrawn", decided_at=now))
+
+
+def root_of(connection: Connection, run_id: str) -> str:
+    """Returns the run at the top of a run's tree."""
+    root: str | None = connection.execute(select(RUNS.c.root_run_id).where(RUNS.c.run_id == run_id)).scalar()
+    return root or run_id

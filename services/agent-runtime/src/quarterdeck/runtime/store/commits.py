@@ -1,0 +1,231 @@
+"""The one way a run moves on: a fenced append with everything that belongs to it, in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
+
+from quarterdeck.common import codec
+from quarterdeck.runtime.constants import REDUCER_VERSION
+from quarterdeck.runtime.events import Event
+from quarterdeck.runtime.store.inbox import Delivery, deliver
+from quarterdeck.runtime.tables import APPROVALS, INBOX, JOURNAL, RUN_QUEUE, RUNS, SNAPSHOTS, TIMERS
+
+
+class Fate(Enum):
+    """What became of a commit."""
+
+    DONE = "done"
+    # It was appended, but the inbox has moved: the run must not park yet.
+    NOT_PARKED = "not-parked"
+    # Somebody else holds the run now. Nothing was written.
+    FENCED = "fenced"
+
+
+@dataclass(slots=True)
+class Commit:
+    """One append.
+
+    `seq` is the last sequence number before it. `inbox_seen` is the inbox counter that the
+    worker has read up to; parking compares it. `consumed` are ids of inbox rows that these
+    events answer.
+    """
+
+    run_id: str
+    tenant_id: str
+    worker: str
+    epoch: int
+    seq: int
+    events: Sequence[Event] = ()
+    consumed: Sequence[int] = ()
+    timers: Sequence[dict[str, Any]] = ()
+    timers_cleared: Sequence[str] = ()
+    children: Sequence[dict[str, Any]] = ()
+    approvals: Sequence[dict[str, Any]] = ()
+    approvals_closed: dict[str, dict[str, Any]] = field(default_factory=dict)
+    run: dict[str, Any] = field(default_factory=dict)
+    deliveries: Sequence[Delivery] = ()
+    cancel_children: str = ""
+    cancelled: Sequence[str] = ()
+    snapshot: bytes | None = None
+    park_if_inbox: int | None = None
+    finished: bool = False
+    gate: str = ""
+
+
+@dataclass(slots=True)
+class Committed:
+    """The answer: its fate, runs that became ready, and workers to poke as {run_id: worker}."""
+
+    fate: Fate
+    ready: list[str] = field(default_factory=list)
+    poke: dict[str, str] = field(default_factory=dict)
+
+
+_FENCE = (
+    update(RUN_QUEUE)
+    .where(
+        RUN_QUEUE.c.run_id == bindparam("b_run"),
+        RUN_QUEUE.c.epoch == bindparam("b_epoch"),
+        RUN_QUEUE.c.worker == bindparam("b_worker"),
+        RUN_QUEUE.c.seq == bindparam("b_seq"),
+        RUN_QUEUE.c.status == "held",
+    )
+    .values(seq=bindparam("b_next"), attempts=0)
+)
+_APPEND = insert(JOURNAL)
+
+
+def commit(connection: Connection, unit: Commit, now: float) -> Committed:
+    """Appends, if the run is still held under this epoch and nothing was appended meanwhile."""
+    fence = {
+        "b_run": unit.run_id,
+        "b_epoch": unit.epoch,
+        "b_worker": unit.worker,
+        "b_seq": unit.seq,
+        "b_next": unit.seq + len(unit.events),
+    }
+    if connection.execute(_FENCE, fence).rowcount != 1:
+        return Committed(Fate.FENCED)
+    answer = Committed(Fate.DONE)
+    _append(connection, unit)
+    _side_tables(connection, unit)
+    if unit.run:
+        connection.execute(update(RUNS).where(RUNS.c.run_id == unit.run_id).values(**unit.run))
+    if unit.cancel_children or unit.cancelled:
+        _cancel_children(connection, unit, answer, now)
+    for delivery in unit.deliveries:
+        deliver(connection, delivery, now, answer.ready, answer.poke)
+    if unit.finished:
+        _release_finished(connection, unit, answer, now)
+    elif unit.park_if_inbox is not None and not _park(connection, unit):
+        answer.fate = Fate.NOT_PARKED
+    return answer
+
+
+def _append(connection: Connection, unit: Commit) -> None:
+    if not unit.events:
+        return
+    rows = [
+        {
+            "run_id": unit.run_id,
+            "seq": unit.seq + offset,
+            "tenant_id": unit.tenant_id,
+            "type": event.type,
+            "data": codec.dumps(event.data),
+            "at": event.at,
+        }
+        for offset, event in enumerate(unit.events, 1)
+    ]
+    connection.execute(_APPEND, rows)
+
+
+def _side_tables(connection: Connection, unit: Commit) -> None:
+    if unit.consumed:
+        connection.execute(delete(INBOX).where(INBOX.c.id.in_(unit.consumed)))
+    if unit.timers_cleared:
+        mine = TIMERS.c.run_id == unit.run_id
+        connection.execute(delete(TIMERS).where(mine, TIMERS.c.timer.in_(unit.timers_cleared)))
+    if unit.timers:
+        connection.execute(insert(TIMERS), list(unit.timers))
+    if unit.approvals:
+        connection.execute(insert(APPROVALS), list(unit.approvals))
+    for approval_id, values in unit.approvals_closed.items():
+        still_open = (APPROVALS.c.approval_id == approval_id) & (APPROVALS.c.state == "open")
+        connection.execute(update(APPROVALS).where(still_open).values(**values))
+    if unit.children:
+        insert_runs(connection, unit.children)
+    if unit.snapshot is not None:
+        _save_snapshot(connection, unit)
+
+
+def insert_runs(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
+    """Creates runs, each with its place in the queue.
+
+    Args:
+        rows: column values of `runs`, plus `queue_status` and `priority` for the queue.
+    """
+    queue = [
+        {
+            "run_id": row["run_id"],
+            "tenant_id": row["tenant_id"],
+            "status": row["queue_status"],
+            "ready_at": row["created_at"],
+            "priority": row["priority"],
+            "worker": "",
+            "epoch": 0,
+            "attempts": 0,
+            "seq": 0,
+            "inbox": 0,
+            "version": REDUCER_VERSION,
+        }
+        for row in rows
+    ]
+    columns = [{k: v for k, v in row.items() if k not in ("queue_status", "priority")} for row in rows]
+    connection.execute(insert(RUNS), columns)
+    connection.execute(insert(RUN_QUEUE), queue)
+
+
+def _save_snapshot(connection: Connection, unit: Commit) -> None:
+    connection.execute(delete(SNAPSHOTS).where(SNAPSHOTS.c.run_id == unit.run_id))
+    values = {
+        "run_id": unit.run_id,
+        "tenant_id": unit.tenant_id,
+        "seq": unit.seq + len(unit.events),
+        "version": REDUCER_VERSION,
+        "state": unit.snapshot,
+    }
+    connection.execute(insert(SNAPSHOTS).values(**values))
+
+
+def _cancel_children(connection: Connection, unit: Commit, answer: Committed, now: float) -> None:
+    """Tells every open child to stop, or some of them; each passes it on to its own."""
+    open_children = select(RUNS.c.run_id).where(
+        RUNS.c.parent_run_id == unit.run_id, RUNS.c.finished_at.is_(None)
+    )
+    if not unit.cancel_children:
+        open_children = open_children.where(RUNS.c.run_id.in_(unit.cancelled))
+    data = {"reason": unit.cancel_children or "no longer needed", "by": "parent"}
+    for row in connection.execute(open_children).all():
+        cancel = Delivery(row.run_id, unit.tenant_id, "cancel", data, dedup="cancel:parent")
+        deliver(connection, cancel, now, answer.ready, answer.poke)
+
+
+def _release_finished(connection: Connection, unit: Commit, answer: Committed, now: float) -> None:
+    """The run is over: nothing waits in its name any more, and who waited for its gate may go."""
+    connection.execute(delete(RUN_QUEUE).where(RUN_QUEUE.c.run_id == unit.run_id))
+    connection.execute(delete(TIMERS).where(TIMERS.c.run_id == unit.run_id))
+    connection.execute(delete(INBOX).where(INBOX.c.run_id == unit.run_id))
+    if unit.gate:
+        open_gate(connection, unit.gate, answer.ready, now)
+
+
+def open_gate(connection: Connection, gate: str, ready: list[str], now: float) -> None:
+    """Lets the oldest run that waits at a gate go on."""
+    waiting = (
+        select(RUNS.c.run_id)
+        .join(RUN_QUEUE, RUN_QUEUE.c.run_id == RUNS.c.run_id)
+        .where(RUNS.c.gate == gate, RUN_QUEUE.c.status == "gated")
+        .order_by(RUNS.c.run_id)
+        .limit(1)
+    )
+    following = connection.execute(waiting).scalar()
+    if following is not None:
+        go = update(RUN_QUEUE).where(RUN_QUEUE.c.run_id == following)
+        connection.execute(go.values(status="ready", ready_at=now))
+        ready.append(following)
+
+
+def _park(connection: Connection, unit: Commit) -> bool:
+    """Parks the run unless something arrived in its inbox since the worker looked."""
+    mine = (
+        (RUN_QUEUE.c.run_id == unit.run_id)
+        & (RUN_QUEUE.c.epoch == unit.epoch)
+        & (RUN_QUEUE.c.inbox == unit.park_if_inbox)
+    )
+    parked = connection.execute(update(RUN_QUEUE).where(mine).values(status="parked", worker=""))
+    return parked.rowcount == 1

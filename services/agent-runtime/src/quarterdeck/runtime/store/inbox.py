@@ -1,0 +1,95 @@
+"""What comes to a run from outside: signals, decisions, cancels, ended children, due timers.
+
+A delivery bumps a counter on the run's queue row in the same transaction; parking compares
+that counter, so that no delivery is slept through.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from quarterdeck.common import codec
+from quarterdeck.runtime.tables import DELIVERED, INBOX, RUN_QUEUE
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One thing for one run. A `dedup` that was delivered before is dropped. `delay` in seconds."""
+
+    run_id: str
+    tenant_id: str
+    kind: str
+    data: dict[str, Any]
+    dedup: str = ""
+    delay: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class InboxRow:
+    """A delivery as it waits."""
+
+    id: int
+    kind: str
+    data: dict[str, Any]
+    at: float
+
+
+_BUMP = update(RUN_QUEUE).where(RUN_QUEUE.c.run_id == bindparam("b_run")).values(inbox=RUN_QUEUE.c.inbox + 1)
+_WAKE = (
+    update(RUN_QUEUE)
+    .where(RUN_QUEUE.c.run_id == bindparam("b_run"), RUN_QUEUE.c.status == "parked")
+    .values(status="ready", ready_at=bindparam("b_ready"))
+)
+
+
+def deliver(
+    connection: Connection, delivery: Delivery, now: float, ready: list[str], poke: dict[str, str]
+) -> bool:
+    """Puts a delivery into the run's inbox and wakes the run.
+
+    Adds the run to `ready` if it was parked, or its worker to `poke` if it is held.
+    Returns False when the run is over or the delivery came before.
+    """
+    row = connection.execute(
+        select(RUN_QUEUE.c.worker, RUN_QUEUE.c.status).where(RUN_QUEUE.c.run_id == delivery.run_id)
+    ).one_or_none()
+    if row is None or (delivery.dedup and not _first_time(connection, delivery)):
+        return False
+    values = {
+        "run_id": delivery.run_id,
+        "tenant_id": delivery.tenant_id,
+        "kind": delivery.kind,
+        "data": codec.dumps(delivery.data),
+        "at": now,
+    }
+    connection.execute(insert(INBOX).values(**values))
+    connection.execute(_BUMP, {"b_run": delivery.run_id})
+    if row.status == "parked":
+        connection.execute(_WAKE, {"b_run": delivery.run_id, "b_ready": now + delivery.delay})
+        ready.append(delivery.run_id)
+    elif row.status == "held":
+        poke[delivery.run_id] = row.worker
+    return True
+
+
+def _first_time(connection: Connection, delivery: Delivery) -> bool:
+    values = {"run_id": delivery.run_id, "dedup": delivery.dedup, "tenant_id": delivery.tenant_id}
+    try:
+        with connection.begin_nested():
+            connection.execute(insert(DELIVERED).values(**values))
+    except IntegrityError:
+        return False
+    return True
+
+
+def read_inbox(connection: Connection, run_id: str, limit: int) -> tuple[list[InboxRow], int]:
+    """Returns the oldest waiting rows and the inbox counter at this moment."""
+    rows = connection.execute(
+        select(INBOX).where(INBOX.c.run_id == run_id).order_by(INBOX.c.id).limit(limit)
+    ).all()
+    counter = connection.execute(select(RUN_QUEUE.c.inbox).where(RUN_QUEUE.c.run_id == run_id)).scalar()
+    return [InboxRow(r.id, r.kind, codec.loads(r.data), r.at) for r in rows], int(counter or 0)

@@ -1,0 +1,50 @@
+"""Reading journals and snapshots."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, select
+
+from quarterdeck.common import codec
+from quarterdeck.runtime.constants import REDUCER_VERSION
+from quarterdeck.runtime.events import Event
+from quarterdeck.runtime.tables import JOURNAL, SNAPSHOTS
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """One journal entry with its place; `data` is still JSON."""
+
+    seq: int
+    type: str
+    data: bytes
+    at: float
+
+    def event(self) -> Event:
+        """Returns the event itself."""
+        return Event(self.type, codec.loads(self.data), self.at)
+
+
+def read_events(
+    connection: Connection, tenant_id: str, run_id: str, after: int, limit: int
+) -> list[Recorded]:
+    """Returns up to `limit` entries with a sequence number above `after`, in order."""
+    query = (
+        select(JOURNAL.c.seq, JOURNAL.c.type, JOURNAL.c.data, JOURNAL.c.at)
+        .where(JOURNAL.c.run_id == run_id, JOURNAL.c.seq > after, JOURNAL.c.tenant_id == tenant_id)
+        .order_by(JOURNAL.c.seq)
+        .limit(limit)
+    )
+    return [Recorded(row.seq, row.type, row.data, row.at) for row in connection.execute(query).all()]
+
+
+def read_snapshot(connection: Connection, tenant_id: str, run_id: str) -> tuple[int, bytes] | None:
+    """Returns (sequence number, state as JSON) of a snapshot that this reducer can read, or None."""
+    query = select(SNAPSHOTS.c.seq, SNAPSHOTS.c.state).where(
+        SNAPSHOTS.c.run_id == run_id,
+        SNAPSHOTS.c.tenant_id == tenant_id,
+        SNAPSHOTS.c.version == REDUCER_VERSION,
+    )
+    row = connection.execute(query).one_or_none()
+    return None if row is None else (row.seq, row.state)

@@ -1,0 +1,160 @@
+"""Who works on which run: workers hold leases by a heartbeat, runs carry the epoch of their claim."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
+
+from quarterdeck.runtime.constants import POISON_ATTEMPTS, REDUCER_VERSION
+from quarterdeck.runtime.tables import RUN_QUEUE, RUNS, TIMERS, WORKERS
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A run that this worker holds now."""
+
+    run_id: str
+    tenant_id: str
+    epoch: int
+    seq: int
+    attempts: int
+
+
+_CANDIDATES = (
+    select(
+        RUN_QUEUE.c.run_id, RUN_QUEUE.c.tenant_id, RUN_QUEUE.c.epoch, RUN_QUEUE.c.seq, RUN_QUEUE.c.attempts
+    )
+    .where(
+        RUN_QUEUE.c.status == "ready",
+        RUN_QUEUE.c.ready_at <= bindparam("b_now"),
+        RUN_QUEUE.c.version <= REDUCER_VERSION,
+    )
+    .order_by(RUN_QUEUE.c.priority.desc(), RUN_QUEUE.c.ready_at)
+    .limit(bindparam("b_limit"))
+)
+_TAKE = (
+    update(RUN_QUEUE)
+    .where(RUN_QUEUE.c.run_id == bindparam("b_run"), RUN_QUEUE.c.status == "ready")
+    .values(
+        status="held",
+        worker=bindparam("b_worker"),
+        epoch=RUN_QUEUE.c.epoch + 1,
+        attempts=RUN_QUEUE.c.attempts + 1,
+    )
+)
+
+
+def claim(connection: Connection, worker: str, limit: int, now: float) -> tuple[list[Claim], list[str]]:
+    """Takes up to `limit` ready runs, the most urgent first.
+
+    Returns the claims, and the runs that were put into quarantine instead: claimed as often as
+    is allowed without any progress in between.
+    """
+    taken, poisoned = [], []
+    for row in connection.execute(_CANDIDATES, {"b_now": now, "b_limit": limit}).all():
+        if row.attempts >= POISON_ATTEMPTS:
+            quarantine(connection, row.run_id, f"no progress in {row.attempts} attempts")
+            poisoned.append(row.run_id)
+            continue
+        connection.execute(_TAKE, {"b_run": row.run_id, "b_worker": worker})
+        taken.append(Claim(row.run_id, row.tenant_id, row.epoch + 1, row.seq, row.attempts + 1))
+    return taken, poisoned
+
+
+def next_ready_at(connection: Connection) -> float | None:
+    """Returns when the next ready run is due (Unix time), None when there is none."""
+    query = (
+        select(RUN_QUEUE.c.ready_at)
+        .where(RUN_QUEUE.c.status == "ready")
+        .order_by(RUN_QUEUE.c.ready_at)
+        .limit(1)
+    )
+    due: float | None = connection.execute(query).scalar()
+    return due
+
+
+def quarantine(connection: Connection, run_id: str, reason: str) -> None:
+    """Takes a run out of circulation until a person releases it."""
+    mine = update(RUN_QUEUE).where(RUN_QUEUE.c.run_id == run_id)
+    connection.execute(mine.values(status="quarantined", worker=""))
+    connection.execute(update(RUNS).where(RUNS.c.run_id == run_id).values(state="quarantined", reason=reason))
+
+
+def hand_back(connection: Connection, run_id: str, epoch: int, now: float, delay: float = 0.0) -> None:
+    """Gives a held run back; that was no failed attempt."""
+    mine = (RUN_QUEUE.c.run_id == run_id) & (RUN_QUEUE.c.epoch == epoch) & (RUN_QUEUE.c.status == "held")
+    connection.execute(
+        update(RUN_QUEUE).where(mine).values(status="ready", worker="", attempts=0, ready_at=now + delay)
+    )
+
+
+def give_up(connection: Connection, run_id: str, epoch: int, now: float, delay: float) -> None:
+    """Gives a held run back after a failure of ours: the attempt counts towards quarantine."""
+    mine = (RUN_QUEUE.c.run_id == run_id) & (RUN_QUEUE.c.epoch == epoch) & (RUN_QUEUE.c.status == "held")
+    connection.execute(update(RUN_QUEUE).where(mine).values(status="ready", worker="", ready_at=now + delay))
+
+
+def heartbeat(connection: Connection, worker: str, now: float) -> list[str]:
+    """Renews the worker's lease and returns the runs that the database says it holds."""
+    renewed = connection.execute(update(WORKERS).where(WORKERS.c.worker == worker).values(heartbeat_at=now))
+    if renewed.rowcount == 0:
+        connection.execute(insert(WORKERS).values(worker=worker, started_at=now, heartbeat_at=now))
+    held = select(RUN_QUEUE.c.run_id).where(RUN_QUEUE.c.worker == worker, RUN_QUEUE.c.status == "held")
+    return [row.run_id for row in connection.execute(held).all()]
+
+
+def take_over(connection: Connection, now: float, lease: float, *, everybody: bool = False) -> int:
+    """Frees the runs of workers whose lease has run out, and forgets those workers.
+
+    Args:
+        everybody: also of workers whose lease has not: this process is known to be the only one.
+    """
+    dead = select(WORKERS.c.worker)
+    if not everybody:
+        dead = dead.where(WORKERS.c.heartbeat_at < now - lease)
+    names = [row.worker for row in connection.execute(dead).all()]
+    if not names:
+        return 0
+    orphans = (RUN_QUEUE.c.worker.in_(names)) & (RUN_QUEUE.c.status == "held")
+    freed = connection.execute(
+        update(RUN_QUEUE).where(orphans).values(status="ready", worker="", ready_at=now)
+    )
+    connection.execute(delete(WORKERS).where(WORKERS.c.worker.in_(names)))
+    return freed.rowcount
+
+
+def take_due_timers(connection: Connection, now: float, limit: int) -> list[tuple[str, str, str]]:
+    """Removes due timers and returns them as (run id, tenant id, timer)."""
+    query = select(TIMERS).where(TIMERS.c.due <= now).order_by(TIMERS.c.due).limit(limit)
+    due = [(row.run_id, row.tenant_id, row.timer) for row in connection.execute(query).all()]
+    gone = delete(TIMERS).where(TIMERS.c.run_id == bindparam("b_run"), TIMERS.c.timer == bindparam("b_timer"))
+    if due:
+        connection.execute(gone, [{"b_run": run, "b_timer": timer} for run, _, timer in due])
+    return due
+
+
+def next_timer_due(connection: Connection) -> float | None:
+    """Returns when the next timer is due, None when there is none."""
+    due: float | None = connection.execute(select(TIMERS.c.due).order_by(TIMERS.c.due).limit(1)).scalar()
+    return due
+
+
+def current_seq(connection: Connection, run_id: str) -> int:
+    """Returns the last sequence number of an open run's journal."""
+    return int(connection.execute(select(RUN_QUEUE.c.seq).where(RUN_QUEUE.c.run_id == run_id)).scalar_one())
+
+
+def hand_back_stray(connection: Connection, run_id: str, worker: str, now: float) -> None:
+    """Gives back a run that the database says `worker` holds though it does not work on it."""
+    mine = (RUN_QUEUE.c.run_id == run_id) & (RUN_QUEUE.c.worker == worker) & (RUN_QUEUE.c.status == "held")
+    connection.execute(update(RUN_QUEUE).where(mine).values(status="ready", worker="", ready_at=now))
+
+
+def leave(connection: Connection, worker: str, now: float) -> None:
+    """Hands everything back and forgets the worker: it goes in good order."""
+    mine = (RUN_QUEUE.c.worker == worker) & (RUN_QUEUE.c.status == "held")
+    connection.execute(
+        update(RUN_QUEUE).where(mine).values(status="ready", worker="", attempts=0, ready_at=now)
+    )
+    connection.execute(delete(WORKERS).where(WORKERS.c.worker == worker))

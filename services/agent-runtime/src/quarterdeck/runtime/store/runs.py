@@ -1,0 +1,182 @@
+"""Rows of runs: creating, finding, listing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, exists, func, insert, not_, select
+
+from quarterdeck.runtime.store.commits import insert_runs
+from quarterdeck.runtime.tables import RUN_LABELS, RUN_QUEUE, RUNS
+
+OPEN_STATES = ("pending", "running", "waiting", "quarantined")
+
+
+@dataclass(frozen=True, slots=True)
+class RunFilter:
+    """Which runs to list. Empty fields do not filter."""
+
+    kind: str = ""
+    name: str = ""
+    states: Sequence[str] = ()
+    labels: Sequence[LabelTest] = ()
+    session: str = ""
+    key: str = ""
+    parent: str = ""
+    root: str = ""
+    roots_only: bool = False
+    trigger: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelTest:
+    """One requirement on a label: it has one of `values` (any value if empty), or has not."""
+
+    name: str
+    values: Sequence[str] = ()
+    negated: bool = False
+
+
+def create_root(connection: Connection, row: dict[str, Any], labels: Mapping[str, str]) -> None:
+    """Inserts a run that a client or a trigger started. `row` as for `insert_runs`."""
+    insert_runs(connection, [row])
+    save_labels(connection, row["tenant_id"], row["run_id"], labels)
+
+
+def save_labels(connection: Connection, tenant_id: str, run_id: str, labels: Mapping[str, str]) -> None:
+    """Indexes a run's labels."""
+    rows = [
+        {"tenant_id": tenant_id, "name": name, "value": value, "run_id": run_id}
+        for name, value in labels.items()
+    ]
+    if rows:
+        connection.execute(insert(RUN_LABELS), rows)
+
+
+def _with_seq() -> Any:
+    seq = func.coalesce(RUN_QUEUE.c.seq, RUNS.c.last_seq).label("current_seq")
+    joined = RUNS.outerjoin(RUN_QUEUE, RUN_QUEUE.c.run_id == RUNS.c.run_id)
+    return select(RUNS, seq, RUN_QUEUE.c.status.label("queue_status"), RUN_QUEUE.c.priority).select_from(
+        joined
+    )
+
+
+def get_run(connection: Connection, tenant_id: str, run_id: str) -> Row[Any] | None:
+    """Returns a run's row with `current_seq`, `queue_status` and `priority`, or None."""
+    query = _with_seq().where(RUNS.c.run_id == run_id, RUNS.c.tenant_id == tenant_id)
+    return connection.execute(query).one_or_none()
+
+
+def by_idempotency_key(connection: Connection, tenant_id: str, key: str) -> Row[Any] | None:
+    """Returns the run that was started under an idempotency key, or None."""
+    query = _with_seq().where(RUNS.c.tenant_id == tenant_id, RUNS.c.idempotency_key == key)
+    return connection.execute(query).one_or_none()
+
+
+def open_at_gate(connection: Connection, gate: str) -> list[Any]:
+    """Returns the open runs of a session or key, oldest first."""
+    query = _with_seq().where(RUNS.c.gate == gate, RUNS.c.state.in_(OPEN_STATES)).order_by(RUNS.c.run_id)
+    return list(connection.execute(query).all())
+
+
+def list_runs(
+    connection: Connection,
+    tenant_id: str,
+    wanted: RunFilter,
+    *,
+    limit: int,
+    after: str,
+    newest_first: bool,
+) -> list[Any]:
+    """Returns a page of runs in the order of their ids (which is that of their creation)."""
+    query = _with_seq().where(RUNS.c.tenant_id == tenant_id, *_conditions(tenant_id, wanted))
+    if after:
+        query = query.where(RUNS.c.run_id < after if newest_first else RUNS.c.run_id > after)
+    order = RUNS.c.run_id.desc() if newest_first else RUNS.c.run_id.asc()
+    return list(connection.execute(query.order_by(order).limit(limit)).all())
+
+
+def _conditions(tenant_id: str, wanted: RunFilter) -> list[Any]:
+    conditions = [
+        column == value
+        for column, value in (
+            (RUNS.c.kind, wanted.kind),
+            (RUNS.c.name, wanted.name),
+            (RUNS.c.session, wanted.session),
+            (RUNS.c.run_key, wanted.key),
+            (RUNS.c.parent_run_id, wanted.parent),
+            (RUNS.c.root_run_id, wanted.root),
+            (RUNS.c.trigger_name, wanted.trigger),
+        )
+        if value
+    ]
+    if wanted.states:
+        conditions.append(RUNS.c.state.in_(wanted.states))
+    if wanted.roots_only:
+        conditions.append(RUNS.c.parent_run_id == "")
+    return conditions + [_label(tenant_id, test) for test in wanted.labels]
+
+
+def _label(tenant_id: str, test: LabelTest) -> Any:
+    same = [
+        RUN_LABELS.c.tenant_id == tenant_id,
+        RUN_LABELS.c.run_id == RUNS.c.run_id,
+        RUN_LABELS.c.name == test.name,
+    ]
+    if test.values:
+        same.append(RUN_LABELS.c.value.in_(test.values))
+    found = exists().where(and_(*same))
+    return not_(found) if test.negated else found
+
+
+def child_outputs(connection: Connection, parent: str, step: str, after: int, limit: int) -> list[Any]:
+    """Returns a page of a map's results in the order of its items: item_index, state, output, error."""
+    query = (
+        select(RUNS.c.item_index, RUNS.c.run_id, RUNS.c.state, RUNS.c.output, RUNS.c.error)
+        .where(RUNS.c.parent_run_id == parent, RUNS.c.parent_step == step, RUNS.c.item_index > after)
+        .order_by(RUNS.c.item_index)
+        .limit(limit)
+    )
+    return list(connection.execute(query).all())
+
+
+def session_history(
+    connection: Connection, tenant_id: str, session: str, before: str, limit: int
+) -> list[Any]:
+    """Returns the session's last ended turns before a run, oldest first: run_id, input, output."""
+    query = (
+        select(RUNS.c.run_id, RUNS.c.input, RUNS.c.output)
+        .where(
+            RUNS.c.tenant_id == tenant_id,
+            RUNS.c.session == session,
+            RUNS.c.state == "succeeded",
+            RUNS.c.kind == "Agent",
+            RUNS.c.run_id < before,
+        )
+        .order_by(RUNS.c.run_id.desc())
+        .limit(limit)
+    )
+    rows: list[Any] = list(connection.execute(query).all())
+    return rows[::-1]
+
+
+def descendants(connection: Connection, tenant_id: str, run_id: str) -> list[str]:
+    """Returns the ids of every run below one, children before grandchildren."""
+    found: list[str] = []
+    level = [run_id]
+    while level:
+        rows = connection.execute(
+            select(RUNS.c.run_id).where(RUNS.c.tenant_id == tenant_id, RUNS.c.parent_run_id.in_(level))
+        ).all()
+        level = [row.run_id for row in rows]
+        found.extend(level)
+    return found
+
+
+def count_open(connection: Connection, tenant_id: str) -> int:
+    """Returns how many runs of a tenant are not over."""
+    query = select(func.count()).select_from(RUNS)
+    mine = (RUNS.c.tenant_id == tenant_id) & (RUNS.c.state.in_(OPEN_STATES))
+    return int(connection.execute(query.where(mine)).scalar() or 0)

@@ -1,0 +1,204 @@
+"""The engine on a database of its own, for tests and benchmarks."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+
+from quarterdeck.common import codec
+from quarterdeck.common.artifacts import DirectoryArtifacts
+from quarterdeck.common.bus import Bus, InProcessBus
+from quarterdeck.common.clock import Clock, SystemClock
+from quarterdeck.common.database import Database, open_database
+from quarterdeck.common.identity import Principal
+from quarterdeck.common.ids import uuid7
+from quarterdeck.common.tenants import TenantId
+from quarterdeck.runtime import deciding, operations
+from quarterdeck.runtime.engine import Engine, Performer
+from quarterdeck.runtime.instruments import Instruments
+from quarterdeck.runtime.live import LiveEvents
+from quarterdeck.runtime.newborn import run_row
+from quarterdeck.runtime.starting import Start, accept, gate_of, request_hash
+from quarterdeck.runtime.store import approvals, definitions, runs
+from quarterdeck.runtime.store.journal import read_events
+from quarterdeck.runtime.tables import METADATA
+from quarterdeck.runtime.testing.stubs import LocalTool, LocalTools
+from quarterdeck.runtime.worker import Worker
+
+TENANT = TenantId("default", "00000000-0000-7000-8000-000000000001")
+PRINCIPAL = Principal("test:user")
+LONG = 10_000
+
+
+class Harness:
+    """A worker and everything it needs.
+
+    Use as `async with Harness(folder, specs={"Workflow/w": {…}}, tools={"server/tool": f}) as h`.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        specs: Mapping[str, Mapping[str, Any]],
+        tools: Mapping[str, LocalTool] | None = None,
+        performers: Mapping[str, Performer] | None = None,
+        clock: Clock | None = None,
+        bus: Bus | None = None,
+        concurrency: int = 64,
+    ) -> None:
+        self._folder = folder
+        self._specs = specs
+        self._concurrency = concurrency
+        self.clock = clock or SystemClock()
+        self.bus = bus or InProcessBus()
+        self.artifacts = DirectoryArtifacts(folder / "artifacts")
+        self.tools = LocalTools(tools or {}, self.artifacts)
+        self._performers = dict(performers or {})
+        self.database: Database
+        self.engine: Engine
+        self.worker: Worker
+        self._closure = ""
+
+    async def __aenter__(self) -> Harness:
+        """Opens the database and starts the worker."""
+        self.database = await open_database(f"sqlite:///{self._folder / 'runtime.db'}", METADATA)
+        await self._pin()
+        await self.start_worker()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Drains and closes."""
+        await self.worker.drain(1)
+        await self.bus.close()
+        await self.database.close()
+
+    async def start_worker(self) -> None:
+        """Starts a worker that takes over whatever a former one left."""
+        self.engine = Engine(
+            worker=uuid7(),
+            database=self.database,
+            clock=self.clock,
+            artifacts=self.artifacts,
+            performers={"tool": self.tools, **self._performers},
+            tools=self.tools,
+            live=LiveEvents(),
+            instruments=Instruments(CollectorRegistry()),
+            approval_expiry=lambda _tenant, _policy: None,
+            wake=self._wake,
+        )
+        self.worker = Worker(self.engine, self.bus, concurrency=self._concurrency, alone=True)
+        await self.worker.start()
+
+    async def _wake(self, ready: list[str], poke: dict[str, str]) -> None:
+        await self.worker.wake(ready, poke)
+
+    async def _pin(self) -> None:
+        specs = []
+        for key, spec in self._specs.items():
+            kind, name = key.split("/")
+            revision = f"{key}@{codec.digest(spec)[:12]}"
+            specs.append((revision, kind, name, codec.dumps(spec)))
+        root = tuple(next(iter(self._specs)).split("/"))
+        self._closure = await self.database.write(
+            definitions.save_closure, TENANT.id, (root[0], root[1]), specs
+        )
+
+    async def start(self, kind: str, name: str, value: Any = None, **more: Any) -> str:
+        """Starts a run and returns its id. `more` as in `Start`."""
+        wish = Start(TENANT, kind, name, value, PRINCIPAL, **more)
+        definition = await self.engine.definition(TENANT.id, self._closure, kind, name)
+        revisions = await self.engine.revisions(TENANT.id, self._closure)
+        row = run_row(
+            run_id=uuid7(),
+            tenant_id=TENANT.id,
+            tenant=TENANT.name,
+            kind=kind,
+            name=name,
+            revision=revisions[f"{kind}/{name}"],
+            closure=self._closure,
+            value=value,
+            budget=definition.budget,
+            principal={"subject": PRINCIPAL.subject, "groups": []},
+            labels=wish.labels,
+            priority=wish.priority,
+            now=self.clock.now(),
+            session=wish.session,
+            run_key=wish.key,
+            gate=gate_of(wish),
+            idempotency_key=wish.idempotency_key or None,
+            request_hash=request_hash(wish),
+        )
+        accepted = await self.database.write(accept, wish, row, self.clock.now())
+        await self._wake(accepted.ready, accepted.poke)
+        return accepted.run_id
+
+    async def row(self, run_id: str) -> Any:
+        """Returns the run's row."""
+        return await self.database.read(runs.get_run, TENANT.id, run_id)
+
+    async def wait(self, run_id: str, *states: str, timeout: float = 20.0) -> Any:
+        """Waits until the run is in one of `states` (over, by default) and returns its row."""
+        wanted = states or ("succeeded", "failed", "cancelled", "timed-out", "quarantined")
+        async with asyncio.timeout(timeout):
+            while True:
+                row = await self.row(run_id)
+                if row.state in wanted:
+                    return row
+                await asyncio.sleep(0.005)
+
+    async def output(self, run_id: str, timeout: float = 20.0) -> Any:
+        """Waits for the run's success and returns its output."""
+        row = await self.wait(run_id, timeout=timeout)
+        assert row.state == "succeeded", (row.state, row.reason, row.error)
+        value = codec.loads(row.output) if row.output else None
+        from quarterdeck.common.artifacts import internalise
+
+        return await internalise(self.artifacts, TENANT.id, value)
+
+    async def error(self, run_id: str) -> dict[str, Any]:
+        """Waits for the run's end without success and returns its error."""
+        row = await self.wait(run_id)
+        assert row.state != "succeeded", codec.loads(row.output) if row.output else None
+        error: dict[str, Any] = codec.loads(row.error)
+        return error
+
+    async def journal(self, run_id: str) -> list[Any]:
+        """Returns the run's journal as events."""
+        recorded = await self.database.read(read_events, TENANT.id, run_id, 0, LONG)
+        return [entry.event() for entry in recorded]
+
+    async def approvals(self) -> list[Any]:
+        """Returns open approvals, oldest first."""
+        return await self.database.read(approvals.list_approvals, TENANT.id, ["open"], [], "", LONG)
+
+    async def approve(self, approval_id: str, *, yes: bool = True, **more: Any) -> None:
+        """Decides an approval."""
+        vote = deciding.Vote(approval_id, yes, PRINCIPAL.subject, **more)
+        ready: list[str] = []
+        poke: dict[str, str] = {}
+        await self.database.write(deciding.decide, TENANT, vote, self.clock.now(), ready, poke)
+        await self._wake(ready, poke)
+
+    async def cancel(self, run_id: str) -> None:
+        """Asks the run to stop."""
+        woken = await self.database.write(
+            operations.cancel, TENANT, run_id, "test", PRINCIPAL.subject, self.clock.now()
+        )
+        await self._wake(*woken)
+
+    async def signal(self, run_id: str, name: str, payload: Any = None, signal_id: str = "") -> None:
+        """Sends the run a signal."""
+        woken = await self.database.write(
+            operations.signal, TENANT, run_id, name, payload, signal_id, self.clock.now()
+        )
+        await self._wake(*woken)
+
+    async def resume(self, run_id: str, **data: Any) -> None:
+        """Resumes the run."""
+        woken = await self.database.write(operations.resume, TENANT, run_id, data, self.clock.now())
+        await self._wake(*woken)

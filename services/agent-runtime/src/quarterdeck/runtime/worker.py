@@ -1,0 +1,191 @@
+"""A worker: claims ready runs, gives each an executor, renews its lease, fires due timers."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+import structlog
+
+from quarterdeck.common.bus import Bus, Message
+from quarterdeck.common.errors import QuarterdeckError
+from quarterdeck.runtime.constants import (
+    HEARTBEAT_PERIOD,
+    LEASE_SECONDS,
+    SWEEP_PERIOD,
+    TOPIC_POKE,
+    TOPIC_READY,
+)
+from quarterdeck.runtime.engine import Engine
+from quarterdeck.runtime.executor import Executor, Fenced, TooLarge
+from quarterdeck.runtime.failing import fail_run
+from quarterdeck.runtime.loading import load
+from quarterdeck.runtime.store import queue
+from quarterdeck.runtime.timers import TimerLoop
+
+log = structlog.get_logger("worker")
+
+CLAIM_BATCH = 32
+RETRY_DELAY = 0.5
+
+
+class Worker:
+    """Advances runs in this process.
+
+    Args:
+        concurrency: runs that it advances at once; parked ones do not count.
+        alone: no other worker can exist (a database in a locked directory), so runs that a
+            former process held are taken over at once.
+    """
+
+    def __init__(self, engine: Engine, bus: Bus, *, concurrency: int, alone: bool) -> None:
+        self._engine = engine
+        self._bus = bus
+        self._concurrency = concurrency
+        self._alone = alone
+        self._executors: dict[str, Executor] = {}
+        self._runs: dict[str, asyncio.Task[None]] = {}
+        self._loops: list[asyncio.Task[None]] = []
+        self._wake = asyncio.Event()
+        self._draining = False
+        self._timers = TimerLoop(engine)
+
+    async def start(self) -> None:
+        """Begins to claim."""
+        now = self._engine.clock.now()
+        await self._engine.database.write(queue.take_over, now, LEASE_SECONDS, everybody=self._alone)
+        await self._engine.database.write(queue.heartbeat, self._engine.worker, now)
+        await self._bus.subscribe(TOPIC_READY, self._on_ready)
+        await self._bus.subscribe(f"{TOPIC_POKE}.{self._engine.worker}", self._on_poke)
+        for loop in (self._claim_loop, self._heartbeat_loop, self._timers.run):
+            self._loops.append(asyncio.create_task(loop(), name=f"worker-{loop.__name__}"))
+
+    async def wake(self, ready: list[str], poke: dict[str, str]) -> None:
+        """Tells whom it concerns, over the bus. Losing a message costs a sweep, never a run."""
+        for run_id, worker in poke.items():
+            await self._bus.publish(Message(f"{TOPIC_POKE}.{worker}", "", {"run": run_id}))
+        if ready:
+            await self._bus.publish(Message(TOPIC_READY, "", {}))
+
+    async def _on_ready(self, _message: Message) -> None:
+        self._wake.set()
+
+    async def _on_poke(self, message: Message) -> None:
+        executor = self._executors.get(message.data["run"])
+        if executor is not None:
+            executor.poke()
+
+    # -- claiming --------------------------------------------------------------------------------
+
+    async def _claim_loop(self) -> None:
+        while True:
+            try:
+                await self._claim_all()
+                delay = await self._until_next()
+            except QuarterdeckError as error:
+                log.error("worker.claim_failed", reason=error.message)
+                delay = SWEEP_PERIOD
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(delay):
+                    await self._wake.wait()
+            self._wake.clear()
+
+    async def _claim_all(self) -> None:
+        while not self._draining and (room := self._concurrency - len(self._runs)) > 0:
+            now = self._engine.clock.now()
+            batch = min(room, CLAIM_BATCH)
+            claims, poisoned = await self._engine.database.write(queue.claim, self._engine.worker, batch, now)
+            for run_id in poisoned:
+                self._engine.instruments.quarantined.inc()
+                log.error("run.quarantined", run_id=run_id)
+            for claim in claims:
+                self._runs[claim.run_id] = asyncio.create_task(self._advance(claim), name=claim.run_id)
+            self._engine.instruments.held.set(len(self._runs))
+            if len(claims) < batch:
+                return
+
+    async def _until_next(self) -> float:
+        """Returns how long there is nothing to claim, at most a sweep's period."""
+        if len(self._runs) >= self._concurrency:
+            return SWEEP_PERIOD
+        due = await self._engine.database.read(queue.next_ready_at)
+        if due is None:
+            return SWEEP_PERIOD
+        return min(SWEEP_PERIOD, max(0.001, due - self._engine.clock.now()))
+
+    async def _advance(self, claim: queue.Claim) -> None:
+        try:
+            await self._advance_guarded(claim)
+        finally:
+            self._executors.pop(claim.run_id, None)
+            self._runs.pop(claim.run_id, None)
+            self._engine.instruments.held.set(len(self._runs))
+            self._wake.set()
+
+    async def _advance_guarded(self, claim: queue.Claim) -> None:
+        """Runs an executor and decides what becomes of the run when that fails."""
+        database, now = self._engine.database, self._engine.clock.now
+        try:
+            let_go = await self._execute(claim)
+            if not let_go:
+                await database.write(queue.hand_back, claim.run_id, claim.epoch, now())
+        except Fenced:
+            log.warning("run.fenced", run_id=claim.run_id)
+        except TooLarge as error:
+            await fail_run(self._engine, claim, "limit", str(error))
+        except asyncio.CancelledError:
+            raise
+        except Exception:
+            log.exception("run.failed_to_advance", run_id=claim.run_id, attempts=claim.attempts)
+            with contextlib.suppress(QuarterdeckError):
+                await database.write(queue.give_up, claim.run_id, claim.epoch, now(), RETRY_DELAY)
+
+    async def _execute(self, claim: queue.Claim) -> bool:
+        loaded = await load(self._engine, claim)
+        facts = loaded.facts
+        definition = await self._engine.definition(facts.tenant_id, facts.closure, facts.kind, facts.name)
+        executor = Executor(self._engine, claim, loaded, definition)
+        self._executors[claim.run_id] = executor
+        if self._draining:
+            executor.drain()
+        return await executor.run()
+
+    # -- the lease -------------------------------------------------------------------------------
+
+    async def _heartbeat_loop(self) -> None:
+        while True:
+            await asyncio.sleep(HEARTBEAT_PERIOD)
+            try:
+                await self._renew()
+            except QuarterdeckError as error:
+                log.error("worker.heartbeat_failed", reason=error.message)
+
+    async def _renew(self) -> None:
+        """Renews the lease, frees dead workers' runs, and gives back what nobody here works on."""
+        database, now = self._engine.database, self._engine.clock.now()
+        held = await database.write(queue.heartbeat, self._engine.worker, now)
+        freed = await database.write(queue.take_over, now, LEASE_SECONDS)
+        if freed:
+            log.warning("worker.took_over", runs=freed)
+            self._wake.set()
+        for run_id in set(held) - self._runs.keys():
+            await database.write(queue.hand_back_stray, run_id, self._engine.worker, now)
+            self._wake.set()
+
+    # -- the end ---------------------------------------------------------------------------------
+
+    async def drain(self, timeout: float) -> None:
+        """Stops claiming, hands over what is idle at once and the rest when its effects have ended."""
+        self._draining = True
+        for executor in list(self._executors.values()):
+            executor.drain()
+        running = list(self._runs.values())
+        if running:
+            _, late = await asyncio.wait(running, timeout=timeout)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+        for loop in self._loops:
+            loop.cancel()
+        await asyncio.gather(*self._loops, return_exceptions=True)
+        await self._engine.database.write(queue.leave, self._engine.worker, self._engine.clock.now())

@@ -1,0 +1,1 @@
+"""The only door: REST, gRPC, SSE, AG-UI and webhooks."""

@@ -1,0 +1,314 @@
+"""A run's journal as AG-UI events. Pure: journal events in, protocol events out.
+
+Every output has an id, so that a client that comes back misses nothing and sees nothing twice:
+
+- `<seq>.<n>`: the n-th output of the journal event with that sequence number;
+- `<seq>~<n>`: text that streams live after that journal event, n characters of it so far.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ag_ui.core import (
+    BaseEvent,
+    CustomEvent,
+    Interrupt,
+    RunErrorEvent,
+    RunFinishedCancelledOutcome,
+    RunFinishedEvent,
+    RunFinishedInterruptOutcome,
+    RunStartedEvent,
+    StepFinishedEvent,
+    StepStartedEvent,
+    TextMessageContentEvent,
+    TextMessageEndEvent,
+    TextMessageStartEvent,
+    ToolCallArgsEvent,
+    ToolCallEndEvent,
+    ToolCallResultEvent,
+    ToolCallStartEvent,
+)
+from ag_ui.encoder import EventEncoder
+
+from quarterdeck.common.errors import InvalidArgument
+from quarterdeck.gateway.constants import LAST_EVENT_HEADER
+
+PROTOCOL_VERSION = "1.0"
+_ID = re.compile(r"(\d+)([.~])(\d+)")
+_ENCODER = EventEncoder()
+
+# Passed on under their own names: AG-UI has no event for them.
+CUSTOM_TYPES = frozenset(
+    {
+        "approval.requested",
+        "approval.decided",
+        "children.started",
+        "children.progress",
+        "context.compacted",
+        "run.parked",
+        "run.resumed",
+        "signal.awaited",
+        "tool.progress",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Position:
+    """Where a client's stream broke off."""
+
+    seq: int = 0
+    output: int = -1
+    streamed: int = 0
+
+    @classmethod
+    def parse(cls, text: str) -> Position:
+        """Reads an event's id; empty is the beginning. Raises InvalidArgument."""
+        if not text:
+            return cls()
+        found = _ID.fullmatch(text)
+        if found is None:
+            raise InvalidArgument(
+                f"{text!r} is not the id of an AG-UI event",
+                field=LAST_EVENT_HEADER,
+                hint="send the id of the last event",
+            )
+        seq, number = int(found[1]), int(found[3])
+        return cls(seq, number) if found[2] == "." else cls.after(seq, number)
+
+    @classmethod
+    def after(cls, seq: int, streamed: int = 0) -> Position:
+        """Returns the position behind every output of a journal event."""
+        return cls(seq, 1_000_000_000, streamed)
+
+
+@dataclass(slots=True)
+class Speech:
+    """The message that a model turn is saying."""
+
+    id: str
+    # Characters that were sent.
+    sent: int = 0
+    opened: bool = False
+    # False once a part of the live text was missed: the rest comes with the journal.
+    live: bool = True
+
+
+@dataclass(slots=True)
+class Mapper:
+    """Maps one run's events.
+
+    Args:
+        run_id: the run in the protocol; a client may have chosen it.
+        thread_id: the session.
+        since: outputs up to here were seen already.
+    """
+
+    run_id: str
+    thread_id: str
+    since: Position = field(default_factory=Position)
+    finished: bool = False
+    _seq: int = 0
+    _is_agent: bool = False
+    _steps: list[str] = field(default_factory=list)
+    _speech: Speech | None = None
+    _tools: dict[str, str] = field(default_factory=dict)
+
+    def feed(self, seq: int, kind: str, data: dict[str, Any], at: int | None = None) -> Iterator[str]:
+        """Yields the encoded outputs of one event. `seq` is 0 for live deltas, `at` milliseconds."""
+        if seq == 0:
+            yield from self._live(kind, data, at)
+            return
+        self._seq = seq
+        for number, event in enumerate(self._outputs(kind, data)):
+            if event is not None and (seq, number) > (self.since.seq, self.since.output):
+                yield _encode(f"{seq}.{number}", event, at)
+        if seq == self.since.seq and self.since.streamed and self._speech is not None:
+            self._speech = Speech(self._speech.id, self.since.streamed, opened=True, live=False)
+
+    def continued(self) -> Iterator[str]:
+        """Yields the beginning of a run of the protocol that goes on with an interrupted one."""
+        self._steps = []
+        yield _encode("", self._begun(), None)
+
+    def interrupted(self, interrupts: Sequence[Interrupt]) -> Iterator[str]:
+        """Yields the end of a stream whose run waits for somebody."""
+        outputs = [*self._closing(), self._finished(outcome=_interrupt(interrupts))]
+        for number, event in enumerate(outputs):
+            if event is not None:
+                yield _encode(f"{self._seq}.{900 + number}", event, None)
+
+    def _live(self, kind: str, data: dict[str, Any], at: int | None) -> Iterator[str]:
+        if kind == "model.delta":
+            yield from self._delta(str(data.get("text", "")), data.get("offset"), at)
+        elif kind in CUSTOM_TYPES:
+            yield _encode("", CustomEvent(name=kind, value=data), at)
+
+    def _delta(self, text: str, offset: int | None, at: int | None) -> Iterator[str]:
+        speech = self._speech
+        if speech is None or not text or not speech.live:
+            return
+        if offset is not None and offset != speech.sent:
+            speech.live = False  # a part was missed; it comes with the journal
+            return
+        if not speech.opened:
+            speech.opened = True
+            yield _encode(f"{self._seq}~0", TextMessageStartEvent(message_id=speech.id), at)
+        speech.sent += len(text)
+        content = TextMessageContentEvent(message_id=speech.id, delta=text)
+        yield _encode(f"{self._seq}~{speech.sent}", content, at)
+
+    def _outputs(self, kind: str, data: dict[str, Any]) -> list[BaseEvent | None]:
+        """Returns the outputs of a journal event; None keeps the number of one that is not due."""
+        handler = _HANDLERS.get(kind)
+        if handler is not None:
+            return handler(self, data)
+        return [CustomEvent(name=kind, value=data)] if kind in CUSTOM_TYPES else []
+
+    def _run_started(self, data: dict[str, Any]) -> list[BaseEvent | None]:
+        self._is_agent = data.get("kind") == "Agent"
+        self.thread_id = self.thread_id or str(data.get("session") or self.run_id)
+        return [self._begun()]
+
+    def _begun(self) -> RunStartedEvent:
+        return RunStartedEvent(
+            thread_id=self.thread_id, run_id=self.run_id, protocol_version=PROTOCOL_VERSION
+        )
+
+    def _step_started(self, data: dict[str, Any]) -> list[BaseEvent | None]:
+        self._steps.append(data["step"])
+        return [StepStartedEvent(step_name=data["step"])]
+
+    def _step_ended(self, data: dict[str, Any]) -> list[BaseEvent | None]:
+        if data["step"] not in self._steps:
+            return []
+        self._steps.remove(data["step"])
+        return [StepFinishedEvent(step_name=data["step"])]
+
+    def _intent(self, data: dict[str, Any]) -> list[BaseEvent | None]:
+        if data["kind"] == "model":
+            return self._speak(f"{self.run_id}/{data['effect']}")
+        if self._is_agent or data["kind"] != "tool":
+            return []
+        target = data["target"]
+        call = f"{self.run_id}/{data['effect']}"
+        self._tools[data["effect"]] = call
+        return _tool_call(call, f"{target['server']}/{target['tool']}", data.get("arguments"), None)
+
+    def _speak(self, message_id: str) -> list[BaseEvent | None]:
+        """Begins a model turn; a turn that is tried again says its text from the start."""
+        ending = self._hush()
+        self._speech = Speech(message_id)
+        return [ending]
+
+    def _hush(self) -> BaseEvent | None:
+        speech, self._speech = self._speech, None
+        return TextMessageEndEvent(message_id=speech.id) if speech is not None and speech.opened else None
+
+    def _outcome(self, data: dict[str, Any]) -> list[BaseEvent | None]:
+        call = self._tools.pop(data["effect"], None)
+        if call is None:
+            return []
+        result = data["result"] if data["status"] == "ok" else data.get("error")
+        return [_tool_result(call, result)]
+
+    def _message(self, data: dict[str, Any]) -> list[BaseEvent | None]:
+        message = data["message"]
+        if "content" not in message:  # too large to be inline: the client may fetch it
+            return [self._hush(), CustomEvent(name="message.artifact", value=message)]
+        blocks = message["content"]
+        if message["role"] != "assistant":
+            return [
+                _tool_result(block["toolUseId"], block.get("content"))
+                for block in blocks
+                if block["type"] == "toolResult"
+            ]
+        text = "".join(block["text"] for block in blocks if block["type"] == "text")
+        said, message_id = self._said(text)
+        calls = [
+            event
+            for block in blocks
+            if block["type"] == "toolUse"
+            for event in _tool_call(block["id"], block["name"], block.get("arguments"), message_id)
+        ]
+        return [*said, *calls]
+
+    def _said(self, text: str) -> tuple[list[BaseEvent | None], str]:
+        """Returns the outputs that complete the message: all of it, or what was not streamed."""
+        speech = self._speech or Speech(f"{self.run_id}/{self._seq}")
+        self._speech = None
+        if not text and not speech.opened:
+            return [None, None, None], speech.id
+        start = None if speech.opened else TextMessageStartEvent(message_id=speech.id)
+        rest = text[speech.sent :]
+        content = TextMessageContentEvent(message_id=speech.id, delta=rest) if rest else None
+        return [start, content, TextMessageEndEvent(message_id=speech.id)], speech.id
+
+    def _closing(self) -> list[BaseEvent | None]:
+        """Ends what is open, since a run may not finish around it."""
+        steps: list[BaseEvent | None] = [StepFinishedEvent(step_name=step) for step in self._steps]
+        self._steps = []
+        return [self._hush(), *steps]
+
+    def _finished(self, **more: Any) -> RunFinishedEvent:
+        self.finished = True
+        return RunFinishedEvent(thread_id=self.thread_id, run_id=self.run_id, **more)
+
+    def _succeeded(self, data: dict[str, Any]) -> list[BaseEvent | None]:
+        return [*self._closing(), self._finished(result=data.get("output"))]
+
+    def _cancelled(self, data: dict[str, Any]) -> list[BaseEvent | None]:
+        return [*self._closing(), self._finished(outcome=RunFinishedCancelledOutcome())]
+
+    def _failed(self, data: dict[str, Any]) -> list[BaseEvent | None]:
+        self.finished = True
+        error = data.get("error") or {}
+        message = str(error.get("message") or "the run failed")
+        return [self._hush(), RunErrorEvent(message=message, code=str(error.get("class") or "failed"))]
+
+
+_HANDLERS: dict[str, Callable[[Mapper, dict[str, Any]], list[BaseEvent | None]]] = {
+    "run.started": Mapper._run_started,
+    "step.started": Mapper._step_started,
+    "step.completed": Mapper._step_ended,
+    "step.failed": Mapper._step_ended,
+    "effect.intent": Mapper._intent,
+    "effect.outcome": Mapper._outcome,
+    "message.appended": Mapper._message,
+    "run.succeeded": Mapper._succeeded,
+    "run.cancelled": Mapper._cancelled,
+    "run.failed": Mapper._failed,
+    "run.timed-out": Mapper._failed,
+}
+
+
+def _tool_call(call: str, name: str, arguments: Any, parent: str | None) -> list[BaseEvent | None]:
+    return [
+        ToolCallStartEvent(tool_call_id=call, tool_call_name=name, parent_message_id=parent),
+        ToolCallArgsEvent(tool_call_id=call, delta=_text(arguments or {})),
+        ToolCallEndEvent(tool_call_id=call),
+    ]
+
+
+def _tool_result(call: str, content: Any) -> ToolCallResultEvent:
+    return ToolCallResultEvent(message_id=f"{call}/result", tool_call_id=call, content=_text(content))
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _interrupt(interrupts: Sequence[Interrupt]) -> RunFinishedInterruptOutcome:
+    found = list(interrupts) or [Interrupt(id="waiting", reason="waiting", message="the run waits")]
+    return RunFinishedInterruptOutcome(interrupts=found)
+
+
+def _encode(id: str, event: BaseEvent, at: int | None) -> str:
+    if at is not None:
+        event.timestamp = at
+    return (f"id: {id}\n" if id else "") + _ENCODER.encode(event)

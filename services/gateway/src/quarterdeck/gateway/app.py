@@ -1,0 +1,124 @@
+"""The HTTP application: routes, what they share, and the layers around them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp
+
+from quarterdeck.common.errors import Internal, QuarterdeckError
+from quarterdeck.common.service import Platform
+from quarterdeck.common.tenants import TenantDirectory
+from quarterdeck.gateway import docs_page, health
+from quarterdeck.gateway.authentication import Authenticator
+from quarterdeck.gateway.config import GatewaySettings
+from quarterdeck.gateway.middleware.authenticate import Authenticate
+from quarterdeck.gateway.middleware.body_limit import BodyLimit
+from quarterdeck.gateway.middleware.idempotency import Idempotency
+from quarterdeck.gateway.middleware.observe import Observe
+from quarterdeck.gateway.openapi import TITLE
+from quarterdeck.gateway.problems import MethodNotAllowed, RouteNotFound, invalid_request, problem_response
+from quarterdeck.gateway.routes import ROUTERS
+from quarterdeck.gateway.triggers.routes import DeclaredRoutes
+from quarterdeck.gateway.triggers.serve import DeclaredPaths
+from quarterdeck.gateway.upstream import Upstream
+
+
+@dataclass(slots=True)
+class Parts:
+    """What the application is made of."""
+
+    platform: Platform
+    others: Sequence[Platform]
+    settings: GatewaySettings
+    authenticator: Authenticator
+    upstream: Upstream
+    declared: DeclaredRoutes
+    closing: asyncio.Event
+
+
+def make_routes(parts: Parts) -> FastAPI:
+    """Returns the routes without the layers around them."""
+    app = FastAPI(
+        title=TITLE,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+        strict_content_type=False,
+    )
+    app.state.platforms = [parts.platform, *parts.others]
+    app.state.settings = parts.settings
+    app.state.upstream = parts.upstream
+    app.state.closing = parts.closing
+    # Added as they are: including a router would match every request twice.
+    for router in (*ROUTERS, health.router, docs_page.router):
+        app.router.routes.extend(router.routes)
+    secrets = parts.settings.secrets_dir or parts.platform.settings.data_dir.absolute() / "secrets"
+    app.router.default = DeclaredPaths(
+        parts.declared, parts.platform.cache, parts.platform.clock, parts.settings, secrets
+    )
+    _add_error_handlers(app)
+    return app
+
+
+def make_app(parts: Parts) -> ASGIApp:
+    """Returns the whole application; the outermost layer is the last one here."""
+    platform, settings = parts.platform, parts.settings
+    app: ASGIApp = make_routes(parts)
+    tenants = TenantDirectory(platform.peer("registry"))
+    app = Idempotency(app, platform.cache, tenants, settings.idempotency_ttl)
+    app = Authenticate(app, parts.authenticator, parts.declared.is_signed, settings.on_loopback)
+    app = BodyLimit(app, settings.max_body_bytes)
+    return Observe(app, platform.telemetry, settings.access_log)
+
+
+def _add_error_handlers(app: FastAPI) -> None:
+    @app.exception_handler(QuarterdeckError)
+    async def on_error(request: Request, error: QuarterdeckError) -> Response:
+        return _problem(request, error)
+
+    @app.exception_handler(RequestValidationError)
+    async def on_invalid(request: Request, error: RequestValidationError) -> Response:
+        return _problem(request, invalid_request(error.errors()))
+
+    @app.exception_handler(HTTPException)
+    async def on_http_error(request: Request, error: HTTPException) -> Response:
+        response = _problem(request, _from_http(request, error))
+        response.headers.update(error.headers or {})
+        return response
+
+    @app.exception_handler(Exception)
+    async def on_our_fault(request: Request, error: Exception) -> Response:
+        return _problem(request, Internal("the gateway failed to serve this", hint="see the gateway's log"))
+
+
+def _problem(request: Request, error: QuarterdeckError) -> Response:
+    return problem_response(error, request.url.path, request.scope.get("qd.request_id", ""))
+
+
+def _from_http(request: Request, error: HTTPException) -> QuarterdeckError:
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        allowed = (error.headers or {}).get("Allow", "")
+        return MethodNotAllowed(f"{request.method} is not possible here", hint=f"use {allowed}")
+    if error.status_code == HTTPStatus.NOT_FOUND:
+        return RouteNotFound(f"there is no path {request.url.path}", hint="see /docs for what there is")
+    return _Other(error)
+
+
+class _Other(QuarterdeckError):
+    """An error that the framework raised, in our form."""
+
+    def __init__(self, error: HTTPException) -> None:
+        super().__init__(
+            str(error.detail), reason=HTTPStatus(error.status_code).phrase.title().replace(" ", "")
+        )
+        self.http_status = error.status_code

@@ -1,0 +1,56 @@
+"""Settings of the gateway: environment variables `QD_GATEWAY_…`."""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from quarterdeck.common.constants import DEFAULT_GRPC_PORT, DEFAULT_HTTP_PORT
+from quarterdeck.gateway.constants import (
+    DEFAULT_BODY_LIMIT,
+    HEARTBEAT_SECONDS,
+    IDEMPOTENCY_TTL,
+    PAYLOAD_HEADERS,
+    WEBHOOK_TOLERANCE,
+)
+
+
+class GatewaySettings(BaseSettings):
+    """Where the door is and how wide it opens."""
+
+    model_config = SettingsConfigDict(env_prefix="QD_GATEWAY_", extra="ignore")
+
+    host: str = Field(default="127.0.0.1", description="Address that REST and gRPC listen on.")
+    http_port: int = Field(default=DEFAULT_HTTP_PORT, ge=0, le=65535, description="0: any free port.")
+    grpc_port: int = Field(default=DEFAULT_GRPC_PORT, ge=0, le=65535, description="0: any free port.")
+    max_body_bytes: int = Field(default=DEFAULT_BODY_LIMIT, gt=0, description="Largest request body.")
+    heartbeat: float = Field(default=HEARTBEAT_SECONDS, gt=0, description="Seconds between SSE comments.")
+    idempotency_ttl: float = Field(
+        default=IDEMPOTENCY_TTL, gt=0, description="Seconds that a key is remembered."
+    )
+    access_log: Literal["all", "changes", "none"] = Field(
+        default="all", description='Which requests are logged; "changes" leaves out successful reads.'
+    )
+    webhook_tolerance: float = Field(
+        default=WEBHOOK_TOLERANCE, gt=0, description="Seconds that a webhook's clock may be off."
+    )
+    payload_headers: tuple[str, ...] = Field(
+        default=PAYLOAD_HEADERS, description="Request headers that a trigger's payload shows."
+    )
+    secrets_dir: Path | None = Field(
+        default=None, description="Directory of secret files; empty: `secrets` in the data directory."
+    )
+
+    @property
+    def on_loopback(self) -> bool:
+        """True while nobody outside this machine can connect."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False

@@ -1,0 +1,74 @@
+"""What the outside of the gateway sees: paths, headers, media types and limits."""
+
+from __future__ import annotations
+
+API_PREFIX = "/api/v1"
+TENANT_PREFIX = API_PREFIX + "/tenants/{tenant}"
+
+# Paths that answer without a token. Everything else is refused with 401, unknown paths
+# included; a webhook's path is open to its signature alone (see `triggers`).
+OPEN_PATHS = frozenset({"/health", "/docs", "/openapi.json"})
+OPEN_PREFIXES = ("/health/", "/docs/")
+# Open only while the gateway listens on the loopback interface.
+LOOPBACK_PATHS = frozenset({"/metrics"})
+
+# The administrator made at the first start.
+ADMIN_TOKEN_FILE = "admin-token"
+TOKEN_PREFIX = "qd_"
+ADMIN_SUBJECT = "local:admin"
+
+REQUEST_ID_HEADER = "X-Request-Id"
+IDEMPOTENCY_HEADER = "Idempotency-Key"
+REPLAYED_HEADER = "Idempotency-Replayed"
+OUTCOME_HEADER = "Quarterdeck-Outcome"
+LAST_EVENT_HEADER = "Last-Event-ID"
+
+PROBLEM_JSON = "application/problem+json"
+JSON = "application/json"
+EVENT_STREAM = "text/event-stream"
+PROBLEM_TYPE_PREFIX = "urn:quarterdeck:problem:"
+
+DEFAULT_BODY_LIMIT = 8 * 1024 * 1024
+# A response larger than this is not kept for a repeated Idempotency-Key.
+KEPT_RESPONSE_BYTES = 1024 * 1024
+IDEMPOTENCY_TTL = 24 * 3600.0
+IDEMPOTENCY_KEY_LENGTH = 255
+# An unfinished first request blocks its key no longer than this, in seconds.
+IDEMPOTENCY_IN_FLIGHT = 600.0
+
+HEARTBEAT_SECONDS = 15.0
+# How long a stream may take to fail before it is answered with status 200.
+STREAM_PATIENCE = 0.25
+
+# Standard Webhooks (https://www.standardwebhooks.com).
+WEBHOOK_ID = "webhook-id"
+WEBHOOK_TIMESTAMP = "webhook-timestamp"
+WEBHOOK_SIGNATURE = "webhook-signature"
+WEBHOOK_SECRET_PREFIX = "whsec_"
+WEBHOOK_TOLERANCE = 300.0
+
+# Request headers that a trigger's payload may show; never credentials.
+PAYLOAD_HEADERS = (
+    "accept-language",
+    "content-type",
+    "user-agent",
+    "webhook-id",
+    "webhook-timestamp",
+    "x-request-id",
+)
+
+# Kinds by the plural that paths use.
+CLUSTER_KINDS = {"tenants": "Tenant", "platformpolicies": "PlatformPolicy"}
+TENANT_KINDS = {
+    "accessroles": "AccessRole",
+    "accessbindings": "AccessBinding",
+    "agents": "Agent",
+    "workflows": "Workflow",
+    "triggers": "Trigger",
+    "mcpservers": "MCPServer",
+    "modelroutes": "ModelRoute",
+    "memorycollections": "MemoryCollection",
+    "approvalpolicies": "ApprovalPolicy",
+    "policies": "Policy",
+}
+PLURALS = {kind: plural for plural, kind in (CLUSTER_KINDS | TENANT_KINDS).items()}

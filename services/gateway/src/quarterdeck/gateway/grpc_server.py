@@ -1,0 +1,171 @@
+"""gRPC at the door: every public RPC as bytes, plus health and reflection."""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+
+from quarterdeck.common.errors import QuarterdeckError
+from quarterdeck.common.identity import Principal
+from quarterdeck.common.rpc_errors import to_trailers
+from quarterdeck.common.rpc_server import OPEN_SERVICES, SERVER_OPTIONS
+from quarterdeck.common.service import Platform
+from quarterdeck.common.telemetry import Telemetry
+from quarterdeck.gateway.authentication import Authenticator, become
+from quarterdeck.gateway.config import GatewaySettings
+from quarterdeck.gateway.http_server import cannot_listen
+from quarterdeck.gateway.methods import OWNERS, Method, method_table
+from quarterdeck.gateway.upstream import Upstream, explain
+
+# What a peer's transport adds by itself, or what only concerns one hop.
+_HOP_BY_HOP = frozenset({"content-type", "user-agent", "te", "grpc-accept-encoding"})
+
+
+class PublicRpcs(grpc.GenericRpcHandler):
+    """Serves every RPC that its contract marks as public, by passing its bytes on.
+
+    The request is read once, for authorisation needs to know the tenant and the kind; what
+    is forwarded are the bytes that came, so a newer client's fields survive.
+    """
+
+    def __init__(
+        self, platform: Platform, authenticator: Authenticator, upstream: Upstream, telemetry: Telemetry
+    ) -> None:
+        self._platform = platform
+        self._authenticator = authenticator
+        self._upstream = upstream
+        self._telemetry = telemetry
+        self._handlers = {
+            path: self._handler(method)
+            for path, method in method_table().items()
+            if method.requirement.public
+        }
+
+    def service(self, handler_call_details: Any) -> Any:
+        """Returns the handler of a method, None (UNIMPLEMENTED) for what is not public."""
+        return self._handlers.get(handler_call_details.method)
+
+    def _handler(self, method: Method) -> Any:
+        if method.streams:
+            return grpc.unary_stream_rpc_method_handler(self._stream(method))
+        return grpc.unary_unary_rpc_method_handler(self._unary(method))
+
+    def _unary(self, method: Method) -> Any:
+        async def call(request: bytes, context: Any) -> bytes:
+            began = time.perf_counter()
+            try:
+                await self._admit(method, request, context)
+                invoke: Any = self._platform.peer(method.owner).channel.unary_unary(method.path)
+                response: bytes = await invoke(
+                    request, timeout=context.time_remaining(), metadata=self._metadata(method)
+                )
+            except (grpc.aio.AioRpcError, QuarterdeckError) as error:
+                await self._abort(method, context, error, began)
+            self._count(method, "OK", began)
+            return response
+
+        return call
+
+    def _stream(self, method: Method) -> Any:
+        async def call(request: bytes, context: Any) -> AsyncIterator[bytes]:
+            began = time.perf_counter()
+            upstream: Any = None
+            try:
+                await self._admit(method, request, context)
+                invoke: Any = self._platform.peer(method.owner).channel.unary_stream(method.path)
+                upstream = invoke(request, timeout=context.time_remaining(), metadata=self._metadata(method))
+                async for response in upstream:
+                    yield response
+            except (grpc.aio.AioRpcError, QuarterdeckError) as error:
+                await self._abort(method, context, error, began)
+            finally:
+                if upstream is not None:
+                    upstream.cancel()
+            self._count(method, "OK", began)
+
+        return call
+
+    async def _admit(self, method: Method, request: bytes, context: Any) -> Principal:
+        metadata = dict(context.invocation_metadata() or ())
+        principal = self._authenticator.authenticate(str(metadata.get("authorization", "")))
+        become(principal)
+        await self._upstream.admit(principal, method, _parsed(method, request))
+        return principal
+
+    def _metadata(self, method: Method) -> Any:
+        return self._platform.peer(method.owner).metadata()
+
+    async def _abort(
+        self, method: Method, context: Any, error: grpc.aio.AioRpcError | QuarterdeckError, began: float
+    ) -> None:
+        """Ends the call with the error; what the owner said goes through, trailers included."""
+        if isinstance(error, grpc.aio.AioRpcError):
+            ours = explain(error, method.owner)
+            trailers = [(k, v) for k, v in error.trailing_metadata() or () if k not in _HOP_BY_HOP]
+            if not trailers:
+                trailers = list(to_trailers(ours))
+            self._count(method, ours.status.name, began)
+            context.set_trailing_metadata(tuple(trailers))
+            await context.abort(ours.status, ours.message)
+        else:
+            self._count(method, error.status.name, began)
+            context.set_trailing_metadata(to_trailers(error))
+            await context.abort(error.status, error.message)
+
+    def _count(self, method: Method, code: str, began: float) -> None:
+        self._telemetry.rpcs.labels(method.path, code).inc()
+        self._telemetry.rpc_seconds.labels(method.path).observe(time.perf_counter() - began)
+
+
+def _parsed(method: Method, request: bytes) -> Any:
+    from google.protobuf.message import DecodeError
+
+    from quarterdeck.common.errors import InvalidArgument
+
+    try:
+        return method.request.FromString(request)
+    except DecodeError as error:
+        raise InvalidArgument(f"the request is not a {method.request.DESCRIPTOR.full_name}") from error
+
+
+class GrpcServer:
+    """The gRPC port."""
+
+    def __init__(self, rpcs: PublicRpcs, settings: GatewaySettings) -> None:
+        from grpc_health.v1 import health, health_pb2_grpc
+        from grpc_reflection.v1alpha import reflection
+
+        self._settings = settings
+        self.port = 0
+        self._server = grpc.aio.server(options=SERVER_OPTIONS)
+        self._server.add_generic_rpc_handlers((rpcs,))
+        self._health = health.aio.HealthServicer()
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        names = [*(f"quarterdeck.v1.{name}" for name in OWNERS), *OPEN_SERVICES[:2]]
+        reflection.enable_server_reflection(names, self._server)
+
+    async def start(self) -> None:
+        """Listens. Raises Unavailable with the port and what to do if it cannot."""
+        from grpc_health.v1 import health_pb2
+
+        host, port = self._settings.host, self._settings.grpc_port
+        target = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        try:
+            self.port = self._server.add_insecure_port(target)
+        except RuntimeError as error:
+            reason = OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+            raise cannot_listen(host, port, "QD_GATEWAY_GRPC_PORT", reason) from error
+        await self._server.start()
+        serving = health_pb2.HealthCheckResponse.SERVING
+        for name in ("", *(f"quarterdeck.v1.{name}" for name in OWNERS)):
+            await self._health.set(name, serving)
+
+    async def stop(self, grace: float) -> None:
+        """Refuses new calls; those in flight have `grace` seconds."""
+        await self._health.enter_graceful_shutdown()
+        await self._server.stop(grace)

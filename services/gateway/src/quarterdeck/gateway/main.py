@@ -1,0 +1,81 @@
+"""Wires the gateway and serves it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from quarterdeck.common.service import Platform
+from quarterdeck.gateway.app import Parts, make_app
+from quarterdeck.gateway.authentication import LOCAL_ADMIN, Authenticator, admin_token
+from quarterdeck.gateway.config import GatewaySettings
+from quarterdeck.gateway.grpc_server import GrpcServer, PublicRpcs
+from quarterdeck.gateway.http_server import HttpServer, bind
+from quarterdeck.gateway.tables import METADATA
+from quarterdeck.gateway.triggers.routes import MIGRATIONS, DeclaredRoutes
+from quarterdeck.gateway.upstream import Upstream
+
+NAME = "gateway"
+
+
+class Gateway:
+    """The only door: REST and gRPC on ports of their own."""
+
+    name = NAME
+
+    def __init__(self, parts: Parts, http: HttpServer, grpc_server: GrpcServer) -> None:
+        self._parts = parts
+        self._http = http
+        self._grpc = grpc_server
+
+    @property
+    def http_port(self) -> int:
+        """The port of REST."""
+        return self._http.port
+
+    @property
+    def grpc_port(self) -> int:
+        """The port of gRPC; known after the start."""
+        return self._grpc.port
+
+    async def start(self) -> None:
+        """Opens the ports; the routes of triggers follow as the registry tells them."""
+        await self._grpc.start()
+        await self._parts.declared.start()
+        await self._http.start()
+
+    async def stop(self, grace: float) -> None:
+        """Ends streams at once (their clients come back), lets other requests end."""
+        self._parts.closing.set()
+        await asyncio.gather(self._http.stop(grace), self._grpc.stop(grace))
+
+
+async def build(
+    platform: Platform, others: Sequence[Platform] = (), settings: GatewaySettings | None = None
+) -> Gateway:
+    """Wires the gateway.
+
+    Args:
+        platform: its own parts.
+        others: the services that share its process; /health and /metrics show them too.
+        settings: from the environment by default.
+
+    Raises:
+        Unavailable: the port of REST is in use, or the token file or the database cannot be used.
+    """
+    settings = settings or GatewaySettings()
+    authenticator = Authenticator({admin_token(platform.settings.data_dir.absolute()): LOCAL_ADMIN})
+    upstream = Upstream(platform)
+    await platform.open_database(METADATA, MIGRATIONS)
+    parts = Parts(
+        platform=platform,
+        others=others,
+        settings=settings,
+        authenticator=authenticator,
+        upstream=upstream,
+        declared=DeclaredRoutes(platform),
+        closing=asyncio.Event(),
+    )
+    rpcs = PublicRpcs(platform, authenticator, upstream, platform.telemetry)
+    http = HttpServer(make_app(parts), bind(settings.host, settings.http_port, "QD_GATEWAY_HTTP_PORT"))
+    return Gateway(parts, http, GrpcServer(rpcs, settings))

@@ -1,0 +1,3 @@
+"""The schema's history; `HEAD` is today's revision."""
+
+HEAD = "0001"

@@ -1,0 +1,32 @@
+"""REST, a module for each subject. A route translates, calls, translates back; nothing else.
+
+`ROUTERS` are matched in order: the paths of declared resources are the most general and come last.
+"""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from quarterdeck.gateway.routes import (
+    approvals,
+    artifacts,
+    chat,
+    memory,
+    models,
+    resources,
+    runs,
+    tools,
+    triggers,
+)
+
+ROUTERS: tuple[APIRouter, ...] = (
+    runs.router,
+    approvals.router,
+    tools.router,
+    memory.router,
+    artifacts.router,
+    models.router,
+    triggers.router,
+    chat.router,
+    resources.router,
+)

@@ -1,0 +1,1 @@
+"""The JSON of REST as models: requests are checked by them, responses are described by them."""

@@ -1,0 +1,146 @@
+"""Server-sent events: from an asynchronous iterator to a response that leaks nothing.
+
+Written here because a stream must end when *this* service stops (its client comes back with
+`Last-Event-ID`), and not with the process; and because an error that comes before the first
+event must still have a status of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+import structlog
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from quarterdeck.common import codec
+from quarterdeck.common.errors import Internal, QuarterdeckError
+from quarterdeck.gateway.constants import EVENT_STREAM, STREAM_PATIENCE
+from quarterdeck.gateway.problems import problem
+
+log = structlog.get_logger("gateway")
+
+HEARTBEAT = b": heartbeat\n\n"
+# Browsers come back after this many milliseconds.
+OPENING = b"retry: 1000\n\n"
+_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+
+
+def frame(data: bytes, *, event: str = "", id: str = "") -> bytes:
+    """Returns one event. `data` is JSON; a line break inside it becomes a line of its own."""
+    head = (f"id: {id}\n" if id else "") + (f"event: {event}\n" if event else "")
+    body = b"".join(b"data: " + line + b"\n" for line in data.splitlines() or [b""])
+    return head.encode() + body + b"\n"
+
+
+def error_frame(error: QuarterdeckError, instance: str) -> bytes:
+    """Returns the event that ends a stream which failed half-way."""
+    return frame(codec.dumps(problem(error, instance)), event="error")
+
+
+class EventStream(Response):
+    """A response that sends what an iterator yields until it ends, the client leaves or we stop.
+
+    Args:
+        frames: encoded events. It is closed in every case, which cancels the call behind it.
+        first: the task that waits for the first of them.
+        closing: set when the service stops.
+        heartbeat: seconds of silence after which a comment is sent.
+    """
+
+    def __init__(
+        self,
+        frames: AsyncIterator[bytes],
+        first: asyncio.Task[bytes | None],
+        closing: asyncio.Event,
+        heartbeat: float,
+    ) -> None:
+        super().__init__(headers=_HEADERS, media_type=EVENT_STREAM)
+        del self.headers["content-length"]
+        self._frames = frames
+        self._next = first
+        self._closing = closing
+        self._heartbeat = heartbeat
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves the response."""
+        ends = [
+            asyncio.create_task(_disconnected(receive), name="sse-disconnect"),
+            asyncio.create_task(self._closing.wait(), name="sse-closing"),
+        ]
+        try:
+            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+            await _send_body(send, OPENING)
+            await self._pump(scope["path"], send, ends)
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+        finally:
+            for task in ends:
+                task.cancel()
+            await asyncio.gather(*ends, return_exceptions=True)
+            await discard(self._frames, self._next)
+
+    async def _pump(self, path: str, send: Send, ends: list[asyncio.Task[Any]]) -> None:
+        while True:
+            await asyncio.wait(
+                {self._next, *ends}, timeout=self._heartbeat, return_when=asyncio.FIRST_COMPLETED
+            )
+            if any(task.done() for task in ends):
+                return
+            if not self._next.done():
+                await _send_body(send, HEARTBEAT)
+                continue
+            try:
+                data = self._next.result()
+            except QuarterdeckError as error:
+                await _send_body(send, error_frame(error, path))
+                return
+            except Exception as error:  # the status is out already: the stream itself must say it
+                log.error("stream.failed", path=path, exc_info=error)
+                await _send_body(send, error_frame(Internal("the stream failed"), path))
+                return
+            if data is None:
+                return
+            await _send_body(send, data)
+            self._next = asyncio.create_task(_next(self._frames), name="sse-next")
+
+
+async def _send_body(send: Send, data: bytes) -> None:
+    await send({"type": "http.response.body", "body": data, "more_body": True})
+
+
+async def _next(frames: AsyncIterator[bytes]) -> bytes | None:
+    """Returns the next frame, None at the end."""
+    return await anext(frames, None)
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def discard(frames: AsyncIterator[bytes], waiting: asyncio.Task[bytes | None]) -> None:
+    """Cancels what waits for the next frame, then closes the iterator."""
+    waiting.cancel()
+    with contextlib.suppress(asyncio.CancelledError, Exception):
+        await waiting
+    close = getattr(frames, "aclose", None)
+    if close is not None:
+        await close()
+
+
+async def event_stream(request: Request, frames: AsyncIterator[bytes]) -> EventStream:
+    """Opens a stream. An error within a moment is raised here, so that it gets its own status."""
+    first = asyncio.create_task(_next(frames), name="sse-first")
+    try:
+        await asyncio.wait({first}, timeout=STREAM_PATIENCE)
+        if first.done() and first.exception() is not None:
+            raise first.exception() or Internal("the stream failed")
+    except BaseException:
+        await discard(frames, first)
+        raise
+    state = request.app.state
+    return EventStream(frames, first, state.closing, state.settings.heartbeat)

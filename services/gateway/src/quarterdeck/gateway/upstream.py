@@ -1,0 +1,125 @@
+"""Calls to the services behind the door, authorised before they leave it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+
+from quarterdeck.common import codec
+from quarterdeck.common.errors import DeadlineExceeded, QuarterdeckError, Unavailable
+from quarterdeck.common.identity import Principal
+from quarterdeck.common.rpc_errors import DETAILS_KEY, from_rpc_error
+from quarterdeck.common.service import Platform
+from quarterdeck.gateway.authentication import current_principal
+from quarterdeck.gateway.constants import PLURALS
+from quarterdeck.gateway.methods import Method, method_table
+
+DEFAULT_TIMEOUT = 30.0
+
+
+def explain(error: grpc.aio.AioRpcError, owner: str) -> QuarterdeckError:
+    """Returns our error for a failed call; what the transport says is told in our words."""
+    if any(key == DETAILS_KEY for key, _ in error.trailing_metadata() or ()):
+        return from_rpc_error(error)
+    if error.code() == grpc.StatusCode.UNAVAILABLE:
+        return Unavailable(
+            f"the service {owner} does not answer",
+            hint="it may be starting; try again, or look at /health",
+            reason="ServiceUnavailable",
+            retry_after=1,
+        )
+    if error.code() == grpc.StatusCode.DEADLINE_EXCEEDED:
+        return DeadlineExceeded(f"the service {owner} did not answer in time", hint="try again")
+    return from_rpc_error(error)
+
+
+def resource_of(declared: str, request: Any) -> str:
+    """Returns the resource that a request is about; "*" stands for the plural of the kind it names."""
+    if not declared.startswith("*"):
+        return declared
+    return PLURALS.get(_kind_of(request), "objects") + declared[1:]
+
+
+def _kind_of(request: Any) -> str:
+    """Returns the kind of a request: said, or in its manifest, or in front of its revision."""
+    kind = getattr(request, "kind", "")
+    if kind:
+        return str(kind)
+    manifest = getattr(request, "object_json", b"")
+    if manifest:
+        with contextlib.suppress(ValueError):
+            found = codec.loads(manifest)
+            return str(found.get("kind", "")) if isinstance(found, dict) else ""
+    return str(getattr(request, "revision", "")).partition("/")[0]
+
+
+class Upstream:
+    """The services behind the gateway. RPCs are named "RuntimeService/StartRun"."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+        self._callables: dict[str, tuple[Method, Any]] = {}
+
+    def method(self, name: str) -> Method:
+        """Returns what is known about an RPC."""
+        return self._callable(name)[0]
+
+    async def admit(self, principal: Principal, method: Method, request: Any) -> None:
+        """Authorises a call by what the RPC declares. Raises PermissionDenied."""
+        needs = method.requirement
+        await self._platform.authorizer.authorize(
+            principal,
+            needs.verb,
+            resource_of(needs.resource, request),
+            request.tenant,
+            getattr(request, "name", ""),
+        )
+
+    async def call(self, name: str, request: Any, timeout: float | None = DEFAULT_TIMEOUT) -> Any:
+        """Makes a unary call for the current principal. Raises QuarterdeckError."""
+        method, invoke = self._callable(name)
+        await self.admit(current_principal(), method, request)
+        metadata = self._platform.peer(method.owner).metadata()
+        try:
+            return await invoke(request, timeout=timeout, metadata=metadata)
+        except grpc.aio.AioRpcError as error:
+            raise explain(error, method.owner) from None
+
+    async def stream(self, name: str, request: Any) -> AsyncIterator[Any]:
+        """Makes a streaming call; closing the iterator cancels it. Raises QuarterdeckError."""
+        method, invoke = self._callable(name)
+        await self.admit(current_principal(), method, request)
+        call = invoke(request, metadata=self._platform.peer(method.owner).metadata())
+        try:
+            async for message in call:
+                yield message
+        except grpc.aio.AioRpcError as error:
+            raise explain(error, method.owner) from None
+        finally:
+            call.cancel()
+
+    async def call_as_gateway(self, name: str, request: Any) -> Any:
+        """Makes a unary call for nobody but the gateway itself: a webhook has no principal."""
+        method, invoke = self._callable(name)
+        metadata = self._platform.peer(method.owner).metadata()
+        try:
+            return await invoke(request, timeout=DEFAULT_TIMEOUT, metadata=metadata)
+        except grpc.aio.AioRpcError as error:
+            raise explain(error, method.owner) from None
+
+    def _callable(self, name: str) -> tuple[Method, Any]:
+        known = self._callables.get(name)
+        if known is None:
+            method = method_table()[f"/quarterdeck.v1.{name}"]
+            channel = self._platform.peer(method.owner).channel
+            factory = channel.unary_stream if method.streams else channel.unary_unary
+            invoke = factory(
+                method.path,
+                request_serializer=method.request.SerializeToString,
+                response_deserializer=method.response.FromString,
+            )
+            known = self._callables[name] = (method, invoke)
+        return known

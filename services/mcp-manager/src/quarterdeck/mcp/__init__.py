@@ -1,0 +1,1 @@
+"""Tool servers and the tool-call path."""

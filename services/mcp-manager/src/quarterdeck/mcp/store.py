@@ -1,0 +1,189 @@
+"""Durable records of calls: the intent before a call is sent, the outcome after it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from sqlalchemy import (
+    Column,
+    Connection,
+    Float,
+    Index,
+    LargeBinary,
+    MetaData,
+    Row,
+    String,
+    Table,
+    delete,
+    insert,
+    select,
+    update,
+)
+
+from quarterdeck.common import codec
+from quarterdeck.common.watching import objects_table
+from quarterdeck.mcp.outcome import Outcome, Status
+
+metadata = MetaData()
+
+watched_objects = objects_table(metadata)
+
+tool_calls = Table(
+    "tool_calls",
+    metadata,
+    Column("tenant_id", String, primary_key=True),
+    Column("call_id", String, primary_key=True),
+    Column("server", String, nullable=False),
+    Column("tool", String, nullable=False),
+    Column("arguments_hash", String, nullable=False),
+    Column("run_id", String, nullable=False),
+    Column("approval_id", String, nullable=True),
+    Column("incarnation", String, nullable=False),
+    Column("state", String, nullable=False),
+    Column("outcome_json", LargeBinary, nullable=True),
+    Column("result_json", LargeBinary, nullable=True),
+    Column("started_at", Float, nullable=False),
+    Column("finished_at", Float, nullable=True),
+    Index("tool_calls_by_approval", "tenant_id", "approval_id", unique=True),
+    Index("tool_calls_by_start", "started_at"),
+)
+
+tool_pins = Table(
+    "tool_pins",
+    metadata,
+    Column("tenant_id", String, primary_key=True),
+    Column("server", String, primary_key=True),
+    Column("tool", String, primary_key=True),
+    Column("pin", String, nullable=False),
+)
+
+INTENT, DONE = "intent", "done"
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """A call that is about to be sent. `started_at` is Unix time in seconds."""
+
+    tenant_id: str
+    call_id: str
+    server: str
+    tool: str
+    arguments_hash: str
+    run_id: str
+    approval_id: str | None
+    incarnation: str
+    started_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What is on record about a call id; `outcome` is None while there is only the intent."""
+
+    server: str
+    tool: str
+    arguments_hash: str
+    incarnation: str
+    outcome: Outcome | None
+
+
+class ApprovalSpent(Exception):
+    """The approval has let another call through already; it is good for one."""
+
+    def __init__(self, call_id: str) -> None:
+        super().__init__(f"the approval was used by call {call_id}")
+
+
+def begin(connection: Connection, intent: Intent) -> Recorded | None:
+    """Records an intent; returns what is on record instead if the call id is known.
+
+    Raises:
+        ApprovalSpent: another call used the approval.
+    """
+    known = find(connection, intent.tenant_id, intent.call_id)
+    if known is not None:
+        return known
+    if intent.approval_id is not None:
+        _require_unspent(connection, intent.tenant_id, intent.approval_id)
+    connection.execute(insert(tool_calls).values(**asdict(intent), state=INTENT))
+    return None
+
+
+def _require_unspent(connection: Connection, tenant_id: str, approval_id: str) -> None:
+    c = tool_calls.c
+    used = connection.execute(
+        select(c.call_id).where(c.tenant_id == tenant_id, c.approval_id == approval_id)
+    ).scalar()
+    if used is not None:
+        raise ApprovalSpent(str(used))
+
+
+def finish(connection: Connection, tenant_id: str, call_id: str, outcome: Outcome, now: float) -> None:
+    """Records how a call ended."""
+    document = {**asdict(replace(outcome, value_json=b"")), "status": outcome.status.value}
+    del document["value_json"]
+    values = {
+        "state": DONE,
+        "outcome_json": codec.dumps(document),
+        "result_json": outcome.value_json,
+        "finished_at": now,
+    }
+    c = tool_calls.c
+    connection.execute(
+        update(tool_calls).where(c.tenant_id == tenant_id, c.call_id == call_id).values(**values)
+    )
+
+
+def withdraw(connection: Connection, tenant_id: str, call_id: str) -> None:
+    """Removes the intent of a call that was never sent, so that its id may be used again."""
+    c = tool_calls.c
+    connection.execute(
+        delete(tool_calls).where(c.tenant_id == tenant_id, c.call_id == call_id, c.state == INTENT)
+    )
+
+
+def find(connection: Connection, tenant_id: str, call_id: str) -> Recorded | None:
+    """Returns what is on record about a call id, None if nothing is."""
+    c = tool_calls.c
+    row = connection.execute(select(tool_calls).where(c.tenant_id == tenant_id, c.call_id == call_id)).first()
+    return None if row is None else _recorded(row)
+
+
+def _recorded(row: Row[Any]) -> Recorded:
+    outcome = None
+    if row.state == DONE:
+        document = codec.loads(row.outcome_json)
+        status = Status(document.pop("status"))
+        outcome = replace(Outcome(status, **document), value_json=row.result_json, replayed=True)
+    return Recorded(row.server, row.tool, row.arguments_hash, row.incarnation, outcome)
+
+
+def forget_finished(connection: Connection, before: float) -> int:
+    """Deletes what ended before that time; returns how many. Intents without outcome stay."""
+    c = tool_calls.c
+    return connection.execute(delete(tool_calls).where(c.state == DONE, c.finished_at < before)).rowcount
+
+
+def read_pins(connection: Connection, tenant_id: str, server: str) -> dict[str, str]:
+    """Returns the pins that were recorded at first use, by tool."""
+    c = tool_pins.c
+    rows = connection.execute(select(c.tool, c.pin).where(c.tenant_id == tenant_id, c.server == server))
+    return {row.tool: row.pin for row in rows}
+
+
+def add_pins(connection: Connection, tenant_id: str, server: str, pins: dict[str, str]) -> None:
+    """Records the pins of tools that have none yet."""
+    known = read_pins(connection, tenant_id, server)
+    rows = [
+        {"tenant_id": tenant_id, "server": server, "tool": tool, "pin": pin}
+        for tool, pin in pins.items()
+        if tool not in known
+    ]
+    if rows:
+        connection.execute(insert(tool_pins), rows)
+
+
+def drop_pins(connection: Connection, tenant_id: str, server: str) -> None:
+    """Forgets the pins of a server that is gone."""
+    c = tool_pins.c
+    connection.execute(delete(tool_pins).where(c.tenant_id == tenant_id, c.server == server))

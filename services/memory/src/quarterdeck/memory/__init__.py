@@ -1,0 +1,1 @@
+"""Collections, embeddings and hybrid search."""

@@ -1,0 +1,3 @@
+"""Schema history of the memory service's database."""
+
+HEAD = "0001"

@@ -1,0 +1,1 @@
+"""Resources: validation, revisions, watch, conditions."""

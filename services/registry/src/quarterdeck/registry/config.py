@@ -1,0 +1,30 @@
+"""The registry's own settings: environment variables `QD_REGISTRY_…`."""
+
+from __future__ import annotations
+
+import os
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class RegistrySettings(BaseSettings):
+    """How much history is kept, and how the reconciler works."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="QD_REGISTRY_", env_file=os.environ.get("QD_ENV_FILE"), extra="ignore"
+    )
+
+    history_changes: int = Field(
+        default=10_000, ge=1, description="Changes that a watch can resume from, at most."
+    )
+    history_seconds: float = Field(
+        default=3600.0, gt=0, description="Age in seconds of the oldest change that a watch can resume from."
+    )
+    trim_period: float = Field(default=60.0, gt=0, description="Seconds between clearings of the history.")
+    bookmark_period: float = Field(
+        default=30.0, gt=0, description="Seconds without an event after which a watch gets a bookmark."
+    )
+    workers: int = Field(
+        default=16, ge=1, description="Objects reconciled at a time; their writes share commits."
+    )

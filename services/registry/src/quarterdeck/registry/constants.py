@@ -1,0 +1,41 @@
+"""Names and numbers of the registry that its outside sees."""
+
+# Kinds that belong to no tenant. Their rows carry an empty tenant id.
+CLUSTER_KINDS = frozenset({"Tenant", "PlatformPolicy"})
+CLUSTER_TENANT_ID = ""
+
+# Kinds that a run pins: it goes on with the revision it began with.
+PINNED_KINDS = frozenset({"Workflow", "Agent"})
+
+DEFAULT_PAGE, LARGEST_PAGE = 100, 500
+
+# Largest manifest, in bytes of JSON: what a Kubernetes API server stores, less some room for the status.
+MAX_MANIFEST_BYTES = 1024 * 1024
+
+# Condition types.
+ACCEPTED, RESOLVED_REFS, READY = "Accepted", "ResolvedRefs", "Ready"
+# Who may report what through UpdateStatus; kinds that are not listed belong to the runtime.
+STATUS_OWNERS = {"MCPServer": "mcp-manager", "MemoryCollection": "memory"}
+OTHER_STATUS_OWNER = "agent-runtime"
+
+# Reasons of conditions. Programs compare them, so they never change.
+REASON_ACCEPTED = "Accepted"
+REASON_INVALID_SPEC = "InvalidSpec"
+REASON_ROUTE_TAKEN = "RouteTaken"
+REASON_NAMESPACE_TAKEN = "NamespaceTaken"
+REASON_RESOLVED = "Resolved"
+REASON_NOT_FOUND = "ReferenceNotFound"
+REASON_TOOLS_NOT_LISTED = "ToolsNotListed"
+REASON_READY = "Ready"
+REASON_NOT_ACCEPTED = "NotAccepted"
+REASON_UNRESOLVED = "ReferencesUnresolved"
+REASON_PENDING = "ReferencesPending"
+REASON_NOT_ENFORCED = "NotEnforced"
+REASON_SUSPENDED = "Suspended"
+
+# Reason of the error that a watch gets when what it asks for is no longer kept: list again.
+REASON_TOO_OLD = "ResourceVersionTooOld"
+
+# A condition's message names at most so many problems, and is at most so long.
+MAX_NAMED_PROBLEMS = 20
+MAX_CONDITION_MESSAGE = 4096

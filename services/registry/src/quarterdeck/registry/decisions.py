@@ -1,0 +1,95 @@
+"""What a write does to an object, as pure functions over rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from quarterdeck.common import codec, ids
+from quarterdeck.common.clock import rfc3339
+from quarterdeck.common.errors import AlreadyExists, Conflict
+from quarterdeck.registry import conditions
+from quarterdeck.registry.records import Key, Row, revision_name
+
+if TYPE_CHECKING:
+    from quarterdeck.registry.conditions import Problem
+    from quarterdeck.registry.manifests import Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class Precondition:
+    """What must hold for a write. `version`: the object's present one, 0 for any."""
+
+    version: int = 0
+    uid: str = ""
+    create_only: bool = False
+
+
+def check(precondition: Precondition, key: Key, row: Row | None) -> None:
+    """Raises AlreadyExists or Conflict if the object is not what the writer thinks it is."""
+    if row is None:
+        if precondition.version or precondition.uid:
+            raise Conflict(
+                f"{key} does not exist any more",
+                field="metadata.resourceVersion",
+                hint="leave resourceVersion and uid out to create it",
+            )
+        return
+    if precondition.create_only:
+        raise AlreadyExists(f"{key} exists already", field="metadata.name", hint="apply it to change it")
+    if precondition.version and precondition.version != row.version:
+        raise Conflict(
+            f"{key} was changed meanwhile: it has version {row.version}, not {precondition.version}",
+            field="metadata.resourceVersion",
+            hint="read it again, make your change to what you read, and write that",
+        )
+    if precondition.uid and precondition.uid != row.uid:
+        raise Conflict(
+            f"{key} is another object of the same name now",
+            field="metadata.uid",
+            hint="read it again",
+        )
+
+
+def is_unchanged(row: Row | None, wanted: Manifest) -> bool:
+    """True if writing `wanted` would change nothing."""
+    return (
+        row is not None
+        and row.spec_hash == wanted.spec_hash
+        and row.labels == wanted.labels
+        and row.annotations == wanted.annotations
+    )
+
+
+def next_row(key: Key, row: Row | None, wanted: Manifest, now: float) -> Row:
+    """Returns the object after the write, not yet judged; its version is still the old one."""
+    if row is None:
+        row = Row(key, ids.uuid7(), 0, 0, rfc3339(now), {}, {}, "", b"{}", {}, "", 0)
+    changed = row.spec_hash != wanted.spec_hash
+    return replace(
+        row,
+        generation=row.generation + 1 if changed else row.generation,
+        labels=wanted.labels,
+        annotations=wanted.annotations,
+        spec_hash=wanted.spec_hash,
+        spec_json=codec.dumps(wanted.spec) if changed else row.spec_json,
+    )
+
+
+def judged(row: Row, problems: Sequence[Problem], now: float) -> Row:
+    """Returns the row with the verdict on its spec: without problems it is in force from now on."""
+    if not problems:
+        row = replace(row, revision=revision_name(row.key, row.spec_hash), accepted_generation=row.generation)
+    verdict = conditions.accepted(problems, row.revision)
+    return with_conditions(row, [verdict], now)
+
+
+def with_conditions(
+    row: Row, wanted: Sequence[conditions.Condition], now: float, generation: int | None = None
+) -> Row:
+    """Returns the row with conditions merged into its status."""
+    present = row.status.get("conditions", [])
+    observed = row.generation if generation is None else generation
+    merged = conditions.merged(present, wanted, observed, rfc3339(now))
+    return replace(row, status=row.status | {"conditions": merged})

@@ -1,0 +1,33 @@
+"""Stored objects read back into the models of their kinds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from quarterdeck.common import codec
+from quarterdeck.common.constants import API_VERSION
+
+if TYPE_CHECKING:
+    from quarterdeck.resources.metadata import Resource
+    from quarterdeck.resources.references import Reference
+
+
+def of_json(object_json: bytes) -> Resource:
+    """Returns the model of a stored object. Raises ValidationFailed if a later schema refuses it."""
+    from quarterdeck.resources.kinds import parse_object
+
+    return parse_object(codec.loads(object_json))
+
+
+def of_spec(kind: str, name: str, spec: Any) -> Resource:
+    """Returns the model of an object with that spec. Raises ValidationFailed."""
+    from quarterdeck.resources.kinds import parse_object
+
+    return parse_object({"apiVersion": API_VERSION, "kind": kind, "metadata": {"name": name}, "spec": spec})
+
+
+def references_of(resource: Resource) -> tuple[Reference, ...]:
+    """Returns the references that must resolve."""
+    from quarterdeck.resources.references import references
+
+    return tuple(reference for reference in references(resource) if not reference.optional)

@@ -1,0 +1,138 @@
+"""Keeps conditions true: looks at an object when it, or something that it names, has changed.
+
+One look computes all conditions of an object from what is in memory and writes them if they
+differ; whatever happens between the look and the write causes another look.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from quarterdeck.common import codec
+from quarterdeck.common.clock import Clock
+from quarterdeck.controller.loop import DONE, Result
+from quarterdeck.controller.queue import WorkQueue
+from quarterdeck.registry import conditions, manifests, parsed, store
+from quarterdeck.registry.admission import TENANT, TRIGGER
+from quarterdeck.registry.conditions import Condition, Facts, Problem
+from quarterdeck.registry.constants import STATUS_OWNERS
+from quarterdeck.registry.dependents import Dependents
+from quarterdeck.registry.feed import Feed
+from quarterdeck.registry.mirror import Entry
+from quarterdeck.registry.records import Change, Key, Scope, is_cluster_scoped
+from quarterdeck.registry.world import World, target_of
+
+if TYPE_CHECKING:
+    from quarterdeck.resources.metadata import Condition as StatusCondition
+    from quarterdeck.resources.metadata import Resource
+    from quarterdeck.resources.references import Reference
+
+
+class Reconciler:
+    """See the module."""
+
+    def __init__(self, feed: Feed, world: World, queue: WorkQueue[Key], clock: Clock) -> None:
+        self._feed = feed
+        self._world = world
+        self._queue = queue
+        self._clock = clock
+        self._dependents = Dependents()
+
+    def start(self) -> None:
+        """Asks for a look at every object, and from now on at whatever changes."""
+        self._feed.listen(self._changed)
+        for entry in self._feed.mirror.entries():
+            self._queue.add(entry.key)
+
+    def _changed(self, change: Change) -> None:
+        self._queue.add(change.key)
+        for holder in self._dependents.of(change.key):
+            self._queue.add(holder)
+        if change.kind in {TRIGGER, TENANT}:
+            self._look_at_rivals(change.kind)
+
+    def _look_at_rivals(self, kind: str) -> None:
+        """A route or a namespace may have become free for one that was refused it."""
+        for entry in self._feed.mirror.entries(kind):
+            if entry.in_force is not entry.written:
+                self._queue.add(entry.key)
+
+    async def reconcile(self, key: Key) -> Result:
+        """Looks at one object."""
+        entry = self._feed.mirror.get(key)
+        if entry is None:
+            self._dependents.remove(key)
+            return DONE
+        if entry.in_force is not entry.written and await self._judge_again(entry):
+            # It is in force now, or is refused for something else; that change causes another look.
+            return DONE
+        # Large objects take a while to parse, and expressions to compile: not on the event loop.
+        resource, unenforced = await asyncio.to_thread(_read, entry.written.object_json)
+        wanted = conditions.summarize(self._facts(entry, resource, unenforced))
+        if not _says_already(resource, wanted):
+            await self._write(entry, resource, wanted)
+        return DONE
+
+    async def _judge_again(self, entry: Entry) -> bool:
+        """Judges a spec that was refused; True if that changed anything."""
+        content = codec.loads(entry.written.object_json)
+        wanted = await asyncio.to_thread(manifests.of_object, content)
+        scope = Scope(entry.key.tenant_id, entry.tenant)
+        seen = store.Seen(entry.uid, content["metadata"]["generation"])
+        written = await self._feed.write(store.judge_again, scope, seen, wanted, self._clock.now())
+        return written is None or written.outcome is not store.Outcome.UNCHANGED
+
+    def _facts(self, entry: Entry, resource: Resource, unenforced: list[Problem]) -> Facts:
+        references = references_within(entry.key, resource)
+        # Recorded before it is judged: what appears from now on causes another look.
+        self._dependents.put(entry.key, [target_of(entry.key.tenant_id, item) for item in references])
+        findings = self._world.findings(entry.key.tenant_id, references)
+        return Facts(
+            accepted=entry.in_force is entry.written,
+            missing=[finding.problem for finding in findings if not finding.pending],
+            pending=[finding.problem for finding in findings if finding.pending],
+            not_enforced=unenforced,
+            suspended=entry.key.kind == TENANT and bool(resource.spec.suspended),
+            owner_reports_ready=entry.key.kind in STATUS_OWNERS,
+        )
+
+    async def _write(self, entry: Entry, resource: Resource, wanted: list[Condition]) -> None:
+        scope = Scope(entry.key.tenant_id, entry.tenant)
+        seen = store.Seen(entry.uid, resource.metadata.generation or 0)
+        await self._feed.write(store.set_conditions, scope, entry.key, seen, wanted, now=self._clock.now())
+
+
+def _read(object_json: bytes) -> tuple[Resource, list[Problem]]:
+    """Returns an object and what of it nothing enforces yet."""
+    from quarterdeck.resources.enforcement import not_enforced
+
+    resource = parsed.of_json(object_json)
+    return resource, [manifests.problem_of(error) for error in not_enforced(resource)]
+
+
+def references_within(holder: Key, resource: Resource) -> list[Reference]:
+    """Returns the references that can be judged here.
+
+    What a cluster-scoped object names in "its" tenant is looked up in each tenant when it is used.
+    """
+    references = parsed.references_of(resource)
+    return [item for item in references if holder.tenant_id or is_cluster_scoped(item.kind)]
+
+
+def _says_already(resource: Resource, wanted: list[Condition]) -> bool:
+    """True if the status, as it was read, holds just these conditions for this generation."""
+    status, generation = resource.status, resource.metadata.generation
+    if status is None or status.observed_generation != generation:
+        return False
+    present = {item.type: item for item in status.conditions}
+    return all(_is(present.get(condition.type), condition, generation) for condition in wanted)
+
+
+def _is(present: StatusCondition | None, wanted: Condition, generation: int | None) -> bool:
+    return present is not None and (
+        present.status,
+        present.reason,
+        present.message,
+        present.observed_generation,
+    ) == (wanted.status, wanted.reason, wanted.message, generation)

@@ -1,0 +1,87 @@
+"""Revisions: every spec that was ever accepted, immutable, named by what it says.
+
+A run pins revisions, so none is removed with its object. All are kept today; a collection
+belongs here, and must ask the runtime which ones open runs pin before it removes any.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, and_, insert, select
+
+from quarterdeck.common.clock import rfc3339
+from quarterdeck.common.errors import Internal
+from quarterdeck.registry.records import Key, Row
+from quarterdeck.registry.tables import REVISIONS
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """One accepted spec. `version` is the resource version of the write that made it."""
+
+    key: Key
+    revision: str
+    spec_hash: str
+    spec_json: bytes
+    created_at: str
+    version: int
+
+
+def keep(connection: Connection, row: Row, now: float) -> None:
+    """Records the spec of an accepted row, unless that very spec is recorded already.
+
+    Raises:
+        Internal: another spec has the same short hash; it would have to be pinned by a longer one.
+    """
+    known = find(connection, row.key.tenant_id, row.revision)
+    if known is not None and known.spec_hash != row.spec_hash:
+        raise Internal(f"two specs of {row.key} share the revision {row.revision}")
+    if known is not None:
+        return
+    values = {
+        "tenant_id": row.key.tenant_id,
+        "revision": row.revision,
+        "kind": row.key.kind,
+        "name": row.key.name,
+        "spec_hash": row.spec_hash,
+        "spec_json": row.spec_json,
+        "created_at": rfc3339(now),
+        "version": row.version,
+    }
+    connection.execute(insert(REVISIONS).values(values))
+
+
+def find(connection: Connection, tenant_id: str, revision: str) -> Revision | None:
+    """Returns a revision by its name, or None."""
+    where = and_(REVISIONS.c.tenant_id == tenant_id, REVISIONS.c.revision == revision)
+    found = connection.execute(select(REVISIONS).where(where)).one_or_none()
+    return None if found is None else _revision(found)
+
+
+def page(connection: Connection, key: Key, below: int, limit: int) -> list[Revision]:
+    """Returns an object's revisions, newest first, of versions lower than `below` (0: from the newest)."""
+    statement = select(REVISIONS).where(_of(key)).order_by(REVISIONS.c.version.desc()).limit(limit)
+    if below:
+        statement = statement.where(REVISIONS.c.version < below)
+    return [_revision(found) for found in connection.execute(statement)]
+
+
+def _of(key: Key) -> ColumnElement[bool]:
+    return and_(
+        REVISIONS.c.tenant_id == key.tenant_id,
+        REVISIONS.c.kind == key.kind,
+        REVISIONS.c.name == key.name,
+    )
+
+
+def _revision(found: Any) -> Revision:
+    return Revision(
+        key=Key(found.tenant_id, found.kind, found.name),
+        revision=found.revision,
+        spec_hash=found.spec_hash,
+        spec_json=found.spec_json,
+        created_at=found.created_at,
+        version=found.version,
+    )
