@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
 import pytest
+import structlog
 
 from quarterdeck.common.errors import NotFound
 from quarterdeck.common.service import Platform, open_platform
@@ -206,6 +208,17 @@ async def _serve(platforms: dict[str, Platform]) -> tuple[dict[str, Any], list[A
         await server.start()
         servers.append(server)
     return fakes, servers
+
+
+@pytest.fixture(autouse=True)
+def plain_logs() -> Iterator[None]:
+    """Logs errors alone, without the frames' variables."""
+    structlog.configure(
+        processors=[structlog.processors.format_exc_info, structlog.processors.JSONRenderer()],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR),
+    )
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture

@@ -110,18 +110,37 @@ def test_a_client_that_comes_back_anywhere_sees_everything_once(cut):
 def joined(found):
     """Returns the events with neighbouring pieces of one message put together."""
     result = []
-    for _, event in found:
+    for _, event in sorted(found, key=lambda pair: pair[1]["type"] == "STEP_FINISHED"):
         if result and event["type"] == "TEXT_MESSAGE_CONTENT" == result[-1]["type"]:
             result[-1] = {**event, "delta": result[-1]["delta"] + event["delta"]}
         else:
             result.append(event)
-    return sorted(result, key=lambda e: e["type"] == "STEP_FINISHED")
+    return result
 
 
-def test_a_gap_in_live_text_is_filled_by_the_journal():
-    events = [*AGENT[:4], (0, "model.delta", {"text": "me look", "offset": 4}), *AGENT[6:9]]
-    said = [e["delta"] for _, e in outputs(events) if e["type"] == "TEXT_MESSAGE_CONTENT"]
-    assert said == ["Let me look."]
+def test_live_text_with_a_gap_is_replaced_by_the_journals():
+    found = outputs([*AGENT[:4], (0, "model.delta", {"text": "me look"}), *AGENT[6:9]])
+    said = {e["messageId"]: e["delta"] for _, e in found if e["type"] == "TEXT_MESSAGE_CONTENT"}
+    assert said == {"r1/e1": "me look", "r1/e1/1": "Let me look."}
+    assert types(found).count("TEXT_MESSAGE_END") == 2
+
+
+def test_a_provider_that_begins_anew_begins_a_new_message():
+    restart = (0, "model.delta", {"type": "restart"})
+    events = [*AGENT[:5], restart, (0, "model.delta", {"type": "text", "text": "Let"}), *AGENT[6:9]]
+    found = outputs(events)
+    said = [(e["messageId"], e["delta"]) for _, e in found if e["type"] == "TEXT_MESSAGE_CONTENT"]
+    assert said == [("r1/e1", "Let me "), ("r1/e1/1", "Let"), ("r1/e1/1", " me look.")]
+    live = [id for id, e in found if e["type"] == "TEXT_MESSAGE_CONTENT"][1]
+    assert live == "4.0~3!1"
+    rest = outputs(journal(events), since=live)
+    assert [e["delta"] for _, e in rest if e["type"] == "TEXT_MESSAGE_CONTENT"] == [" me look."]
+
+
+def test_deltas_are_not_joined_to_text_that_another_stream_sent():
+    since = outputs(AGENT[:5])[-1][0]
+    found = outputs([*AGENT[:4], (0, "model.delta", {"text": "ok"}), *AGENT[6:9]], since=since)
+    assert [e["delta"] for _, e in found if e["type"] == "TEXT_MESSAGE_CONTENT"] == ["look."]
 
 
 def test_a_turn_that_is_tried_again_begins_a_new_message():
@@ -162,7 +181,7 @@ def test_a_message_too_large_to_be_inline_is_named():
     assert found[-1][1]["name"] == "message.artifact"
 
 
-@pytest.mark.parametrize("text", ["7", "a.b", "1.2.3", "-1.0"])
+@pytest.mark.parametrize("text", ["7", "a.b", "1.2.3", "-1.0", "1.2~", "1.2!3"])
 def test_what_is_no_position_is_refused(text):
     with pytest.raises(InvalidArgument):
         Position.parse(text)
@@ -177,8 +196,8 @@ async def test_a_run_as_ag_ui(house):
     response = await house.client.get(f"{T}/runs/r1/ag-ui")
     found = house.frames(response.text)
     assert json.loads(found[-1]["data"])["type"] == "RUN_FINISHED"
-    response = await house.client.get(f"{T}/runs/r1/ag-ui", headers={"Last-Event-ID": "18.1"})
-    assert [f["id"] for f in house.frames(response.text)] == ["18.2", "19.1"]
+    response = await house.client.get(f"{T}/runs/r1/ag-ui", headers={"Last-Event-ID": "18.2"})
+    assert [f["id"] for f in house.frames(response.text)] == ["18.3", "19.1"]
     response = await house.client.get(f"{T}/runs/r1/ag-ui", headers={"Last-Event-ID": "x"})
     assert response.status_code == 400
 
@@ -214,7 +233,7 @@ async def test_the_same_turn_again_is_the_same_run(house):
     await house.client.post(f"{T}/agents/clerk/ag-ui", json=INPUT)
     first = house.runtime.last(runs_pb2.StartRunRequest).idempotency_key
     response = await house.client.post(
-        f"{T}/agents/clerk/ag-ui", json=INPUT, headers={"Last-Event-ID": "18.2"}
+        f"{T}/agents/clerk/ag-ui", json=INPUT, headers={"Last-Event-ID": "18.3"}
     )
     assert house.runtime.last(runs_pb2.StartRunRequest).idempotency_key == first != ""
     assert [f["id"] for f in house.frames(response.text)] == ["19.1"]
@@ -246,7 +265,7 @@ async def test_a_turn_that_waits_is_an_interrupt_and_resume_decides(house):
         approval=house.approval()
     )
     house.runtime.answers["GetRun"] = house.run(id="r1", last_seq=13)
-    house.runtime.answers["StreamRunEvents"] = lambda request: wire(house, AGENT)
+    house.runtime.answers["StreamRunEvents"] = lambda request: wire(house, journal(AGENT))
     entry = {"interruptId": "a1", "status": "resolved", "payload": {"approved": True, "comment": "fine"}}
     body = {**INPUT, "runId": "turn-2", "resume": [entry]}
     response = await house.client.post(f"{T}/agents/clerk/ag-ui", json=body)

@@ -176,7 +176,7 @@ async def test_a_session_may_be_closed_from_another_task(fixture: Fixture) -> No
     asking = asyncio.create_task(session.call("hang", {}, 30))
     await asyncio.sleep(0.1)
     await asyncio.create_task(session.close())
-    with pytest.raises(Lost, match="closed"):
+    with pytest.raises(Lost, match="the tool server was closed"):
         await asking
     assert session.asked_to_close
 

@@ -41,6 +41,23 @@ def check_input(value: Any) -> None:
             raise BadValue(f"the input holds more than {MAX_EXPRESSION_INPUT_CHARS} characters of text")
 
 
+def plain(value: Any, null: Any) -> Any:
+    """Return a CEL value as Python objects.
+
+    The library's own `plain_value()` gives back a null without owning a reference to it: every one, at any
+    depth, takes a reference away from `None` for good, and a long-lived process would abort. So it is never
+    asked about a null. `null` is the library's type of one.
+    """
+    if value.type() == null:
+        return None
+    content = value.value()
+    if isinstance(content, dict):
+        return {key: plain(item, null) for key, item in content.items()}
+    if isinstance(content, list):
+        return [plain(item, null) for item in content]
+    return content
+
+
 def to_json(value: Any) -> Any:
     """Turn a plain CEL value into JSON.
 

@@ -23,7 +23,7 @@ from quarterdeck.resources.cel_paths import (
     shortest,
 )
 from quarterdeck.resources.cel_syntax import Call, Node, decode_expression, walk
-from quarterdeck.resources.cel_values import BadValue, check_input, to_json
+from quarterdeck.resources.cel_values import BadValue, check_input, plain, to_json
 from quarterdeck.resources.constants import MAX_EXPRESSION_BYTES, MAX_EXPRESSION_WORK
 from quarterdeck.resources.errors import ExpressionError
 
@@ -50,7 +50,7 @@ _MISSING = object()
 class Expression:
     """A compiled expression; immutable, so it may be shared and cached."""
 
-    __slots__ = ("_compiled", "_error", "_own_path", "_simple", "_syntax", "paths", "result_type", "text")
+    __slots__ = ("_compiled", "_error", "_null", "_own_path", "_simple", "_syntax", "paths", "result_type", "text")
 
     def __init__(self, text: str, compiled: Any, syntax: Node, result_type: str) -> None:
         self.text = text
@@ -63,6 +63,7 @@ class Expression:
         self._own_path = path_of(syntax) if self.paths else None
         self._simple = is_simple(syntax)
         self._error = cel_environment.library().Type.ERROR
+        self._null = cel_environment.library().Type.NULL
 
     def __repr__(self) -> str:
         return f"Expression({self.text!r})"
@@ -90,10 +91,9 @@ class Expression:
             if not self._simple:
                 estimate(self._syntax, data, MAX_EXPRESSION_WORK)
             value = self._compiled.eval(data=data)
-            plain = value.plain_value()
             if value.type() == self._error:
-                raise self._failure(str(plain))
-            return to_json(plain)
+                raise self._failure(str(value.plain_value()))
+            return to_json(plain(value, self._null))
         except TooMuchWork:
             raise self._failure("it would take too much work on input of this size; use a map node") from None
         except BadValue as error:
@@ -129,8 +129,9 @@ def compile_expression(
 ) -> Expression:
     """Compile and type-check `text` (without `${}`); cached.
 
-    `variables` maps each name that may be used to its type; a name outside it is an error. A dotted name gives
-    the type of a field (`input.amount`). Without `variables` every name is allowed and untyped. Raises `ExpressionError` with a position where there is one.
+    `variables` maps each name that may be used to its type; a name outside it is an error. A dotted name
+    gives the type of a field (`input.amount`). Without `variables` every name is allowed and untyped. Raises
+    `ExpressionError` with a position where there is one.
     """
     declared = None if variables is None else tuple(sorted(variables.items()))
     return _compile(text, declared, functions)

@@ -227,7 +227,7 @@ def _begin_tool(planning: Planning, step: Step, tool: PinnedTool, arguments: dic
             planning,
             step,
             source="tool",
-            title=f"{planning.state.name} wants to call {tool.server}/{tool.tool}",
+            title=_call_title(planning, target),
             summary="The agent's definition asks for an approval of this tool.",
             data=arguments,
             policy=policy,
@@ -235,6 +235,10 @@ def _begin_tool(planning: Planning, step: Step, tool: PinnedTool, arguments: dic
             editable=True,
         )
     return effects.intent(planning, step, "tool", target, arguments)
+
+
+def _call_title(planning: Planning, target: dict[str, Any]) -> str:
+    return f"{planning.state.name} wants to call {target['server']}/{target['tool']}"
 
 
 def _approval_policy(planning: Planning, tool: PinnedTool) -> str:
@@ -287,7 +291,7 @@ def _recover_use(planning: Planning, step: Step) -> Decision:
             planning,
             step,
             source="tool",
-            title=f"{planning.state.name} wants to call {params['target']['server']}/{params['target']['tool']}",
+            title=_call_title(planning, params["target"]),
             summary=error.get("message", ""),
             data=params.get("arguments"),
             policy=error.get("approval_policy", ""),

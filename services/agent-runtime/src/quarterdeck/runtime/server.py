@@ -14,6 +14,7 @@ from quarterdeck.runtime import operations
 from quarterdeck.runtime.effects_view import list_effects
 from quarterdeck.runtime.engine import Engine
 from quarterdeck.runtime.forking import Forker
+from quarterdeck.runtime.live import Live
 from quarterdeck.runtime.repinning import Repinner
 from quarterdeck.runtime.starting import JOIN, QUEUE, REJECT, REPLACE, Start, Starter
 from quarterdeck.runtime.store import approvals, runs
@@ -147,7 +148,7 @@ class RuntimeServicer(runs_pb2_grpc.RuntimeServiceServicer):
         row = await self._database.read(operations.require_run, tenant, request.run_id)
         limit = min(request.page_size or EVENTS_PAGE, EVENTS_PAGE)
         found = await self._database.read(read_events, tenant.id, request.run_id, request.after_seq, limit)
-        events = [event_message(request.run_id, entry) for entry in found]
+        events = [event_message(request.run_id, Live(e.seq, e.type, e.data, e.at)) for e in found]
         return runs_pb2.ListRunEventsResponse(events=events, last_seq=row.current_seq)
 
     async def StreamRunEvents(
@@ -223,10 +224,9 @@ class RuntimeServicer(runs_pb2_grpc.RuntimeServiceServicer):
         """See the contract."""
         tenant = await self._tenants.resolve(request.tenant)
         data = await self._engine.artifacts.get(tenant.id, request.digest)
-        head = {"media_type": "application/json", "size": len(data)}
-        for offset in range(0, len(data) or 1, CHUNK):
-            yield runs_pb2.ArtifactChunk(data=data[offset : offset + CHUNK], **head)
-            head = {}
+        yield runs_pb2.ArtifactChunk(data=data[:CHUNK], media_type="application/json", size=len(data))
+        for offset in range(CHUNK, len(data), CHUNK):
+            yield runs_pb2.ArtifactChunk(data=data[offset : offset + CHUNK])
 
 
 def _wish(request: runs_pb2.StartRunRequest, tenant: TenantId) -> Start:

@@ -2,8 +2,9 @@
 
 Every output has an id, so that a client that comes back misses nothing and sees nothing twice:
 
-- `<seq>.<n>`: the n-th output of the journal event with that sequence number;
-- `<seq>~<n>`: text that streams live after that journal event, n characters of it so far.
+- `<seq>.<n>` is the n-th output of the journal event with that sequence number;
+- `~<chars>` is added while a message streams live: so much of its text was sent;
+- `!<tries>` is added when that text was begun anew so often.
 """
 
 from __future__ import annotations
@@ -39,7 +40,9 @@ from quarterdeck.common.errors import InvalidArgument
 from quarterdeck.gateway.constants import LAST_EVENT_HEADER
 
 PROTOCOL_VERSION = "1.0"
-_ID = re.compile(r"(\d+)([.~])(\d+)")
+# Above the number of every output of one journal event.
+_LAST = 1_000_000_000
+_ID = re.compile(r"(\d+)\.(\d+)(?:~(\d+)(?:!(\d+))?)?")
 _ENCODER = EventEncoder()
 
 # Passed on under their own names: AG-UI has no event for them.
@@ -58,13 +61,15 @@ CUSTOM_TYPES = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Position:
     """Where a client's stream broke off."""
 
     seq: int = 0
     output: int = -1
-    streamed: int = 0
+    # None: no message was open.
+    sent: int | None = None
+    tries: int = 0
 
     @classmethod
     def parse(cls, text: str) -> Position:
@@ -78,25 +83,47 @@ class Position:
                 field=LAST_EVENT_HEADER,
                 hint="send the id of the last event",
             )
-        seq, number = int(found[1]), int(found[3])
-        return cls(seq, number) if found[2] == "." else cls.after(seq, number)
+        seq, output, sent, tries = found.groups()
+        return cls(int(seq), int(output), None if sent is None else int(sent), int(tries or 0))
 
     @classmethod
-    def after(cls, seq: int, streamed: int = 0) -> Position:
+    def after(cls, seq: int) -> Position:
         """Returns the position behind every output of a journal event."""
-        return cls(seq, 1_000_000_000, streamed)
+        return cls(seq, _LAST)
+
+    def covers(self, seq: int, output: int) -> bool:
+        """True for an output that was seen."""
+        return (seq, output) <= (self.seq, self.output)
 
 
 @dataclass(slots=True)
 class Speech:
-    """The message that a model turn is saying."""
+    """The message that a model turn is saying, as far as it was sent."""
 
-    id: str
-    # Characters that were sent.
-    sent: int = 0
-    opened: bool = False
-    # False once a part of the live text was missed: the rest comes with the journal.
-    live: bool = True
+    base: str
+    tries: int = 0
+    # Characters; None before the message was opened.
+    sent: int | None = None
+    # The text itself; None when another stream sent it.
+    said: str | None = ""
+
+    @property
+    def id(self) -> str:
+        """The message's id: of its own for each time that the text begins anew."""
+        return f"{self.base}/{self.tries}" if self.tries else self.base
+
+    @property
+    def mark(self) -> str:
+        """What an output's id says about it."""
+        if self.sent is None:
+            return ""
+        return f"~{self.sent}!{self.tries}" if self.tries else f"~{self.sent}"
+
+    def rest_of(self, text: str) -> str | None:
+        """Returns what is left of the whole text; None if something else was said."""
+        if self.said is not None and not text.startswith(self.said):
+            return None
+        return text[self.sent or 0 :]
 
 
 @dataclass(slots=True)
@@ -114,6 +141,7 @@ class Mapper:
     since: Position = field(default_factory=Position)
     finished: bool = False
     _seq: int = 0
+    _output: int = 0
     _is_agent: bool = False
     _steps: list[str] = field(default_factory=list)
     _speech: Speech | None = None
@@ -125,43 +153,58 @@ class Mapper:
             yield from self._live(kind, data, at)
             return
         self._seq = seq
-        for number, event in enumerate(self._outputs(kind, data)):
-            if event is not None and (seq, number) > (self.since.seq, self.since.output):
-                yield _encode(f"{seq}.{number}", event, at)
-        if seq == self.since.seq and self.since.streamed and self._speech is not None:
-            self._speech = Speech(self._speech.id, self.since.streamed, opened=True, live=False)
+        outputs = self._outputs(kind, data)
+        for number, event in enumerate(outputs):
+            self._output = number
+            if event is not None and not self.since.covers(seq, number):
+                yield self._encode(event, at)
+        if seq == self.since.seq and self._speech is not None and self.since.sent is not None:
+            self._speech = Speech(self._speech.base, self.since.tries, self.since.sent, None)
 
     def continued(self) -> Iterator[str]:
         """Yields the beginning of a run of the protocol that goes on with an interrupted one."""
         self._steps = []
-        yield _encode("", self._begun(), None)
+        yield _frame("", self._begun(), None)
 
     def interrupted(self, interrupts: Sequence[Interrupt]) -> Iterator[str]:
         """Yields the end of a stream whose run waits for somebody."""
-        outputs = [*self._closing(), self._finished(outcome=_interrupt(interrupts))]
-        for number, event in enumerate(outputs):
+        for event in (*self._closing(), self._finished(outcome=_interrupt(interrupts))):
             if event is not None:
-                yield _encode(f"{self._seq}.{900 + number}", event, None)
+                yield _frame("", event, None)
+
+    def _encode(self, event: BaseEvent, at: int | None) -> str:
+        mark = self._speech.mark if self._speech is not None else ""
+        return _frame(f"{self._seq}.{self._output}{mark}", event, at)
 
     def _live(self, kind: str, data: dict[str, Any], at: int | None) -> Iterator[str]:
-        if kind == "model.delta":
-            yield from self._delta(str(data.get("text", "")), data.get("offset"), at)
+        if self._seq < self.since.seq:
+            return
+        if kind == "model.delta" and data.get("type", "text") == "restart":
+            yield from self._restart(at)
+        elif kind == "model.delta":
+            yield from self._delta(str(data.get("text", "")), at)
         elif kind in CUSTOM_TYPES:
-            yield _encode("", CustomEvent(name=kind, value=data), at)
+            yield _frame("", CustomEvent(name=kind, value=data), at)
 
-    def _delta(self, text: str, offset: int | None, at: int | None) -> Iterator[str]:
+    def _delta(self, text: str, at: int | None) -> Iterator[str]:
+        """Streams a piece of text; not after one that another stream sent, for the join is not known."""
         speech = self._speech
-        if speech is None or not text or not speech.live:
+        if speech is None or not text or speech.said is None:
             return
-        if offset is not None and offset != speech.sent:
-            speech.live = False  # a part was missed; it comes with the journal
-            return
-        if not speech.opened:
-            speech.opened = True
-            yield _encode(f"{self._seq}~0", TextMessageStartEvent(message_id=speech.id), at)
+        if speech.sent is None:
+            speech.sent = 0
+            yield self._encode(TextMessageStartEvent(message_id=speech.id), at)
+        speech.said += text
         speech.sent += len(text)
-        content = TextMessageContentEvent(message_id=speech.id, delta=text)
-        yield _encode(f"{self._seq}~{speech.sent}", content, at)
+        yield self._encode(TextMessageContentEvent(message_id=speech.id, delta=text), at)
+
+    def _restart(self, at: int | None) -> Iterator[str]:
+        """The provider begins its answer anew: what was said so far is no part of it."""
+        speech = self._speech
+        if speech is None or speech.sent is None:
+            return
+        self._speech = Speech(speech.base, speech.tries + 1)
+        yield _frame("", TextMessageEndEvent(message_id=speech.id), at)
 
     def _outputs(self, kind: str, data: dict[str, Any]) -> list[BaseEvent | None]:
         """Returns the outputs of a journal event; None keeps the number of one that is not due."""
@@ -208,7 +251,11 @@ class Mapper:
 
     def _hush(self) -> BaseEvent | None:
         speech, self._speech = self._speech, None
-        return TextMessageEndEvent(message_id=speech.id) if speech is not None and speech.opened else None
+        return (
+            TextMessageEndEvent(message_id=speech.id)
+            if speech is not None and speech.sent is not None
+            else None
+        )
 
     def _outcome(self, data: dict[str, Any]) -> list[BaseEvent | None]:
         call = self._tools.pop(data["effect"], None)
@@ -239,15 +286,18 @@ class Mapper:
         return [*said, *calls]
 
     def _said(self, text: str) -> tuple[list[BaseEvent | None], str]:
-        """Returns the outputs that complete the message: all of it, or what was not streamed."""
-        speech = self._speech or Speech(f"{self.run_id}/{self._seq}")
+        """Returns the outputs that complete the message: what was not streamed, or all of it."""
+        speech, ending = self._speech or Speech(f"{self.run_id}/{self._seq}"), None
         self._speech = None
-        if not text and not speech.opened:
-            return [None, None, None], speech.id
-        start = None if speech.opened else TextMessageStartEvent(message_id=speech.id)
-        rest = text[speech.sent :]
+        rest = speech.rest_of(text)
+        if rest is None:
+            ending = TextMessageEndEvent(message_id=speech.id)
+            speech, rest = Speech(speech.base, speech.tries + 1), text
+        if not text and speech.sent is None:
+            return [ending, None, None, None], speech.id
+        start = None if speech.sent is not None else TextMessageStartEvent(message_id=speech.id)
         content = TextMessageContentEvent(message_id=speech.id, delta=rest) if rest else None
-        return [start, content, TextMessageEndEvent(message_id=speech.id)], speech.id
+        return [ending, start, content, TextMessageEndEvent(message_id=speech.id)], speech.id
 
     def _closing(self) -> list[BaseEvent | None]:
         """Ends what is open, since a run may not finish around it."""
@@ -308,7 +358,7 @@ def _interrupt(interrupts: Sequence[Interrupt]) -> RunFinishedInterruptOutcome:
     return RunFinishedInterruptOutcome(interrupts=found)
 
 
-def _encode(id: str, event: BaseEvent, at: int | None) -> str:
+def _frame(id: str, event: BaseEvent, at: int | None) -> str:
     if at is not None:
         event.timestamp = at
     return (f"id: {id}\n" if id else "") + _ENCODER.encode(event)

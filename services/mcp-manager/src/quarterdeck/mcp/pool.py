@@ -163,7 +163,7 @@ class Pool:
         wait = max(decision.not_before - time.monotonic(), 0.0)
         if self._closed:
             raise NotSent("the tool server is being removed")
-        if decision.crash_loop:
+        if decision.crash_loop and wait:
             last = f"{decision.crashes} in a row, the last: {self._history[-1].reason}"
             raise NotSent(f"crash loop: {last}; the next start is in {wait:.0f} s")
         await asyncio.sleep(wait)

@@ -111,7 +111,7 @@ class Session:
         self._on_tools_changed = on_tools_changed
         self._stop = asyncio.Event()
         self._over = asyncio.Event()
-        self._why = "closed"
+        self._why = "was closed"
         self._client: ClientSession | None = None
         self._connection: Connection | None = None
         self._owner: asyncio.Task[None] | None = None

@@ -33,7 +33,7 @@ class Decision:
 
     Args:
         not_before: earliest time of the next start (monotonic seconds); 0 when there is nothing to wait for.
-        crash_loop: too many crashes in a row: calls are refused until then instead of waiting.
+        crash_loop: there were too many crashes in a row: until then calls are refused instead of waiting.
         crashes: how many there were in a row.
     """
 
@@ -50,7 +50,7 @@ def next_restart(history: Sequence[Crash], rule: RestartRule, now: float) -> Dec
         return Decision(0.0, crash_loop=False, crashes=crashes)
     delay = min(rule.initial_delay * 2.0 ** (crashes - 1), rule.max_delay)
     due = history[-1].at + delay
-    return Decision(due, crashes >= rule.crash_loop_after and now < due, crashes)
+    return Decision(due, crashes >= rule.crash_loop_after, crashes)
 
 
 def _in_a_row(history: Sequence[Crash], stable: float) -> int:

@@ -11,7 +11,6 @@ from quarterdeck.common.errors import Unavailable
 from quarterdeck.common.rpc_client import Peer, act_for
 from quarterdeck.runtime.agent_tools import PinnedTool, model_name, platform_tools, server_tools
 from quarterdeck.runtime.engine import Engine
-from quarterdeck.runtime.store import definitions
 from quarterdeck.runtime.unit import RunFacts
 from quarterdeck.v1 import tools_pb2, tools_pb2_grpc
 
@@ -50,7 +49,7 @@ class ToolDirectory:
             return None
 
     async def pin(
-        self, facts: RunFacts, spec: Mapping[str, Any], revisions: definitions.Revisions
+        self, facts: RunFacts, spec: Mapping[str, Any], revisions: Mapping[str, str]
     ) -> list[dict[str, Any]]:
         """See `ToolLister.pin`: the servers' tools the agent declares, its agents, and the platform's own."""
         listed = []
@@ -67,7 +66,7 @@ class ToolDirectory:
         return [tool.to_json() for tool in tools]
 
     async def _agent(
-        self, facts: RunFacts, agent: Mapping[str, Any], revisions: definitions.Revisions
+        self, facts: RunFacts, agent: Mapping[str, Any], revisions: Mapping[str, str]
     ) -> PinnedTool:
         assert self.engine is not None
         spec = await self.engine.spec(facts.tenant_id, revisions[f"Agent/{agent['name']}"])

@@ -1,0 +1,1 @@
+"""Triggers: the clock, routes, webhooks and events start runs."""
