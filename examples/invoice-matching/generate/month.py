@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 from random import Random
 
@@ -11,7 +11,9 @@ from generate.desk import Desk
 from generate.model import Month, Payment
 from generate.vendors import draw_vendors
 
-PLAN: tuple[tuple[Callable[[Desk], None], int], ...] = (
+Plan = Sequence[tuple[Callable[[Desk], None], int]]
+
+PLAN: Plan = (
     (cases.structured_reference, 20),
     (cases.free_reference, 22),
     (cases.batch, 4),
@@ -41,11 +43,14 @@ PLAN: tuple[tuple[Callable[[Desk], None], int], ...] = (
 )
 
 
-def make_month(seed: int, first: date) -> Month:
-    """The month of ``first`` (its first day) for a seed; the same arguments give an equal month."""
+def make_month(seed: int, first: date, plan: Plan = PLAN) -> Month:
+    """The month of ``first`` (its first day) for a seed; the same arguments give an equal month.
+
+    ``plan`` says which cases, how often.
+    """
     rng = Random(f"{seed}/{first:%Y-%m}")
     desk = Desk(rng, first, draw_vendors(rng))
-    for case, times in PLAN:
+    for case, times in plan:
         for _ in range(times):
             case(desk)
     rng.shuffle(desk.invoices)

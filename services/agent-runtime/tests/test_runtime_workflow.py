@@ -356,3 +356,64 @@ async def test_large_results_become_artifacts(tmp_path):
     )
     async with harness(tmp_path, specs, large=large) as h:
         assert await h.output(await h.start("Workflow", "w", {})) == 100_000
+
+
+async def test_a_timed_out_child_is_stopped_before_the_next_attempt(tmp_path):
+    specs = {
+        **workflow(
+            {
+                "name": "c",
+                "workflow": {"name": "child", "input": {}},
+                "timeout": "150ms",
+                "retry": [{"errors": ["timeout"], "attempts": 2, "delay": "1ms"}],
+            }
+        ),
+        "Workflow/child": {"nodes": [{"name": "s", "wait": {"signal": {"name": "never"}}}]},
+    }
+    async with harness(tmp_path, specs) as h:
+        run = await h.start("Workflow", "w", {})
+        error = await h.error(run)
+        assert error["class"] == "timeout"
+        children = [e.data["run"] for e in await h.journal(run) if e.type == "children.started"]
+        assert len(set(children)) == 2
+        for child in children:
+            assert (await h.wait(child)).state == "cancelled"
+
+
+async def test_a_failing_finally_fails_the_run(tmp_path):
+    async def broken(arguments):
+        raise ToolFailure("cannot tidy up")
+
+    specs = workflow(tool("a"), tool("last", "broken"), **{"finally": "last"})
+    async with harness(tmp_path, specs, broken=broken) as h:
+        error = await h.error(await h.start("Workflow", "w", {}))
+        assert error["message"] == "cannot tidy up"
+
+
+async def test_open_questions_are_withdrawn_with_their_run(tmp_path):
+    specs = workflow({"name": "ask", "approval": {"policy": "p", "title": "?"}})
+    async with harness(tmp_path, specs) as h:
+        run = await h.start("Workflow", "w", {})
+        await h.wait(run, "waiting")
+        await h.cancel(run)
+        await h.wait(run)
+        assert await h.approvals() == []
+
+
+async def test_a_workflow_that_calls_itself_ends(tmp_path):
+    specs = workflow({"name": "again", "workflow": {"name": "w", "input": {}}})
+    async with harness(tmp_path, specs) as h:
+        error = await h.error(await h.start("Workflow", "w", {}))
+        assert error["class"] == "limit" and "deep" in error["message"]
+
+
+async def test_expressions_see_visits_and_caught_errors(tmp_path):
+    async def broken(arguments):
+        raise ToolFailure("no")
+
+    specs = workflow(
+        tool("f", "broken", catch=[{"errors": ["*"], "to": "g"}]),
+        {"name": "g", "transform": {"output": "${nodes.f.error.message + string(nodes.f.visits)}"}},
+    )
+    async with harness(tmp_path, specs, broken=broken) as h:
+        assert await h.output(await h.start("Workflow", "w", {})) == "no1"

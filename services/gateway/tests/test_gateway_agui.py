@@ -133,6 +133,10 @@ def test_a_provider_that_begins_anew_begins_a_new_message():
     assert said == [("r1/e1", "Let me "), ("r1/e1/1", "Let"), ("r1/e1/1", " me look.")]
     live = [id for id, e in found if e["type"] == "TEXT_MESSAGE_CONTENT"][1]
     assert live == "4.0~3!1"
+    ended = next(id for id, e in found if e["type"] == "TEXT_MESSAGE_END")
+    assert [e["type"] for _, e in outputs(journal(events), since=ended)][1:4] == [
+        "TEXT_MESSAGE_START", "TEXT_MESSAGE_CONTENT", "TEXT_MESSAGE_END",
+    ]  # fmt: skip
     rest = outputs(journal(events), since=live)
     assert [e["delta"] for _, e in rest if e["type"] == "TEXT_MESSAGE_CONTENT"] == [" me look."]
 
@@ -181,7 +185,7 @@ def test_a_message_too_large_to_be_inline_is_named():
     assert found[-1][1]["name"] == "message.artifact"
 
 
-@pytest.mark.parametrize("text", ["7", "a.b", "1.2.3", "-1.0", "1.2~", "1.2!3"])
+@pytest.mark.parametrize("text", ["7", "a.b", "1.2.3", "-1.0", "1.2~", "1.2!"])
 def test_what_is_no_position_is_refused(text):
     with pytest.raises(InvalidArgument):
         Position.parse(text)

@@ -21,6 +21,9 @@ from quarterdeck.mcp.process import Command, ServerProcess, describe_exit, start
 NASTY = Path(__file__).parent / "servers" / "nasty.py"
 
 
+pytestmark = pytest.mark.filterwarnings("ignore:Overriding the .event_loop_policy.")
+
+
 @pytest.fixture(params=[asyncio.DefaultEventLoopPolicy, uvloop.EventLoopPolicy], ids=["asyncio", "uvloop"])
 def event_loop_policy(request: pytest.FixtureRequest) -> asyncio.AbstractEventLoopPolicy:
     """Pipes and child processes differ between loops, so everything here runs on both."""

@@ -197,14 +197,11 @@ async def test_a_crash_during_a_write_is_uncertain_and_the_server_known_dead(wor
     request = world.request("append_and_crash", {"text": "maybe"})
     outcome = await world.send(request)
     assert outcome.status == Status.STATUS_UNCERTAIN
+    assert outcome.server_dead
     assert "ended with exit status 3" in outcome.message
     assert world.lines() == ["maybe"]
-
-    async def dead() -> bool:
-        record = await world.record(request.call_id)
-        return record.state == State.STATE_UNCERTAIN and record.server_dead
-
-    await eventually(dead)
+    record = await world.record(request.call_id)
+    assert (record.state, record.server_dead) == (State.STATE_UNCERTAIN, True)
     assert (await world.send(request)).status == Status.STATUS_UNCERTAIN, "it is not sent again"
     assert world.lines() == ["maybe"]
     assert value(await world.call("echo", {"text": "back"})) == {"text": "back"}
@@ -218,21 +215,16 @@ async def test_a_crash_during_a_read_is_an_error_of_the_tool(world: World) -> No
     assert "about to crash on purpose" in outcome.message
 
 
-async def test_a_write_that_hangs_is_uncertain_until_its_server_was_ended(world: World) -> None:
+async def test_a_server_on_which_a_write_hangs_is_ended(world: World) -> None:
     await world.apply(world.nasty(tools=READ_ONLY), policy())
     await world.until_ready()
     request = world.request("append_and_hang", {"text": "hung"}, timeout_seconds=0.3)
-    outcome = await world.send(request)
-    assert outcome.status == Status.STATUS_UNCERTAIN
-    assert not outcome.server_dead
-    assert value(await world.call("echo", {"text": "next"})) == {"text": "next"}, (
-        "a fresh server serves the rest"
-    )
-
-    async def dead() -> bool:
-        return bool((await world.record(request.call_id)).server_dead)
-
-    await eventually(dead)
+    calling = asyncio.create_task(world.send(request))
+    await asyncio.sleep(0.6)
+    assert value(await world.call("echo", {"text": "next"})) == {"text": "next"}, "a fresh server serves it"
+    outcome = await calling
+    assert (outcome.status, outcome.message) == (Status.STATUS_UNCERTAIN, "no answer within 0.3 s")
+    assert outcome.server_dead
 
 
 async def test_a_read_that_hangs_times_out(world: World) -> None:
@@ -258,11 +250,7 @@ async def test_an_intent_without_an_outcome_is_uncertain_after_a_kill(world: Wor
     outcome = await world.send(request)
     assert outcome.status == Status.STATUS_UNCERTAIN
     assert "what became of it is not known" in outcome.message
-
-    async def dead() -> bool:
-        return bool((await world.record(request.call_id)).server_dead)
-
-    await eventually(dead)
+    assert outcome.server_dead
     assert world.lines() == ["unknown"]
 
 

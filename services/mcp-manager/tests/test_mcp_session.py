@@ -24,6 +24,9 @@ NASTY = Path(__file__).parent / "servers" / "nasty.py"
 LIMIT = 16 * 1024 * 1024
 
 
+pytestmark = pytest.mark.filterwarnings("ignore:Overriding the .event_loop_policy.")
+
+
 @pytest.fixture(params=[asyncio.DefaultEventLoopPolicy, uvloop.EventLoopPolicy], ids=["asyncio", "uvloop"])
 def event_loop_policy(request: pytest.FixtureRequest) -> asyncio.AbstractEventLoopPolicy:
     """Pipes and child processes differ between loops, so everything here runs on both."""

@@ -22,7 +22,6 @@ PACKAGES = (
     "fastapi",
     "uvicorn",
     "sqlalchemy",
-    "aiosqlite",
     "cel-expr-python",
     "mcp",
     "qdrant-edge-py",

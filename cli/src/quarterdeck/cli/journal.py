@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from quarterdeck.cli.table import parse_time
@@ -101,7 +101,27 @@ def _decided(data: Data) -> str:
 
 def _effect_intent(data: Data) -> str:
     attempt = f" (attempt {data['attempt']})" if (data.get("attempt") or 1) > 1 else ""
-    return f"{data.get('kind', '')} {data.get('target', '')}{attempt} {compact(data.get('arguments'), 100)}"
+    return f"{data.get('kind', '')} {_target(data)}{attempt} {compact(data.get('arguments'), 100)}"
+
+
+def _target(data: Data) -> str:
+    """Returns what an effect or a child is about: "ledger/book", "Agent/invoice-matcher"."""
+    target = data.get("target")
+    return (
+        "/".join(str(part) for part in target.values()) if isinstance(target, Mapping) else str(target or "")
+    )
+
+
+def _timer_set(data: Data) -> str:
+    due = data.get("due")
+    moment = datetime.fromtimestamp(due, UTC) if isinstance(due, int | float) else parse_time(due)
+    when = moment.isoformat(timespec="seconds") if moment else str(due or "")
+    return " ".join(word for word in (data.get("purpose"), data.get("step"), "due", when) if word)
+
+
+def _completed(data: Data) -> str:
+    output = data.get("output")
+    return str(data.get("step")) if output is None else f"{data.get('step')} -> {compact(output, 100)}"
 
 
 SUMMARIES: dict[str, Callable[[Data], str]] = {
@@ -110,20 +130,21 @@ SUMMARIES: dict[str, Callable[[Data], str]] = {
     "effect.intent": _effect_intent,
     "effect.outcome": _effect_outcome,
     "step.retrying": lambda data: f"{data.get('step')} again after {error_text(data.get('error'))}",
-    "step.completed": lambda data: f"{data.get('step')} -> {compact(data.get('output'), 100)}",
+    "step.completed": _completed,
     "step.failed": lambda data: f"{data.get('step')}: {error_text(data.get('error'))}",
-    "timer.set": lambda data: f"{data.get('purpose', '')} {data.get('step', '')} until {data.get('due', '')}",
+    "timer.set": _timer_set,
     "approval.requested": lambda data: f"{data.get('approval')}: {data.get('title', '')}",
     "approval.decided": _decided,
-    "children.started": lambda data: f"{data.get('target', '')}: {data.get('count')} of {data.get('total')}",
+    "children.started": lambda data: f"{_target(data)}: {data.get('count')} of {data.get('total')}",
     "child.finished": lambda data: f"{data.get('run')} {data.get('state')}",
     "children.progress": _progress,
-    "children.joined": lambda data: f"{data.get('step')} -> {compact(data.get('output'), 100)}",
+    "children.joined": _completed,
     "message.appended": _message,
     "run.succeeded": lambda data: compact(data.get("output")),
     "run.failed": lambda data: error_text(data.get("error")),
     "run.cancelled": lambda data: error_text(data.get("error")),
     "run.timed-out": lambda data: error_text(data.get("error")),
+    "run.phase": lambda data: str(data.get("phase", "")),
     "run.parked": lambda data: f"{data.get('step') or ''} {data.get('reason', '')}".strip(),
     "cancel.requested": lambda data: f"by {data.get('by', '')}: {data.get('reason', '')}",
     "tool.progress": lambda data: compact(data.get("message") or data),

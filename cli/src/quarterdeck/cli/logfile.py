@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import logging.handlers
+import os
 import sys
 from pathlib import Path
 from typing import Any, TextIO
@@ -40,6 +41,14 @@ def log_to_stream(level: str, form: str) -> None:
     _configure(level, {logging.StreamHandler(sys.stderr): form})
 
 
+def quiet_grpc() -> None:
+    """Keeps gRPC's C core from writing to stderr by itself: what it would say comes as an error as well.
+
+    Call it before gRPC is imported. GRPC_VERBOSITY in the environment wins.
+    """
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+
+
 def _configure(level: str, handlers: dict[logging.Handler, str]) -> None:
     import structlog
 
@@ -61,7 +70,7 @@ def _configure(level: str, handlers: dict[logging.Handler, str]) -> None:
     root.setLevel(max(numeric, logging.INFO))
     # A full disk must not bury the screen in complaints about the log itself.
     logging.raiseExceptions = False
-    for noisy in ("httpx", "httpx2", "uvicorn.access", "mcp", "asyncio"):
+    for noisy in ("httpx", "httpx2", "uvicorn", "mcp", "asyncio"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     structlog.configure(
         processors=[*common, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],

@@ -8,6 +8,8 @@ import socket
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from quarterdeck.cli.constants import EXIT_IN_USE
+from quarterdeck.cli.errors import CliError
 from quarterdeck.cli.startup_errors import explain_start
 from quarterdeck.common.management import management_app
 from quarterdeck.common.service import Platform, Service
@@ -65,7 +67,7 @@ class ManagedService:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Returns a listening socket. Raises OSError that names the address."""
+    """Returns a listening socket. Raises CliError that names the address."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -74,7 +76,11 @@ def listen(host: str, port: int) -> socket.socket:
         listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
-        raise OSError(error.errno, f"cannot listen on {host}:{port}: {error.strerror}") from None
+        raise CliError(
+            f"cannot listen on {host}:{port}: {error.strerror}",
+            hint="stop the process that has the port, or choose another with --management-port",
+            code=EXIT_IN_USE,
+        ) from None
     listener.setblocking(False)
     return listener
 

@@ -59,6 +59,8 @@ class EmbeddedPlatform:
             for name, service in self.built.items():
                 self.services[name] = service
                 await service.start()
+            for platform in self.platforms.values():
+                platform.spawn(platform.telemetry.watch_loop(), "loop-lag")
         except BaseException as error:
             await self.stop(0)
             if isinstance(error, Exception):
@@ -69,7 +71,6 @@ class EmbeddedPlatform:
         platform = self.platforms[name]
         others = [known for known in self.platforms.values() if known is not platform]
         self.built[name] = await build_service(platform, others)
-        platform.spawn(platform.telemetry.watch_loop(), "loop-lag")
 
     async def stop(self, grace: float) -> None:
         """Stops the services in reverse order and closes their parts; a failure of one holds up no other."""

@@ -27,13 +27,13 @@ async def serve_one(name: str, settings: PlatformSettings, announce: Callable[[s
             raise explain_start(error, data_dir) from error
         raise
     managed = ManagedService(platform, service, settings.management_host, settings.management_port)
-    platform.spawn(platform.telemetry.watch_loop(), "loop-lag")
 
     def ready() -> None:
-        note(f"{name} serves {settings.listen_address(name)}")
-        note(f"  health and metrics  http://{settings.management_host}:{managed.port}/health")
+        platform.spawn(platform.telemetry.watch_loop(), "loop-lag")
+        where = addresses(service) if name == "gateway" else (settings.listen_address(name),)
+        note(f"{name} serves {' and '.join(where)}")
+        note(f"  health and metrics: http://{settings.management_host}:{managed.port}/health")
         if name == "gateway":
-            announce(*addresses(service))
-            note(f"  REST and gRPC       {'  '.join(addresses(service))}")
+            announce(*where)
 
     await serve_until_stopped(managed, ready, say_draining, settings.drain_timeout)

@@ -10,7 +10,7 @@ from quarterdeck.cli.constants import EXIT_FAILED, EXIT_IN_USE, EXIT_INVALID, EX
 from quarterdeck.cli.errors import CliError
 
 STORAGE_REASONS = ("DiskFull", "CorruptDatabase", "ReadOnlyDatabase", "SchemaTooNew")
-STORAGE_ERRNOS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST)
+STORAGE_ERRNOS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENOENT)
 
 
 def explain_start(error: BaseException, data_dir: Path) -> CliError:

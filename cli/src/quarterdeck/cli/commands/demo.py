@@ -56,11 +56,12 @@ def demo(
 
 def _beside_platform(client: Client, port: int | None, grpc_port: int | None, tenant: str) -> None:
     from quarterdeck.cli.demo.embedded import run_beside
-    from quarterdeck.cli.logfile import log_to_file
+    from quarterdeck.cli.logfile import log_to_file, quiet_grpc
     from quarterdeck.cli.output import say
     from quarterdeck.cli.process import run_loop
     from quarterdeck.cli.uptime import announced, load_settings, owned_data_dir, set_ports, shown_path
 
+    quiet_grpc()
     set_ports("", port, grpc_port)
     settings = load_settings()
     data_dir = settings.data_dir.absolute()

@@ -28,7 +28,7 @@ def serve(
 
     Peers are found by unix sockets in the data directory, or by QD_PEERS and QD_LISTEN.
     """
-    from quarterdeck.cli.logfile import log_to_stream
+    from quarterdeck.cli.logfile import log_to_stream, quiet_grpc
     from quarterdeck.cli.process import run_loop
     from quarterdeck.cli.uptime import announced, load_settings, owned_data_dir, set_ports
 
@@ -36,6 +36,7 @@ def serve(
         raise CliError(
             f"no service {name!r}", hint="there are: " + ", ".join(MANAGEMENT_PORTS), code=EXIT_USAGE
         )
+    quiet_grpc()
     set_ports(host, port, grpc_port)
     settings = load_settings()
     settings.management_port = _management_port(name, management_port, settings.management_port)

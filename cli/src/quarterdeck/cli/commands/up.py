@@ -30,7 +30,7 @@ def up(
 
     Everything it keeps is in one directory: QD_DATA_DIR, or the nearest .quarterdeck.
     """
-    from quarterdeck.cli.logfile import log_to_file
+    from quarterdeck.cli.logfile import log_to_file, quiet_grpc
     from quarterdeck.cli.process import run_loop, serve_until_stopped
     from quarterdeck.cli.uptime import (
         announced,
@@ -41,6 +41,7 @@ def up(
         set_ports,
     )
 
+    quiet_grpc()
     set_ports(host, port, grpc_port)
     settings = load_settings()
     data_dir = settings.data_dir.absolute()

@@ -19,12 +19,17 @@ SCORE_TIMEOUT = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What the morning brought. `counts` is what the ledger's tool `summary` says; `score` may be empty."""
+    """What the morning brought.
+
+    `counts` is what the ledger's tool `summary` says, `seconds` the time since the run was started,
+    or `went_on` under our eyes; `score` may be empty.
+    """
 
     counts: Mapping[str, Any]
     cost_usd: float
     tokens: int
     seconds: float
+    went_on: bool
     approvals: int
     score: Mapping[str, Any]
 
@@ -74,8 +79,10 @@ def result_lines(result: Result) -> list[str]:
         rows.append(["reversed", str(counts["reversed"]), "set off by the bank"])
     if counts.get("rejected"):
         rows.append(["rejected", str(counts["rejected"]), "by a person"])
-    rows.append(["cost", f"${result.cost_usd:.4f}", f"{result.tokens} tokens"])
-    rows.append(["time", f"{result.seconds:.1f} s", ""])
+    rows.append(["cost", f"${result.cost_usd:.4f}", f"{result.tokens:,} tokens"])
+    rows.append(
+        ["time", f"{result.seconds:.1f} s", "since it went on" if result.went_on else "from start to result"]
+    )
     return [*align(rows), *score_lines(result.score)]
 
 

@@ -22,10 +22,10 @@ class PlainScreen:
         self._printed: dict[str, str] = {}
         self._last = 0.0
 
-    def show(self, progress: Progress, standing: Standing, seconds: float) -> None:
-        """Prints what is new."""
+    def show(self, progress: Progress, standing: Standing, seconds: float, last: bool = False) -> None:
+        """Prints what is new; all of it when it is the last time."""
         now = time.monotonic()
-        due = now - self._last >= LINE_PERIOD
+        due = last or now - self._last >= LINE_PERIOD
         for name, line in zip(progress.steps, progress.lines(), strict=True):
             ended = progress.steps[name].ended
             if self._printed.get(name) != line and (ended or due):
@@ -41,7 +41,7 @@ class LiveScreen:
     def __init__(self, live: Any) -> None:
         self._live = live
 
-    def show(self, progress: Progress, standing: Standing, seconds: float) -> None:
+    def show(self, progress: Progress, standing: Standing, seconds: float, last: bool = False) -> None:
         """Draws the present state."""
         from rich.table import Table
         from rich.text import Text

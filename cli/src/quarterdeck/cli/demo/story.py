@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -40,15 +41,13 @@ def tell(api: Api, example: Example, fresh: bool, stays_up: bool) -> None:
     manifests = [example.with_ledger(item) for item in read_manifests([str(example.manifests)])]
     apply_all(api, manifests)
     say(f"Model: {model_in_use(api)}")
-    run, began = choose_run(api, example, fresh), time.monotonic()
+    chosen, began = choose_run(api, example, fresh), time.monotonic()
     with open_screen() as screen:
-        watched = Watcher(api, str(run["id"]), screen.show).watch()
+        watched = Watcher(api, str(chosen.run["id"]), screen).watch()
     if watched.run["state"] in ENDED_STATES:
         say_outcome(watched.run)
-    say()
-    for line in result_lines(collect(api, example, watched, time.monotonic() - began)):
-        say(line)
-    for line in next_steps(watched, stays_up):
+    result = collect(api, example, watched, time.monotonic() - began, chosen.went_on)
+    for line in ("", *result_lines(result), *next_steps(watched, stays_up)):
         say(line)
 
 
@@ -104,14 +103,22 @@ def model_in_use(api: Api) -> str:
     raise CliError(f"no model can answer: {problems or 'the route `default` has no tier'}")
 
 
-def choose_run(api: Api, example: Example, fresh: bool) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The run that is shown: one that was open and goes on, or a new one."""
+
+    run: dict[str, Any]
+    went_on: bool
+
+
+def choose_run(api: Api, example: Example, fresh: bool) -> Chosen:
     """Returns the open run of the example, or starts one on a fresh ledger."""
     path = api.tenant_path("runs")
     base = {"kind": "Workflow", "name": WORKFLOW, "roots": "true"}
     found = list(api.pages(path, {**base, "state": OPEN}, 1))
     if found and not fresh:
         say(f"Going on with run {found[0]['id']} ({found[0]['state']})")
-        return found[0]
+        return Chosen(found[0], went_on=True)
     if found:
         _cancel(api, found[0])
     earlier = list(api.pages(path, base, 1))
@@ -125,7 +132,7 @@ def choose_run(api: Api, example: Example, fresh: bool) -> dict[str, Any]:
         {"input": example.input(), "key": KEY, "keyConflict": "join", "labels": {"demo": WORKFLOW}},
     )
     say(f"Started run {run['id']}")
-    return run
+    return Chosen(run, went_on=False)
 
 
 def _cancel(api: Api, run: dict[str, Any]) -> None:
@@ -139,13 +146,14 @@ def _cancel(api: Api, run: dict[str, Any]) -> None:
     say(f"Cancelled run {run['id']}")
 
 
-def collect(api: Api, example: Example, watched: Watched, seconds: float) -> Result:
+def collect(api: Api, example: Example, watched: Watched, seconds: float, went_on: bool) -> Result:
     """Returns the result of a run that came to rest."""
     run_id = str(watched.run["id"])
     approvals = list(api.pages(api.tenant_path("approvals"), {"state": "open", "run": run_id}))
     below = api.pages(api.tenant_path("runs"), {"parent": run_id, "state": OPEN})
     cost, tokens = spent([watched.run, *below])
-    return Result(read_counts(api), cost, tokens, seconds, len(approvals), read_score(example))
+    score = read_score(example)
+    return Result(read_counts(api), cost, tokens, seconds, went_on, len(approvals), score)
 
 
 def next_steps(watched: Watched, stays_up: bool) -> list[str]:
@@ -166,6 +174,7 @@ def next_steps(watched: Watched, stays_up: bool) -> list[str]:
         lines.append(f"  {qd} approvals approve APPROVAL     # books it")
     lines.append(f"  {qd} runs list --parent {run_id} --limit 5")
     lines.append(f"  {qd} logs {run_id}")
+    lines.append("  make demo NEW=1                     # cancels this run and begins anew on a fresh ledger")
     return lines
 
 

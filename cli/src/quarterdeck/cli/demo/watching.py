@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from quarterdeck.cli.api import Api
 from quarterdeck.cli.constants import ENDED_STATES, EXIT_RUN_FAILED, EXIT_TIMEOUT
@@ -19,7 +19,12 @@ STALLED = 60.0
 # Between a child's end and its parent's next step nothing seems to move: look twice.
 SETTLED_LOOKS = 2
 
-Show = Callable[[Progress, Standing, float], None]
+
+class Screen(Protocol):
+    """What shows the progress."""
+
+    def show(self, progress: Progress, standing: Standing, seconds: float, last: bool = False) -> None:
+        """Shows how the run stands `seconds` after the watching began; `last`: for the last time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +39,10 @@ class Watched:
 class Watcher:
     """Polls one run: its journal from where it left off, and the open runs below it."""
 
-    def __init__(self, api: Api, run_id: str, show: Show) -> None:
+    def __init__(self, api: Api, run_id: str, screen: Screen) -> None:
         self._api = api
         self._run_id = run_id
-        self._show = show
+        self._screen = screen
         self._progress = Progress()
         self._began = time.monotonic()
         self._changed = self._began
@@ -57,11 +62,10 @@ class Watcher:
         for event in read_events(self._api, self._run_id, self._progress.seq):
             self._progress.add(event)
         standing = stand(self._open_runs(), self._run_id)
-        self._show(self._progress, standing, time.monotonic() - self._began)
-        if run["state"] in ENDED_STATES:
-            return Watched(run, self._progress, standing)
         self._settled = self._settled + 1 if standing.only_approvals else 0
-        if self._settled >= SETTLED_LOOKS:
+        at_rest = run["state"] in ENDED_STATES or self._settled >= SETTLED_LOOKS
+        self._screen.show(self._progress, standing, time.monotonic() - self._began, at_rest)
+        if at_rest:
             return Watched(run, self._progress, standing)
         self._check_stalled(standing)
         return None

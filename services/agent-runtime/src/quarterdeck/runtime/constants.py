@@ -7,6 +7,8 @@ REDUCER_VERSION = 1
 MAX_EVENT_BYTES = 64 * 1024
 MAX_STATE_BYTES = 1024 * 1024
 MAX_MAP_ITEMS = 1_000_000
+# Runs above a run: a workflow that calls itself ends with an error, not with the disk.
+MAX_DEPTH = 32
 
 # Children that one statement creates, and inbox rows that one event folds.
 # (A page is built between two turns of the event loop, so it is smaller than the statement allows.)

@@ -7,7 +7,7 @@ new `REDUCER_VERSION`.
 ==================  =======================================================================
 type                data
 ==================  =======================================================================
-run.started         kind, name, tenant, labels, input, budget, parent?, session?, history?
+run.started         kind, name, tenant, labels, input, budget, parent?, session?, history?, depth?
 step.started        step, node, kind, parent?, params?
 effect.intent       effect, step, kind, target, arguments, attempt, reserve, approval?
 effect.outcome      effect, status, result | error, cost, tokens, …

@@ -66,6 +66,7 @@ class Executor:
         self._pending: list[Event] = []
         self._children: list[NewChild] = []
         self._cancelled: list[str] = []
+        self._cancelled_keys: list[str] = []
         self._consumed: list[int] = []
         self._inbox_seen = -1
         self._committed_seq = loaded.state.seq
@@ -148,6 +149,7 @@ class Executor:
                 self._append(ready)
         self._children.extend(decision.children)
         self._cancelled.extend(decision.cancel_runs)
+        self._cancelled_keys.extend(decision.cancel_children_of)
 
     async def _enriched(self, event: Event) -> list[Event]:
         """Adds what a decision cannot know: artifacts for large values, and when a question expires."""
@@ -240,7 +242,8 @@ class Executor:
         self._engine.live.committed(self._facts.run_id, self._committed_seq + 1, self._pending)
         self._committed_seq = self._state.seq
         self._timers_before = set(self._state.timers)
-        self._pending, self._children, self._consumed, self._cancelled = [], [], [], []
+        self._pending, self._children, self._consumed = [], [], []
+        self._cancelled, self._cancelled_keys = [], []
         if commit_unit.snapshot is not None:
             self._snapshot_seq = self._committed_seq
         if "state" in commit_unit.run:
@@ -269,7 +272,7 @@ class Executor:
         )
         unit.side_rows(made, facts, self._pending, state, now)
         made.children = [await self._child_row(child, now) for child in self._children]
-        made.cancelled = tuple(self._cancelled)
+        made.cancelled, made.cancelled_keys = tuple(self._cancelled), tuple(self._cancelled_keys)
         made.run = await self._run_columns(park=park, finished=finished, now=now)
         if finished:
             told = unit.parent_delivery(facts, state, state.output, ITEM_WAKE_DELAY)

@@ -9,7 +9,7 @@ from quarterdeck.common.constants import INLINE_BYTES
 from quarterdeck.runtime.engine import Engine
 from quarterdeck.runtime.events import Event
 from quarterdeck.runtime.nodes.children import joined
-from quarterdeck.runtime.state import Step
+from quarterdeck.runtime.state import Step, child_key
 from quarterdeck.runtime.store.runs import child_outputs
 from quarterdeck.runtime.unit import RunFacts
 
@@ -20,7 +20,7 @@ async def join_children(engine: Engine, facts: RunFacts, step: Step) -> list[Eve
     """Returns the event with the joined results; an item that failed is null."""
     results: list[Any] = []
     after = -1
-    while rows := await engine.database.read(child_outputs, facts.run_id, step.id, after, PAGE):
+    while rows := await engine.database.read(child_outputs, facts.run_id, child_key(step), after, PAGE):
         for row in rows:
             results.append(await _result(engine, facts, row.output))
         after = rows[-1].item_index

@@ -67,6 +67,7 @@ def _facts(row: Row[Any]) -> RunFacts:
         session=row.session,
         gate=row.gate,
         priority=row.priority,
+        depth=row.depth,
         principal=codec.loads(row.principal),
         labels=codec.loads(row.labels),
         started=row.started_at is not None,

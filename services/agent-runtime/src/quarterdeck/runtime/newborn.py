@@ -29,7 +29,7 @@ def start_event(row: Row[Any], history: list[dict[str, Any]]) -> ev.Event:
         "session": row.session,
     }
     if row.parent_run_id:
-        data["parent"] = row.parent_run_id
+        data |= {"parent": row.parent_run_id, "depth": row.depth}
     if history:
         data["history"] = history
     return ev.Event(ev.RUN_STARTED, data)
@@ -63,6 +63,7 @@ async def child_row(
         parent_run_id=parent.run_id,
         parent_step=child.step,
         item_index=child.index,
+        depth=parent.depth + 1,
         root_run_id=parent.root_run_id,
         session=session,
     )

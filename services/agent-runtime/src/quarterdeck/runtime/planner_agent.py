@@ -17,7 +17,7 @@ from quarterdeck.runtime.constants import (
 )
 from quarterdeck.runtime.definition import AgentDefinition
 from quarterdeck.runtime.nodes import children, effects
-from quarterdeck.runtime.planning import Decision, Planning
+from quarterdeck.runtime.planning import Decision, Planning, StepRefused
 from quarterdeck.runtime.state import AgentState, Step
 
 MODEL_STEP = "model"
@@ -161,6 +161,8 @@ def _advance(planning: Planning, step: Step) -> Decision | None:
         if step.kind == MODEL_STEP:
             return _advance_model(planning, step)
         return _advance_use(planning, step)
+    except StepRefused as refused:
+        return _answer(step, refused.error["message"])
     except ExpressionError as error:
         return lifecycle.stopping(planning.state, ev.error_value("expression", str(error), step=step.id))
 
@@ -197,7 +199,7 @@ def _advance_use(planning: Planning, step: Step) -> Decision | None:
 
 
 def _begin_use(planning: Planning, step: Step) -> Decision:
-    """Turns the model's call into what it stands for: a tool call, a child run, a memory operation, a question."""
+    """Turns the model's call into a tool call, a child run, a memory operation or a question."""
     params = step.params or {}
     if "target" in params:  # tried before: with the same arguments, or those a person changed
         return effects.intent(planning, step, _effect_kind(params), params["target"], params["arguments"])

@@ -6,7 +6,7 @@ they never change it. Whatever is not in the state (large values, ids, the time)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +15,7 @@ from quarterdeck.resources.errors import ExpressionError
 from quarterdeck.resources.expressions import Expression
 from quarterdeck.resources.templates import Template, holds, names_used
 from quarterdeck.runtime.definition import Definition
-from quarterdeck.runtime.events import Event
+from quarterdeck.runtime.events import Event, error_value
 from quarterdeck.runtime.state import RunState, Step
 
 
@@ -25,6 +25,14 @@ class ValuesNeeded(Exception):
     def __init__(self, digests: set[str]) -> None:
         super().__init__(", ".join(sorted(digests)))
         self.digests = digests
+
+
+class StepRefused(Exception):
+    """A step cannot be begun, by a limit or by what it was given; it fails with this error."""
+
+    def __init__(self, kind: str, message: str, **more: Any) -> None:
+        super().__init__(message)
+        self.error = error_value(kind, message, **more)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +56,7 @@ class Decision:
     events: list[Event] = field(default_factory=list)
     children: list[NewChild] = field(default_factory=list)
     cancel_runs: list[str] = field(default_factory=list)
+    cancel_children_of: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -83,13 +92,25 @@ class Planning:
         if "input" in names.roots and "input" not in bound:
             bound["input"] = self.value(state.input)
         if "nodes" in names.roots and "nodes" not in bound:
-            wanted = state.outputs if names.all_nodes else names.nodes & state.outputs.keys()
-            bound["nodes"] = {name: {"output": self.value(state.outputs[name])} for name in wanted}
+            bound["nodes"] = self.nodes(state.visits if names.all_nodes else names.nodes)
         if "error" in names.roots:
             bound.setdefault("error", state.handled or state.error or {})
         if "run" in names.roots:
             bound["run"] = self.run_facts()
         return bound
+
+    def nodes(self, wanted: Iterable[str]) -> dict[str, Any]:
+        """Returns what expressions see of ended nodes: output or error, and how often they were visited."""
+        state, seen = self.state, {}
+        for name in wanted:
+            facts: dict[str, Any] = {}
+            if name in state.outputs:
+                facts["output"] = self.value(state.outputs[name])
+            if name in state.errors:
+                facts["error"] = state.errors[name]
+            if facts:
+                seen[name] = {**facts, "visits": state.visits.get(name, 0)}
+        return seen
 
     def run_facts(self) -> dict[str, Any]:
         """Returns what an expression may know about its run."""

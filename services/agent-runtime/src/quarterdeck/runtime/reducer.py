@@ -39,6 +39,7 @@ def _run_started(state: RunState, data: dict[str, Any], at: float) -> None:
     state.kind, state.name, state.tenant = data["kind"], data["name"], data["tenant"]
     state.labels = data.get("labels", {})
     state.session = data.get("session", "")
+    state.depth = data.get("depth", 0)
     state.input = data.get("input")
     state.budget = data.get("budget", {})
     state.history = data.get("history", [])
@@ -139,7 +140,7 @@ def _step_completed(state: RunState, data: dict[str, Any], at: float) -> None:
 def _step_failed(state: RunState, data: dict[str, Any], at: float) -> None:
     step = _close(state, data["step"])
     if data.get("catch"):
-        state.handled = data["error"]
+        state.handled = state.errors[step.node] = data["error"]
     if data.get("undo_of") is not None and state.undo:
         state.undo.pop()
     if step.parent and step.parent in state.steps:
@@ -261,8 +262,8 @@ def _children_started(state: RunState, data: dict[str, Any], at: float) -> None:
 
 def _child_finished(state: RunState, data: dict[str, Any], at: float) -> None:
     _charge(state, data)
-    step = state.steps.get(data["step"])
-    if step is None or step.children is None:
+    step = state.step_of_children(data["step"])
+    if step is None or step.children is None or step.children.run != data["run"]:
         return
     if data["state"] == "succeeded":
         step.children.done += 1
@@ -275,7 +276,7 @@ def _child_finished(state: RunState, data: dict[str, Any], at: float) -> None:
 
 def _children_progress(state: RunState, data: dict[str, Any], at: float) -> None:
     _charge(state, data)
-    step = state.steps.get(data["step"])
+    step = state.step_of_children(data["step"])
     if step is None or step.children is None:
         return
     step.children.done += data["done"]

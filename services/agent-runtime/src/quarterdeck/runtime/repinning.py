@@ -11,10 +11,10 @@ from quarterdeck.runtime import operations
 from quarterdeck.runtime.definition import Definition, WorkflowDefinition
 from quarterdeck.runtime.engine import Engine
 from quarterdeck.runtime.loading import load_idle
-from quarterdeck.runtime.planner_workflow import node_name
 from quarterdeck.runtime.starting import Start, Starter
 from quarterdeck.runtime.state import RunState
 from quarterdeck.runtime.store.definitions import Revisions
+from quarterdeck.runtime.workflow_paths import node_name
 
 
 @dataclass(slots=True)

@@ -72,6 +72,11 @@ class Step:
     reason: str = ""
 
 
+def child_key(step: Step) -> str:
+    """Returns the name under which a step's child runs report: another one for each attempt."""
+    return step.id if step.attempt == 1 else f"{step.id}@{step.attempt}"
+
+
 @dataclass(slots=True)
 class Effect:
     """An intent whose outcome is not known yet."""
@@ -111,6 +116,7 @@ class RunState:
     name: str = ""
     tenant: str = ""
     session: str = ""
+    depth: int = 0
     labels: dict[str, str] = field(default_factory=dict)
     started_at: float = 0.0
     input: Any = None
@@ -118,6 +124,7 @@ class RunState:
     phase: str = FORWARD
     steps: dict[str, Step] = field(default_factory=dict)
     outputs: dict[str, Any] = field(default_factory=dict)
+    errors: dict[str, Any] = field(default_factory=dict)
     visits: dict[str, int] = field(default_factory=dict)
     last_node: str = ""
     undo: list[dict[str, Any]] = field(default_factory=list)
@@ -150,6 +157,11 @@ class RunState:
         state.effects = {key: Effect(**value) for key, value in data["effects"].items()}
         state.agent = AgentState(**data["agent"]) if data["agent"] else None
         return state
+
+    def step_of_children(self, key: str) -> Step | None:
+        """Returns the step that waits for children of this key; None if it has moved on since."""
+        step = self.steps.get(key) or self.steps.get(key.rpartition("@")[0])
+        return step if step is not None and child_key(step) == key else None
 
     @property
     def open_children(self) -> int:

@@ -80,6 +80,7 @@ RUNS = Table(
     Column("parent_run_id", String, nullable=False, default=""),
     Column("parent_step", String, nullable=False, default=""),
     Column("item_index", Integer, nullable=False, default=-1),
+    Column("depth", Integer, nullable=False, default=0),
     Column("root_run_id", String, nullable=False),
     Column("session", String, nullable=False, default=""),
     Column("run_key", String, nullable=False, default=""),
@@ -228,12 +229,16 @@ TRIGGERS = Table(
     Column("name", String, primary_key=True),
     Column("tenant", String, nullable=False),
     Column("spec", LargeBinary, nullable=False),
+    # cron, http, webhook or event
+    Column("source", String, nullable=False),
+    # The next scheduled time, and when to look at it: the same, or later after a failed attempt.
     Column("next_due", Float),
+    Column("wake_at", Float),
     Column("last_fired", Float),
     Column("last_run_id", String, nullable=False, default=""),
     Column("fired", Integer, nullable=False, default=0),
     Column("skipped", Integer, nullable=False, default=0),
-    Index("triggers_due", "next_due"),
+    Index("triggers_due", "wake_at"),
 )
 
 WATCHED = objects_table(METADATA)

@@ -31,6 +31,7 @@ class RunFacts:
     session: str
     gate: str
     priority: int
+    depth: int
     principal: dict[str, Any]
     labels: dict[str, str] = field(default_factory=dict)
     started: bool = False

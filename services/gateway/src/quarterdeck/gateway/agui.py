@@ -42,7 +42,7 @@ from quarterdeck.gateway.constants import LAST_EVENT_HEADER
 PROTOCOL_VERSION = "1.0"
 # Above the number of every output of one journal event.
 _LAST = 1_000_000_000
-_ID = re.compile(r"(\d+)\.(\d+)(?:~(\d+)(?:!(\d+))?)?")
+_ID = re.compile(r"(\d+)\.(\d+)(?:~(\d+))?(?:!(\d+))?")
 _ENCODER = EventEncoder()
 
 # Passed on under their own names: AG-UI has no event for them.
@@ -115,9 +115,8 @@ class Speech:
     @property
     def mark(self) -> str:
         """What an output's id says about it."""
-        if self.sent is None:
-            return ""
-        return f"~{self.sent}!{self.tries}" if self.tries else f"~{self.sent}"
+        sent = "" if self.sent is None else f"~{self.sent}"
+        return f"{sent}!{self.tries}" if self.tries else sent
 
     def rest_of(self, text: str) -> str | None:
         """Returns what is left of the whole text; None if something else was said."""
@@ -158,8 +157,14 @@ class Mapper:
             self._output = number
             if event is not None and not self.since.covers(seq, number):
                 yield self._encode(event, at)
-        if seq == self.since.seq and self._speech is not None and self.since.sent is not None:
-            self._speech = Speech(self._speech.base, self.since.tries, self.since.sent, None)
+        if seq == self.since.seq:
+            self._recall()
+
+    def _recall(self) -> None:
+        """Takes over what another stream said of the message that is open where the client broke off."""
+        since, speech = self.since, self._speech
+        if speech is not None and (since.sent is not None or since.tries):
+            self._speech = Speech(speech.base, since.tries, since.sent, None if since.sent else "")
 
     def continued(self) -> Iterator[str]:
         """Yields the beginning of a run of the protocol that goes on with an interrupted one."""
@@ -204,7 +209,7 @@ class Mapper:
         if speech is None or speech.sent is None:
             return
         self._speech = Speech(speech.base, speech.tries + 1)
-        yield _frame("", TextMessageEndEvent(message_id=speech.id), at)
+        yield self._encode(TextMessageEndEvent(message_id=speech.id), at)
 
     def _outputs(self, kind: str, data: dict[str, Any]) -> list[BaseEvent | None]:
         """Returns the outputs of a journal event; None keeps the number of one that is not due."""

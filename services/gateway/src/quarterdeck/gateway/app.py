@@ -12,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
 from quarterdeck.common.errors import Internal, QuarterdeckError
@@ -30,6 +31,11 @@ from quarterdeck.gateway.routes import ROUTERS
 from quarterdeck.gateway.triggers.routes import DeclaredRoutes
 from quarterdeck.gateway.triggers.serve import DeclaredPaths
 from quarterdeck.gateway.upstream import Upstream
+
+# As they are: to include a router would match every request twice.
+ROUTES: list[BaseRoute] = [
+    route for router in (*ROUTERS, health.router, docs_page.router) for route in router.routes
+]
 
 
 @dataclass(slots=True)
@@ -59,9 +65,7 @@ def make_routes(parts: Parts) -> FastAPI:
     app.state.settings = parts.settings
     app.state.upstream = parts.upstream
     app.state.closing = parts.closing
-    # Added as they are: including a router would match every request twice.
-    for router in (*ROUTERS, health.router, docs_page.router):
-        app.router.routes.extend(router.routes)
+    app.router.routes.extend(ROUTES)
     secrets = parts.settings.secrets_dir or parts.platform.settings.data_dir.absolute() / "secrets"
     app.router.default = DeclaredPaths(
         parts.declared, parts.platform.cache, parts.platform.clock, parts.settings, secrets

@@ -64,3 +64,7 @@ RECENT_BYTES = 16 * 1024 * 1024
 # How long an outcome can be asked for again, and how often older ones are cleared away, in seconds.
 KEEP_OUTCOMES = 7 * 24 * 3600.0
 CLEAR_PERIOD = 3600.0
+
+# How long an uncertain outcome is held back until the server process that was asked is known to be dead, in
+# seconds: more than ending a hanging one takes.
+DEATH_TIMEOUT = 5.0

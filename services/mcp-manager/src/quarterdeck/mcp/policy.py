@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
+from quarterdeck.common.clock import rfc3339
 from quarterdeck.mcp.catalog import Effect
 from quarterdeck.resources.errors import ExpressionError
 from quarterdeck.resources.expressions import compile_expression
@@ -153,15 +154,14 @@ def _holds(expression: str, call: CallFacts) -> bool:
 
 
 def bindings(call: CallFacts) -> dict[str, Any]:
-    """Returns the variables of a rule's `when`."""
+    """Returns the variables of a rule's `when`; `now` is RFC 3339 text, as times are everywhere."""
     return {
         "principal": call.principal,
         "tenant": call.tenant,
         "agent": call.agent,
-        "workflow": call.workflow,
-        "run": call.run,
+        "run": {"id": call.run, "workflow": call.workflow},
         "tool": {"server": call.server, "name": call.tool, "effect": call.effect.value},
         "arguments": call.arguments,
         "cost": call.cost,
-        "now": call.now,
+        "now": rfc3339(call.now),
     }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ from quarterdeck.common.tenants import TenantDirectory
 from quarterdeck.mcp.call import Call
 from quarterdeck.mcp.calls import Calls
 from quarterdeck.mcp.catalog import Effect, Tool
-from quarterdeck.mcp.constants import MAX_ARGUMENTS, START_TIMEOUT
+from quarterdeck.mcp.constants import DEATH_TIMEOUT, MAX_ARGUMENTS, START_TIMEOUT
 from quarterdeck.mcp.flights import Key
 from quarterdeck.mcp.incarnation import is_dead
 from quarterdeck.mcp.outcome import Outcome, Status
@@ -24,6 +26,7 @@ from quarterdeck.mcp.toolserver import ToolServer
 from quarterdeck.v1 import tools_pb2, tools_pb2_grpc
 
 RUNTIME = "agent-runtime"
+_LOOK_AGAIN = 0.02
 _EFFECTS = {
     Effect.READ_ONLY: tools_pb2.TOOL_EFFECT_READ_ONLY,
     Effect.IDEMPOTENT: tools_pb2.TOOL_EFFECT_IDEMPOTENT,
@@ -80,7 +83,16 @@ class ToolServicer(tools_pb2_grpc.ToolServiceServicer):
         """Calls a tool once per call id. The call goes on if the client leaves."""
         call = await self._call(request)
         await self._readiness.wait()
-        return self._outcome(call.call_id, await self._calls.call(call))
+        outcome = await self._calls.call(call)
+        if outcome.status is Status.UNCERTAIN:
+            await self._wait_until_over(outcome)
+        return self._outcome(call.call_id, outcome)
+
+    async def _wait_until_over(self, outcome: Outcome) -> None:
+        """Gives the server process that was asked a little time to end: only then can a check say more."""
+        until = time.monotonic() + DEATH_TIMEOUT
+        while outcome.incarnation and not self._is_over(outcome) and time.monotonic() < until:
+            await asyncio.sleep(_LOOK_AGAIN)
 
     async def _call(self, request: tools_pb2.CallToolRequest) -> Call:
         for field in ("call_id", "server", "tool"):

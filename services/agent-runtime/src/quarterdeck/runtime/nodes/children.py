@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from quarterdeck.runtime import events as ev
-from quarterdeck.runtime.constants import CHILD_PAGE, MAX_MAP_ITEMS
+from quarterdeck.runtime.constants import CHILD_PAGE, MAX_DEPTH, MAX_MAP_ITEMS
 from quarterdeck.runtime.definition import Node
-from quarterdeck.runtime.planning import Decision, NewChild, Planning
-from quarterdeck.runtime.state import Children, Step
+from quarterdeck.runtime.planning import Decision, NewChild, Planning, StepRefused
+from quarterdeck.runtime.state import Children, Step, child_key
 
 KINDS = {"agent": "Agent", "workflow": "Workflow"}
 DEFAULT_MAP_CONCURRENCY = 1000
@@ -25,7 +25,8 @@ def begin_child(planning: Planning, step: Step, node: Node) -> Decision:
 def one_child(
     planning: Planning, step: Step, kind: str, name: str, value: Any, session: str = ""
 ) -> Decision:
-    """Returns the start of a single child run."""
+    """Returns the start of a single child run. Raises StepRefused when runs are nested too deep."""
+    _refuse_too_deep(planning)
     run_id = planning.new_id()
     started = {
         "step": step.id,
@@ -35,12 +36,13 @@ def one_child(
         "target": {"kind": kind, "name": name},
         "run": run_id,
     }
-    child = NewChild(run_id, step.id, kind, name, value, session=session)
+    child = NewChild(run_id, child_key(step), kind, name, value, session=session)
     return Decision([ev.Event(ev.CHILDREN_STARTED, started)], [child])
 
 
 def begin_map(planning: Planning, step: Step, node: Node) -> Decision:
     """Starts the first page of a map's items; an empty list is done at once."""
+    _refuse_too_deep(planning)
     items = _items(planning, node)
     if not items:
         return Decision([ev.Event(ev.CHILDREN_STARTED, _page(step, node, 0, 0, 0)), joined(step, [])])
@@ -93,14 +95,17 @@ def _tolerated(node: Node) -> int:
 def _items(planning: Planning, node: Node) -> list[Any]:
     items = planning.value(planning.render(node.template))
     if not isinstance(items, list):
-        raise MapItemsError(f"items of map {node.name} is {type(items).__name__}, not a list")
+        message = f"items of map {node.name} is {type(items).__name__}, not a list"
+        raise StepRefused("validation", message, node=node.name)
     if len(items) > MAX_MAP_ITEMS:
-        raise MapItemsError(f"map {node.name} has {len(items)} items; the limit is {MAX_MAP_ITEMS}")
+        message = f"map {node.name} has {len(items)} items; the limit is {MAX_MAP_ITEMS}"
+        raise StepRefused("limit", message, node=node.name)
     return items
 
 
-class MapItemsError(Exception):
-    """The items of a map are not a list, or too many."""
+def _refuse_too_deep(planning: Planning) -> None:
+    if planning.state.depth >= MAX_DEPTH:
+        raise StepRefused("limit", f"runs may call each other {MAX_DEPTH} deep, no deeper", limit="depth")
 
 
 def _next_page(planning: Planning, step: Step, node: Node, items: list[Any], children: Children) -> Decision:
@@ -141,4 +146,4 @@ def _item(planning: Planning, step: Step, node: Node, items: list[Any], index: i
         value = None
     else:
         value = planning.render(node.parts["input"], extra)
-    return NewChild(planning.new_id(), step.id, kind, name, value, index=index, inline=inline)
+    return NewChild(planning.new_id(), child_key(step), kind, name, value, index=index, inline=inline)

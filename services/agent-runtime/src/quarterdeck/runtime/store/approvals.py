@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select, update
 
-from quarterdeck.runtime.tables import APPROVALS, RUNS
+from quarterdeck.runtime.tables import APPROVALS
 
 
 def get_approval(connection: Connection, tenant_id: str, approval_id: str) -> Row[Any] | None:
@@ -44,15 +44,3 @@ def count_for_run(connection: Connection, run_id: str) -> int:
     below = (APPROVALS.c.run_id == run_id) | (APPROVALS.c.root_run_id == run_id)
     query = select(APPROVALS.c.approval_id).where(below, APPROVALS.c.state == "open")
     return len(connection.execute(query).all())
-
-
-def withdraw(connection: Connection, run_id: str, now: float) -> None:
-    """Closes the open approvals of a run that is over."""
-    mine = (APPROVALS.c.run_id == run_id) & (APPROVALS.c.state == "open")
-    connection.execute(update(APPROVALS).where(mine).values(state="withdrawn", decided_at=now))
-
-
-def root_of(connection: Connection, run_id: str) -> str:
-    """Returns the run at the top of a run's tree."""
-    root: str | None = connection.execute(select(RUNS.c.root_run_id).where(RUNS.c.run_id == run_id)).scalar()
-    return root or run_id

@@ -51,6 +51,7 @@ class Commit:
     deliveries: Sequence[Delivery] = ()
     cancel_children: str = ""
     cancelled: Sequence[str] = ()
+    cancelled_keys: Sequence[str] = ()
     snapshot: bytes | None = None
     park_if_inbox: int | None = None
     finished: bool = False
@@ -96,7 +97,7 @@ def commit(connection: Connection, unit: Commit, now: float) -> Committed:
     _side_tables(connection, unit)
     if unit.run:
         connection.execute(update(RUNS).where(RUNS.c.run_id == unit.run_id).values(**unit.run))
-    if unit.cancel_children or unit.cancelled:
+    if unit.cancel_children or unit.cancelled or unit.cancelled_keys:
         _cancel_children(connection, unit, answer, now)
     for delivery in unit.deliveries:
         deliver(connection, delivery, now, answer.ready, answer.poke)
@@ -188,7 +189,8 @@ def _cancel_children(connection: Connection, unit: Commit, answer: Committed, no
         RUNS.c.parent_run_id == unit.run_id, RUNS.c.finished_at.is_(None)
     )
     if not unit.cancel_children:
-        open_children = open_children.where(RUNS.c.run_id.in_(unit.cancelled))
+        chosen = RUNS.c.run_id.in_(unit.cancelled) | RUNS.c.parent_step.in_(unit.cancelled_keys)
+        open_children = open_children.where(chosen)
     data = {"reason": unit.cancel_children or "no longer needed", "by": "parent"}
     for row in connection.execute(open_children).all():
         cancel = Delivery(row.run_id, unit.tenant_id, "cancel", data, dedup="cancel:parent")
@@ -200,6 +202,8 @@ def _release_finished(connection: Connection, unit: Commit, answer: Committed, n
     connection.execute(delete(RUN_QUEUE).where(RUN_QUEUE.c.run_id == unit.run_id))
     connection.execute(delete(TIMERS).where(TIMERS.c.run_id == unit.run_id))
     connection.execute(delete(INBOX).where(INBOX.c.run_id == unit.run_id))
+    still_open = (APPROVALS.c.run_id == unit.run_id) & (APPROVALS.c.state == "open")
+    connection.execute(update(APPROVALS).where(still_open).values(state="withdrawn", decided_at=now))
     if unit.gate:
         open_gate(connection, unit.gate, answer.ready, now)
 

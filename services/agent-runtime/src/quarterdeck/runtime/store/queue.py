@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
+from quarterdeck.common import codec
 from quarterdeck.runtime.constants import POISON_ATTEMPTS, REDUCER_VERSION
-from quarterdeck.runtime.tables import RUN_QUEUE, RUNS, TIMERS, WORKERS
+from quarterdeck.runtime.events import EFFECT_INTENT
+from quarterdeck.runtime.tables import JOURNAL, RUN_QUEUE, RUNS, TIMERS, WORKERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,8 @@ def claim(connection: Connection, worker: str, limit: int, now: float) -> tuple[
     taken, poisoned = [], []
     for row in connection.execute(_CANDIDATES, {"b_now": now, "b_limit": limit}).all():
         if row.attempts >= POISON_ATTEMPTS:
-            quarantine(connection, row.run_id, f"no progress in {row.attempts} attempts")
+            last = last_intent(connection, row.run_id)
+            quarantine(connection, row.run_id, f"no progress in {row.attempts} attempts{last}")
             poisoned.append(row.run_id)
             continue
         connection.execute(_TAKE, {"b_run": row.run_id, "b_worker": worker})
@@ -72,6 +75,22 @@ def next_ready_at(connection: Connection) -> float | None:
     )
     due: float | None = connection.execute(query).scalar()
     return due
+
+
+def last_intent(connection: Connection, run_id: str) -> str:
+    """Returns what a run was about to do when it last got on, in words; empty if it never was."""
+    query = (
+        select(JOURNAL.c.data)
+        .where(JOURNAL.c.run_id == run_id, JOURNAL.c.type == EFFECT_INTENT)
+        .order_by(JOURNAL.c.seq.desc())
+        .limit(1)
+    )
+    data = connection.execute(query).scalar()
+    if data is None:
+        return ""
+    intent = codec.loads(data)
+    target = "/".join(str(part) for part in intent["target"].values() if isinstance(part, str) and part)
+    return f"; its last intent was {intent['kind']} {target} (effect {intent['effect']} of {intent['step']})"
 
 
 def quarantine(connection: Connection, run_id: str, reason: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from quarterdeck.common.errors import QuarterdeckError
@@ -36,7 +35,8 @@ class Authenticate:
         """Serves one request."""
         if scope["type"] == "http" and not self._is_open(scope["method"], scope["path"]):
             try:
-                principal = self._authenticator.authenticate(Headers(scope=scope).get("authorization", ""))
+                given = dict(scope["headers"]).get(b"authorization", b"")
+                principal = self._authenticator.authenticate(given.decode("latin-1"))
             except QuarterdeckError as error:
                 response = problem_response(error, scope["path"], scope.get("qd.request_id", ""))
                 await response(scope, receive, send)

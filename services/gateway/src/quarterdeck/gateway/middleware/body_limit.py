@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
-from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -32,11 +31,13 @@ class BodyLimit:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one request."""
-        if scope["type"] != "http":
+        # What has a body says so in its headers; most requests have none.
+        headers = dict(scope["headers"]) if scope["type"] == "http" else {}
+        announced = headers.get(b"content-length", b"")
+        if not announced and b"transfer-encoding" not in headers:
             await self._app(scope, receive, send)
             return
-        announced = Headers(scope=scope).get("content-length", "")
-        if announced.isdecimal() and int(announced) > self._limit:
+        if announced.isdigit() and int(announced) > self._limit:
             await self._refuse(scope, receive, send)
             return
         read, crossed, answered = 0, False, False

@@ -8,7 +8,6 @@ import time
 from typing import Any, Literal
 
 from prometheus_client import Counter, Histogram
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bound_contextvars
 
@@ -18,7 +17,8 @@ from quarterdeck.common.telemetry import Telemetry
 from quarterdeck.gateway.constants import REQUEST_ID_HEADER
 from quarterdeck.gateway.problems import problem_response
 
-_REQUEST_ID = re.compile(r"[\w.:/+=-]{1,128}")
+_REQUEST_ID = re.compile(rb"[\w.:/+=-]{1,128}")
+_REQUEST_ID_NAME = REQUEST_ID_HEADER.lower().encode()
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _SECURITY_HEADERS: list[tuple[bytes, bytes]] = [
     (b"x-content-type-options", b"nosniff"),
@@ -66,13 +66,13 @@ class Observe:
             await self._app(scope, receive, send)
             return
         began = time.perf_counter()
-        headers = Headers(scope=scope)
-        answer = _Answer(send, _request_id(headers))
+        headers = dict(scope["headers"])
+        answer = _Answer(send, _request_id(headers.get(_REQUEST_ID_NAME, b"")))
         scope["qd.request_id"] = answer.request_id
         with (
             bound_contextvars(request_id=answer.request_id),
             self._telemetry.span(
-                scope["method"], headers.get("traceparent", ""), **_attributes(scope)
+                scope["method"], headers.get(b"traceparent", b"").decode("latin-1"), **_attributes(scope)
             ) as span,
         ):
             try:
@@ -137,14 +137,13 @@ class _Answer:
 
     def _headers(self, given: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
         present = {name for name, _ in given}
-        given.append((REQUEST_ID_HEADER.lower().encode(), self.request_id.encode()))
+        given.append((_REQUEST_ID_NAME, self.request_id.encode()))
         given += _SECURITY_HEADERS
         return given + [header for header in _DEFAULT_HEADERS if header[0] not in present]
 
 
-def _request_id(headers: Headers) -> str:
-    given = headers.get(REQUEST_ID_HEADER, "")
-    return given if _REQUEST_ID.fullmatch(given) else uuid7()
+def _request_id(given: bytes) -> str:
+    return given.decode() if _REQUEST_ID.fullmatch(given) else uuid7()
 
 
 def _attributes(scope: Scope) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """REST, a module for each subject. A route translates, calls, translates back; nothing else.
 
-`ROUTERS` are matched in order: the paths of declared resources are the most general and come last.
+`ROUTERS` are matched in order: the most used come first.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from quarterdeck.gateway.routes import (
     approvals,
     artifacts,
     chat,
+    cluster,
     memory,
     models,
     resources,
@@ -20,6 +21,8 @@ from quarterdeck.gateway.routes import (
 )
 
 ROUTERS: tuple[APIRouter, ...] = (
+    resources.router,
+    cluster.router,
     runs.router,
     approvals.router,
     tools.router,
@@ -28,5 +31,4 @@ ROUTERS: tuple[APIRouter, ...] = (
     models.router,
     triggers.router,
     chat.router,
-    resources.router,
 )

@@ -1,0 +1,141 @@
+"""One firing: starts a run under a key, as the overlap rule allows.
+
+The key is made of the trigger and the cause, so whatever fires twice (a doubled wake-up, a
+crash before the next due time was written, a webhook's retry) finds the first run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection
+
+from quarterdeck.common import codec
+from quarterdeck.common.constants import PLATFORM_ADMINS
+from quarterdeck.common.errors import AlreadyExists, Conflict, FailedPrecondition
+from quarterdeck.common.identity import Principal
+from quarterdeck.common.tenants import TenantId
+from quarterdeck.runtime import operations
+from quarterdeck.runtime.engine import Engine
+from quarterdeck.runtime.starting import QUEUE as KEY_QUEUE
+from quarterdeck.runtime.starting import REJECT, Start, Starter
+from quarterdeck.runtime.store import runs
+from quarterdeck.runtime.triggers.bindings import Cause, bindings, run_input, run_key
+from quarterdeck.runtime.triggers.constants import TRIGGER_LABEL
+from quarterdeck.runtime.triggers.declared import ALLOW, REPLACE, SKIP, Declared
+
+LONGEST_ID = 200
+RESERVED = "system:"
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What came of a firing: a run (`created`: by this firing), or the reason why there is none."""
+
+    run_id: str = ""
+    created: bool = False
+    skipped: str = ""
+
+
+class Firer:
+    """Starts the runs of triggers."""
+
+    def __init__(self, engine: Engine, starter: Starter) -> None:
+        self._engine = engine
+        self._starter = starter
+
+    async def fire(self, tenant: TenantId, name: str, declared: Declared, cause: Cause, overlap: str) -> Fate:
+        """Starts the run, or finds the one that this cause started before.
+
+        Raises:
+            QuarterdeckError: the run cannot be started; see `Starter.start`. What is raised for the
+                trigger's own fault is FailedPrecondition, InvalidArgument or NotFound.
+        """
+        key = idempotency_key(name, cause.id)
+        fate = await self._earlier(tenant, key) or await self._start(tenant, name, declared, cause, overlap)
+        if fate.run_id and overlap == REPLACE:
+            await self._cancel_older(tenant, name, fate.run_id)
+        return fate
+
+    async def _earlier(self, tenant: TenantId, key: str) -> Fate | None:
+        row = await self._engine.database.read(runs.by_idempotency_key, tenant.id, key)
+        return Fate(row.run_id) if row is not None else None
+
+    async def _start(
+        self, tenant: TenantId, name: str, declared: Declared, cause: Cause, overlap: str
+    ) -> Fate:
+        if overlap == SKIP and (busy := await self._open_run(tenant, name)):
+            return Fate(skipped=f"run {busy} of this trigger is still open")
+        wish = _wish(tenant, name, declared, cause, overlap)
+        try:
+            accepted = await self._starter.start(wish)
+        except AlreadyExists as error:
+            return Fate(skipped=error.message)
+        except Conflict:
+            # The same cause, at the same moment, on another worker or under an older spec.
+            earlier = await self._earlier(tenant, wish.idempotency_key)
+            if earlier is None:
+                raise
+            return earlier
+        return Fate(accepted.run_id, created=accepted.created)
+
+    async def _open_run(self, tenant: TenantId, name: str) -> str:
+        found = await self._engine.database.read(_open_runs, tenant.id, name, "", 1)
+        return found[0] if found else ""
+
+    async def _cancel_older(self, tenant: TenantId, name: str, run_id: str) -> None:
+        """Cancels what the new run replaces; it waits until they have stopped."""
+        engine, by = self._engine, _principal(tenant, name, "").subject
+        for old in await engine.database.read(_open_runs, tenant.id, name, run_id, 1000):
+            reason = f"replaced by {run_id}"
+            woken = await engine.database.write(
+                operations.cancel, tenant, old, reason, by, engine.clock.now()
+            )
+            await engine.wake(*woken)
+
+
+def idempotency_key(name: str, cause_id: str) -> str:
+    """Returns the key under which a cause starts a run once."""
+    short = cause_id if len(cause_id) <= LONGEST_ID else codec.digest(cause_id)
+    return f"trigger:{name}:{short}"
+
+
+def _wish(tenant: TenantId, name: str, declared: Declared, cause: Cause, overlap: str) -> Start:
+    bound = bindings(name, declared, cause)
+    key = run_key(declared, bound)
+    if overlap != ALLOW and not key:
+        # Runs that may not overlap wait for each other, or refuse each other, under a key of their own.
+        key = f"trigger/{name}"
+    return Start(
+        tenant=tenant,
+        kind=declared.target_kind,
+        name=declared.target_name,
+        input=run_input(declared, bound),
+        principal=_principal(tenant, name, declared.service_account),
+        key=key,
+        key_conflict=REJECT if overlap == SKIP else KEY_QUEUE,
+        labels={TRIGGER_LABEL: name},
+        idempotency_key=idempotency_key(name, cause.id),
+        trigger=name,
+    )
+
+
+def _principal(tenant: TenantId, name: str, service_account: str) -> Principal:
+    """Returns whom the trigger's runs act for.
+
+    The embedded authoriser knows administrators and services only, so a trigger is as mighty as
+    whoever may declare one: an administrator. Roles of service accounts replace the group.
+    """
+    if service_account.startswith(RESERVED):
+        raise FailedPrecondition(
+            f"{service_account!r} is a name of the platform's own", field="spec.serviceAccount"
+        )
+    return Principal(service_account or f"trigger:{tenant.name}/{name}", (PLATFORM_ADMINS,))
+
+
+def _open_runs(connection: Connection, tenant_id: str, name: str, before: str, limit: int) -> list[Any]:
+    """Returns ids of a trigger's open runs, newest first, only those older than a run if one is named."""
+    mine = runs.RunFilter(trigger=name, states=runs.OPEN_STATES)
+    found = runs.list_runs(connection, tenant_id, mine, limit=limit, after=before, newest_first=True)
+    return [row.run_id for row in found]

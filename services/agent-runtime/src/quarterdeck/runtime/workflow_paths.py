@@ -1,0 +1,104 @@
+"""Where a workflow stands: nodes of steps, the way from one to the next, what completing leaves behind. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from quarterdeck.runtime import events as ev
+from quarterdeck.runtime import lifecycle
+from quarterdeck.runtime.definition import Node, WorkflowDefinition
+from quarterdeck.runtime.nodes import pure
+from quarterdeck.runtime.planning import Decision, Planning
+from quarterdeck.runtime.state import Step
+
+_UNDO = "!undo"
+
+
+def definition_of(planning: Planning) -> WorkflowDefinition:
+    """Returns the workflow's definition."""
+    assert isinstance(planning.definition, WorkflowDefinition)
+    return planning.definition
+
+
+def node_name(step_id: str) -> str:
+    """Returns the node of a visit's id ("book#2" is a visit of "book")."""
+    return step_id.split("#", 1)[0]
+
+
+def is_undo(step: Step) -> bool:
+    """True for a step that compensates another one."""
+    return step.id.endswith(_UNDO)
+
+
+def node_of(planning: Planning, step: Step) -> Node:
+    """Returns the node that a step visits, undoes, or is a branch of."""
+    nodes = definition_of(planning).nodes
+    if is_undo(step):
+        undo = nodes[node_name(step.node)].undo
+        assert undo is not None
+        return undo
+    if step.parent:
+        parent = nodes[node_name(step.parent)]
+        return next(branch for branch in parent.branches if branch.name == step.node)
+    return nodes[step.node]
+
+
+def enter(planning: Planning, name: str) -> Decision:
+    """Opens a visit of a node, or stops the run when the node was visited as often as it may be."""
+    node = definition_of(planning).nodes[name]
+    if node.max_visits is not None and planning.state.visits.get(name, 0) >= node.max_visits:
+        message = f"node {name} was visited {node.max_visits} times, its maxVisits"
+        return lifecycle.stopping(planning.state, ev.error_value("limit", message, node=name))
+    return Decision([pure.step_started(pure.visit_id(planning, node), node)])
+
+
+def entered(decision: Decision) -> bool:
+    """True unless `enter` had to stop the run instead."""
+    return decision.events[0].type == ev.STEP_STARTED
+
+
+def completed(
+    planning: Planning, step: Step, node: Node, following: str | None, output: Any = None
+) -> ev.Event:
+    """Returns the event that ends a step; it carries how to undo it, if that can be needed."""
+    data: dict[str, Any] = {"step": step.id}
+    if pure.is_pure(step):
+        data["output"] = output
+    if following:
+        data["next"] = following
+    if node.undo is not None:
+        data["undo"] = _undo(planning, step, node.undo)
+    return ev.Event(ev.STEP_COMPLETED, data)
+
+
+def _undo(planning: Planning, step: Step, undo: Node) -> dict[str, Any]:
+    """Renders a compensation now, while what the step did is known exactly."""
+    output = planning.value(step.output)
+    body = undo.template.value
+    if not undo.template.constant:
+        body = planning.render(undo.template, _with_output(planning, step.node, output))
+    params = body
+    if undo.kind == "tool":
+        target = {"server": body["server"], "tool": body["name"]}
+        params = {"target": target, "arguments": body.get("arguments") or {}}
+    return {"step": step.id + _UNDO, "node": node_name(step.id), "kind": undo.kind, "params": params}
+
+
+def following_node(planning: Planning, node: Node, output: Any, step: Step) -> str:
+    """Returns where the path goes on; empty when it ends here."""
+    if node.kind == "decision":
+        return str(output["to"])
+    if not node.edges:
+        return ""
+    value = planning.value(output if pure.is_pure(step) else step.output)
+    for edge in node.edges:
+        if edge.when is None or planning.holds(edge.when, _with_output(planning, node.name, value)):
+            return edge.to
+    return ""
+
+
+def _with_output(planning: Planning, name: str, output: Any) -> dict[str, Any]:
+    """Binds what is known of ended nodes together with the output that is being completed."""
+    nodes = planning.nodes(planning.state.visits)
+    nodes[name] = {"output": output, "visits": planning.state.visits.get(name, 0)}
+    return {"nodes": nodes, "output": output}

@@ -1,0 +1,147 @@
+"""gRPC at the door."""
+
+import asyncio
+
+import grpc
+import pytest
+from google.rpc import error_details_pb2, status_pb2
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+
+from quarterdeck.common.errors import InvalidArgument
+from quarterdeck.gateway.grpc_server import PublicRpcs
+from quarterdeck.gateway.methods import method_table
+from quarterdeck.gateway.upstream import resource_of
+from quarterdeck.v1 import resources_pb2, resources_pb2_grpc, runs_pb2, runs_pb2_grpc
+
+
+@pytest.fixture
+async def channel(house):
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{house.gateway.grpc_port}") as channel:
+        yield channel
+
+
+@pytest.fixture
+def token(house):
+    return [("authorization", f"Bearer {house.token}")]
+
+
+async def test_health_and_reflection_are_open(channel):
+    health = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest())
+    assert health.status == health_pb2.HealthCheckResponse.SERVING
+    stub = reflection_pb2_grpc.ServerReflectionStub(channel)
+    call = stub.ServerReflectionInfo(iter([reflection_pb2.ServerReflectionRequest(list_services="")]))
+    listed = {item.name for item in (await call.read()).list_services_response.service}
+    assert {"quarterdeck.v1.RuntimeService", "quarterdeck.v1.RegistryService"} <= listed
+    call.cancel()
+
+
+def test_every_public_rpc_is_offered_and_no_other():
+    class Details:
+        def __init__(self, method):
+            self.method = method
+
+    rpcs = PublicRpcs(None, None, None, None)
+    table = method_table()
+    assert len(table) > 35
+    hidden = {path.rsplit("/", 1)[1] for path in table if rpcs.service(Details(path)) is None}
+    assert hidden == {"UpdateStatus", "ResolveClosure", "GetTenant", "GetCall", "WatchCall", "CancelCall"}
+    assert rpcs.service(Details("/quarterdeck.v1.Nothing/Nothing")) is None
+
+
+async def test_a_call_goes_through_for_its_principal(house, channel, token):
+    house.runtime.answers["GetRun"] = house.run()
+    run = await runs_pb2_grpc.RuntimeServiceStub(channel).GetRun(
+        runs_pb2.GetRunRequest(tenant="default", run_id="r1"), metadata=token
+    )
+    assert run == house.run()
+
+
+async def test_fields_that_we_do_not_know_survive(house, channel, token):
+    house.runtime.answers["GetRun"] = house.run()
+    raw = runs_pb2.GetRunRequest(tenant="default", run_id="r1").SerializeToString() + b"\xc2\x3e\x03new"
+    await channel.unary_unary("/quarterdeck.v1.RuntimeService/GetRun")(raw, metadata=token)
+    assert b"new" in house.runtime.last(runs_pb2.GetRunRequest).SerializeToString()
+
+
+@pytest.mark.parametrize("metadata", [[], [("authorization", "Bearer qd_wrong")]])
+async def test_without_a_token_nothing_goes_through(house, channel, metadata):
+    stub = runs_pb2_grpc.RuntimeServiceStub(channel)
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await stub.GetRun(runs_pb2.GetRunRequest(tenant="default"), metadata=metadata)
+    assert caught.value.code() == grpc.StatusCode.UNAUTHENTICATED
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        async for _ in stub.StreamRunEvents(runs_pb2.StreamRunEventsRequest(), metadata=metadata):
+            pass
+    assert caught.value.code() == grpc.StatusCode.UNAUTHENTICATED
+    assert not house.runtime.asked
+
+
+async def test_what_is_not_public_is_not_there(channel, token):
+    stub = resources_pb2_grpc.RegistryServiceStub(channel)
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await stub.GetTenant(resources_pb2.GetTenantRequest(tenant="default"), metadata=token)
+    assert caught.value.code() == grpc.StatusCode.UNIMPLEMENTED
+
+
+async def test_details_of_errors_pass_through(house, channel, token):
+    house.runtime.answers["StartRun"] = InvalidArgument(
+        "bad input", field="input.month", hint="send a number", violations=[("input.month", "not a number")]
+    )
+    stub = runs_pb2_grpc.RuntimeServiceStub(channel)
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await stub.StartRun(runs_pb2.StartRunRequest(tenant="default"), metadata=token)
+    assert caught.value.details() == "bad input"
+    trailers = dict(caught.value.trailing_metadata())
+    details = status_pb2.Status.FromString(trailers["grpc-status-details-bin"]).details
+    info, bad = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
+    assert details[0].Unpack(info) and details[1].Unpack(bad)
+    assert info.metadata["hint"] == "send a number"
+    assert bad.field_violations[0].field == "input.month"
+
+
+async def test_what_is_no_message_is_refused_at_the_door(house, channel, token):
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await channel.unary_unary("/quarterdeck.v1.RuntimeService/GetRun")(b"\xff\xff", metadata=token)
+    assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+    assert not house.runtime.asked
+
+
+async def test_streams_pass_and_a_client_that_leaves_ends_them(house, channel, token):
+    async def endless(request):
+        for seq in range(1, 1000):
+            yield house.event(seq, "step.started")
+            await asyncio.sleep(0.02)
+
+    house.runtime.answers["StreamRunEvents"] = endless
+    stub = runs_pb2_grpc.RuntimeServiceStub(channel)
+    call = stub.StreamRunEvents(runs_pb2.StreamRunEventsRequest(tenant="default"), metadata=token)
+    assert (await call.read()).seq == 1
+    assert (await call.read()).seq == 2
+    call.cancel()
+    await house.eventually(lambda: house.runtime.streams_open == 0)
+
+
+async def test_a_deadline_travels_with_the_call(house, channel, token):
+    house.runtime.answers["GetRun"] = lambda request: asyncio.sleep(5)
+    stub = runs_pb2_grpc.RuntimeServiceStub(channel)
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await stub.GetRun(runs_pb2.GetRunRequest(tenant="default"), metadata=token, timeout=0.2)
+    assert caught.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
+
+
+@pytest.mark.parametrize(
+    ("declared", "request_", "resource"),
+    [
+        ("runs/cancel", runs_pb2.CancelRunRequest(), "runs/cancel"),
+        ("*", resources_pb2.GetObjectRequest(kind="Policy"), "policies"),
+        ("*", resources_pb2.ApplyObjectRequest(object_json=b'{"kind":"Agent"}'), "agents"),
+        ("*", resources_pb2.ApplyObjectRequest(object_json=b"{"), "objects"),
+        ("*", resources_pb2.ApplyObjectRequest(object_json=b"[]"), "objects"),
+        ("*", resources_pb2.GetRevisionRequest(revision="Workflow/w@0"), "workflows"),
+        ("*/status", resources_pb2.UpdateStatusRequest(kind="MCPServer"), "mcpservers/status"),
+        ("*", resources_pb2.WatchObjectsRequest(), "objects"),
+    ],
+)
+def test_what_a_request_is_about(declared, request_, resource):
+    assert resource_of(declared, request_) == resource

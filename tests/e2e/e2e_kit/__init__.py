@@ -1,0 +1,1 @@
+"""What the end-to-end tests are built from: real processes, the example on a small month, and kills."""
