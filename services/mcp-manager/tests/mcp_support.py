@@ -214,6 +214,10 @@ class World:
         record: tools_pb2.CallRecord = await peer.call(stub.CancelCall, request)
         return record
 
+    def metric(self, name: str, **labels: str) -> float | None:
+        """A metric of mcp-manager."""
+        return self._running["mcp-manager"][1].telemetry.registry.get_sample_value(name, labels)
+
     def lines(self) -> list[str]:
         """What the misbehaving server has written to its file."""
         return self.written.read_text().splitlines() if self.written.exists() else []

@@ -11,6 +11,7 @@ from mcp_support import ADMIN, NASTY, State, Status, World, eventually, manifest
 from quarterdeck.common import codec
 from quarterdeck.common.errors import InvalidArgument, NotFound, PermissionDenied, Unavailable
 from quarterdeck.common.rpc_client import act_for
+from quarterdeck.mcp import pool, store
 from quarterdeck.v1 import tools_pb2
 
 READ_ONLY = [
@@ -234,6 +235,18 @@ async def test_a_read_that_hangs_times_out(world: World) -> None:
     assert (outcome.status, outcome.message) == (Status.STATUS_TIMEOUT, "no answer within 0.2 s")
 
 
+async def test_a_server_that_hangs_for_good_is_replaced(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool, "PING_TIMEOUT", 0.2)
+    await world.apply(world.nasty(tools=READ_ONLY))
+    await world.until_ready()
+    before = value(await world.call("pid"))
+    assert (await world.call("hang", timeout_seconds=0.2)).status == Status.STATUS_TIMEOUT
+    after = value(await world.call("pid", timeout_seconds=20))
+    assert before != after
+
+
 async def test_an_intent_without_an_outcome_is_uncertain_after_a_kill(world: World) -> None:
     await world.apply(world.nasty(), policy())
     await world.until_ready()
@@ -411,6 +424,35 @@ async def test_a_tool_that_changes_is_held_until_its_pin_is_accepted(world: Worl
         return bool((await world.call("echo", {"text": "x"})).status == Status.STATUS_OK)
 
     await eventually(accepted)
+
+
+async def test_calls_are_counted_by_outcome(world: World) -> None:
+    await world.apply(world.nasty(tools=READ_ONLY))
+    await world.until_ready()
+    await world.call("echo", {"text": "x"})
+    await world.call("append", {"text": "x"})
+    for status in ("OK", "NEEDS_APPROVAL"):
+        assert world.metric("mcp_tool_calls_total", server="nasty", status=status) == 1
+    assert world.metric("mcp_tool_call_seconds_count", server="nasty") == 1
+
+
+async def test_a_write_is_not_sent_when_its_intent_cannot_be_recorded(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.apply(world.nasty(), policy())
+    await world.until_ready()
+
+    def full(*_: object) -> None:
+        raise Unavailable("the disk is full", reason="DiskFull")
+
+    monkeypatch.setattr(store, "begin", full)
+    request = world.request("append", {"text": "x"})
+    outcome = await world.send(request)
+    assert outcome.status == Status.STATUS_UNAVAILABLE
+    assert "the intent cannot be recorded: the disk is full" in outcome.message
+    assert world.lines() == []
+    monkeypatch.undo()
+    assert (await world.send(request)).status == Status.STATUS_OK
 
 
 async def test_a_deleted_server_is_gone_with_its_process(world: World) -> None:

@@ -29,7 +29,7 @@ def explain_start(error: BaseException, data_dir: Path) -> CliError:
     if isinstance(error, OSError):
         return _explain_os(error, data_dir)
     return CliError(
-        f"the platform did not start: {type(error).__name__}: {error}",
+        f"the platform did not start: {type(error).__name__}: {first_line(error)}",
         hint=f"see {data_dir / 'logs/quarterdeck.log'}",
     )
 
@@ -49,7 +49,7 @@ def _explain_os(error: OSError, data_dir: Path) -> CliError:
             code=EXIT_STORAGE,
         )
     port = _explain_port(error, "")
-    return port or CliError(f"the platform did not start: {error}")
+    return port or CliError(f"the platform did not start: {first_line(error)}")
 
 
 def _explain_port(error: Exception, hint: str) -> CliError | None:
@@ -77,3 +77,8 @@ def _explain_settings(error: Exception) -> CliError:
         hint="settings are environment variables QD_…, or lines of the file QD_ENV_FILE names",
         code=EXIT_INVALID,
     )
+
+
+def first_line(error: BaseException) -> str:
+    """Returns the first line of what an error says."""
+    return (str(error).splitlines() or [""])[0]

@@ -11,18 +11,19 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, replace
-from typing import Any
 
 from quarterdeck.common.artifacts import ArtifactStore
 from quarterdeck.common.clock import Clock
 from quarterdeck.common.database import Database
 from quarterdeck.common.errors import QuarterdeckError, Unavailable
+from quarterdeck.common.telemetry import Telemetry
 from quarterdeck.mcp import store
 from quarterdeck.mcp.call import Call
 from quarterdeck.mcp.catalog import Effect, Tool
 from quarterdeck.mcp.constants import START_TIMEOUT
 from quarterdeck.mcp.flights import Flight, Key, RecentOutcomes, require_same
 from quarterdeck.mcp.gate import admit, unavailable
+from quarterdeck.mcp.metrics import CallMetrics
 from quarterdeck.mcp.offload import Offload
 from quarterdeck.mcp.outcome import Outcome, Status, unanswerable
 from quarterdeck.mcp.servers import Servers
@@ -42,7 +43,8 @@ class CallParts:
     artifacts: ArtifactStore
     offload: Offload
     clock: Clock
-    log: Any
+    telemetry: Telemetry
+    metrics: CallMetrics
 
 
 class Calls:
@@ -88,11 +90,20 @@ class Calls:
         call = flight.call
         try:
             outcome = await self._run(flight)
-            if outcome.status in _FINAL and not outcome.replayed:
-                self._recent.add(call, outcome)
+            if not outcome.replayed:
+                self._note(call, outcome)
             return outcome
         finally:
             del self._flights[call.key]
+
+    def _note(self, call: Call, outcome: Outcome) -> None:
+        if outcome.status in _FINAL:
+            self._recent.add(call, outcome)
+        self._parts.metrics.note(call.server, outcome)
+        if outcome.status is Status.UNCERTAIN:
+            which = {"tenant": call.tenant, "run": call.run, "call_id": call.call_id}
+            where = f"{call.server}/{call.tool}"
+            self._parts.telemetry.log.warning("call.uncertain", tool=where, reason=outcome.message, **which)
 
     async def _run(self, flight: Flight) -> Outcome:
         call = flight.call
@@ -105,7 +116,10 @@ class Calls:
                 return unavailable(call, "there is no such MCPServer in this tenant; apply it first")
             rules = self._parts.servers.rules(call.tenant)
             tool = await admit(call, server, rules, self._parts.offload, self._parts.clock.now())
-            return tool if isinstance(tool, Outcome) else await self._perform(flight, server, tool)
+            if isinstance(tool, Outcome):
+                return tool
+            with self._parts.telemetry.span(f"execute_tool {call.tool}", **_attributes(call)):
+                return await self._perform(flight, server, tool)
         except asyncio.CancelledError:
             if not flight.cancelled:
                 raise
@@ -141,9 +155,7 @@ class Calls:
             _retire_if_remote(server, session)
             raise
         except CallFailed as error:
-            if isinstance(error, TimedOut) and tool.effect is Effect.WRITE:
-                server.retire(session)
-            _retire_if_remote(server, session)
+            _look_after(server, session, tool, error)
             return unanswerable(tool.effect, error, session.incarnation)
         except asyncio.CancelledError:
             if not flight.cancelled:
@@ -211,7 +223,8 @@ class Calls:
             await self._parts.database.write(store.finish, call.tenant_id, call.call_id, outcome, now)
         except Unavailable as error:
             # The caller still learns the outcome; without its record a restart makes it uncertain.
-            self._parts.log.error("call.outcome_not_recorded", call_id=call.call_id, reason=error.message)
+            log = self._parts.telemetry.log
+            log.error("call.outcome_not_recorded", call_id=call.call_id, reason=error.message)
 
     async def _withdraw(self, call: Call, tool: Tool) -> None:
         if tool.effect is not Effect.READ_ONLY:
@@ -247,6 +260,18 @@ class Calls:
             await asyncio.wait(tasks, timeout=seconds)
 
 
+def _attributes(call: Call) -> dict[str, str]:
+    """A span's attributes by the conventions for generative AI."""
+    return {
+        "gen_ai.operation.name": "execute_tool",
+        "gen_ai.tool.name": call.tool,
+        "gen_ai.tool.call.id": call.call_id,
+        "quarterdeck.server": call.server,
+        "quarterdeck.tenant": call.tenant,
+        "quarterdeck.run": call.run,
+    }
+
+
 def _is_read_only(server: ToolServer | None, tool: str) -> bool:
     known = None if server is None else server.tools.get(tool)
     return known is not None and known.effect is Effect.READ_ONLY
@@ -262,6 +287,16 @@ def _outcome_of(recorded: store.Recorded) -> Outcome:
         return recorded.outcome
     message = "the platform ended while the call was under way; what became of it is not known"
     return Outcome(Status.UNCERTAIN, message=message, incarnation=recorded.incarnation)
+
+
+def _look_after(server: ToolServer, session: Session, tool: Tool, error: CallFailed) -> None:
+    """Ends a session after a write that never came back, since only then can it do nothing any more."""
+    if not isinstance(error, TimedOut):
+        _retire_if_remote(server, session)
+    elif tool.effect is Effect.WRITE:
+        server.retire(session)
+    else:
+        server.suspect(session)
 
 
 def _retire_if_remote(server: ToolServer, session: Session) -> None:

@@ -68,3 +68,6 @@ CLEAR_PERIOD = 3600.0
 # How long an uncertain outcome is held back until the server process that was asked is known to be dead, in
 # seconds: more than ending a hanging one takes.
 DEATH_TIMEOUT = 5.0
+
+# How long a server on which a call timed out gets to answer a ping before it is ended, in seconds.
+PING_TIMEOUT = 5.0

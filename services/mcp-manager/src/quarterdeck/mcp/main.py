@@ -16,6 +16,7 @@ from quarterdeck.mcp.config import McpSettings
 from quarterdeck.mcp.connector import SessionMaker
 from quarterdeck.mcp.constants import CLEAR_PERIOD
 from quarterdeck.mcp.controller import KINDS, Controller, StatusReporter, StoredPins
+from quarterdeck.mcp.metrics import CallMetrics
 from quarterdeck.mcp.offload import Offload
 from quarterdeck.mcp.readiness import Readiness
 from quarterdeck.mcp.server import ToolServicer
@@ -43,9 +44,16 @@ class McpManager:
         self._reporter = StatusReporter(platform.peer("registry"), log)
         maker = SessionMaker(locks, log)
         self._servers = Servers(maker, self._offload, StoredPins(self._database), self._reporter.note)
-        self._calls = Calls(
-            CallParts(self._servers, self._database, platform.artifacts, self._offload, platform.clock, log)
+        parts = CallParts(
+            servers=self._servers,
+            database=self._database,
+            artifacts=platform.artifacts,
+            offload=self._offload,
+            clock=platform.clock,
+            telemetry=platform.telemetry,
+            metrics=CallMetrics(platform.telemetry.registry),
         )
+        self._calls = Calls(parts)
         self._controller = Controller(self._servers, self._database, log)
         self._watcher = ObjectWatcher(
             platform, self._database, store.watched_objects, KINDS, self._controller.on_object

@@ -16,7 +16,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from quarterdeck.mcp.constants import ISOLATED_IDLE, ISOLATED_SESSIONS
+from quarterdeck.mcp.constants import ISOLATED_IDLE, ISOLATED_SESSIONS, PING_TIMEOUT
 from quarterdeck.mcp.session import CallFailed, NotSent, Session
 from quarterdeck.mcp.supervisor import HISTORY, Crash, Decision, RestartRule, next_restart
 
@@ -197,6 +197,14 @@ class Pool:
         session.retired = True
         self._forget(session)
         self._in_background(_close_when_free(session))
+
+    def suspect(self, session: Session) -> None:
+        """Asks a session on which a call timed out whether it answers at all, and retires it if not."""
+        self._in_background(self._ping(session))
+
+    async def _ping(self, session: Session) -> None:
+        if not await session.ping(PING_TIMEOUT):
+            self.retire(session)
 
     def _enter(self, key: str) -> None:
         self._users[key] = self._users.get(key, 0) + 1

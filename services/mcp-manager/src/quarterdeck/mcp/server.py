@@ -91,7 +91,8 @@ class ToolServicer(tools_pb2_grpc.ToolServiceServicer):
     async def _wait_until_over(self, outcome: Outcome) -> None:
         """Gives the server process that was asked a little time to end: only then can a check say more."""
         until = time.monotonic() + DEATH_TIMEOUT
-        while outcome.incarnation and not self._is_over(outcome) and time.monotonic() < until:
+        # Asked again and again, because the end of another process's lock is no event of this loop.
+        while outcome.incarnation and not self._is_over(outcome) and time.monotonic() < until:  # noqa: ASYNC110
             await asyncio.sleep(_LOOK_AGAIN)
 
     async def _call(self, request: tools_pb2.CallToolRequest) -> Call:

@@ -164,6 +164,10 @@ class ToolServer:
         """Ends a session on which a call never came back, see `Pool.retire`."""
         self._pool.retire(session)
 
+    def suspect(self, session: Session) -> None:
+        """Finds out whether a session on which a call timed out still answers, see `Pool.suspect`."""
+        self._pool.suspect(session)
+
     def _refuse_unreachable(self) -> None:
         if self.definition.where is None or self.definition.refusal:
             raise NotSent(self.definition.refusal or "the server says nowhere to reach it")

@@ -10,7 +10,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 
 from quarterdeck.common import codec
-from quarterdeck.common.artifacts import DirectoryArtifacts
+from quarterdeck.common.artifacts import ArtifactStore, DirectoryArtifacts
 from quarterdeck.common.bus import Bus, InProcessBus
 from quarterdeck.common.clock import Clock, SystemClock
 from quarterdeck.common.database import Database, open_database
@@ -18,7 +18,7 @@ from quarterdeck.common.identity import Principal
 from quarterdeck.common.ids import uuid7
 from quarterdeck.common.tenants import TenantId
 from quarterdeck.runtime import deciding, operations
-from quarterdeck.runtime.engine import Engine, Performer
+from quarterdeck.runtime.engine import ApprovalExpiry, Engine, Performer, ToolLister
 from quarterdeck.runtime.instruments import Instruments
 from quarterdeck.runtime.live import LiveEvents
 from quarterdeck.runtime.newborn import run_row
@@ -38,6 +38,11 @@ class Harness:
     """A worker and everything it needs.
 
     Use as `async with Harness(folder, specs={"Workflow/w": {…}}, tools={"server/tool": f}) as h`.
+
+    Args:
+        specs: what a run pins, by "Kind/name", the root first.
+        tools: tools in process. With a "tool" among `performers` and a `lister` they are not used.
+        database: default: one of its own in `folder`. It is closed at the end either way.
     """
 
     def __init__(
@@ -50,15 +55,22 @@ class Harness:
         clock: Clock | None = None,
         bus: Bus | None = None,
         concurrency: int = 64,
+        lister: ToolLister | None = None,
+        approval_expiry: ApprovalExpiry = lambda _tenant, _policy: None,
+        artifacts: ArtifactStore | None = None,
+        database: Database | None = None,
     ) -> None:
         self._folder = folder
         self._specs = specs
         self._concurrency = concurrency
         self.clock = clock or SystemClock()
         self.bus = bus or InProcessBus()
-        self.artifacts = DirectoryArtifacts(folder / "artifacts")
+        self.artifacts = artifacts or DirectoryArtifacts(folder / "artifacts")
         self.tools = LocalTools(tools or {}, self.artifacts)
         self._performers = dict(performers or {})
+        self._lister = lister or self.tools
+        self._approval_expiry = approval_expiry
+        self._given = database
         self.database: Database
         self.engine: Engine
         self.worker: Worker
@@ -66,7 +78,8 @@ class Harness:
 
     async def __aenter__(self) -> Harness:
         """Opens the database and starts the worker."""
-        self.database = await open_database(f"sqlite:///{self._folder / 'runtime.db'}", METADATA)
+        own = f"sqlite:///{self._folder / 'runtime.db'}"
+        self.database = self._given or await open_database(own, METADATA)
         await self._pin()
         await self.start_worker()
         return self
@@ -85,10 +98,10 @@ class Harness:
             clock=self.clock,
             artifacts=self.artifacts,
             performers={"tool": self.tools, **self._performers},
-            tools=self.tools,
+            tools=self._lister,
             live=LiveEvents(),
             instruments=Instruments(CollectorRegistry()),
-            approval_expiry=lambda _tenant, _policy: None,
+            approval_expiry=self._approval_expiry,
             wake=self._wake,
         )
         self.worker = Worker(self.engine, self.bus, concurrency=self._concurrency, alone=True)
@@ -183,6 +196,10 @@ class Harness:
         poke: dict[str, str] = {}
         await self.database.write(deciding.decide, TENANT, vote, self.clock.now(), ready, poke)
         await self._wake(ready, poke)
+
+    async def tree(self, run_id: str) -> list[str]:
+        """Returns the ids of a run and of every run below it, parents first."""
+        return [run_id, *await self.database.read(runs.descendants, TENANT.id, run_id)]
 
     async def cancel(self, run_id: str) -> None:
         """Asks the run to stop."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -63,27 +63,31 @@ class Skipper:
         is_over: true when the result does not matter any more.
     """
 
-    def __init__(self, harness: Harness, clock: VirtualClock, actors: Sequence[Actor] = ()) -> None:
+    def __init__(
+        self,
+        harness: Harness,
+        clock: VirtualClock,
+        actors: Sequence[Actor] = (),
+        *,
+        patience: float = 0.0,
+        is_stuck: Callable[[], bool] = lambda: False,
+        is_over: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._harness = harness
         self._clock = clock
         self._actors = actors
-        self.patience = 0.0
+        self._patience = patience
+        self._is_stuck = is_stuck
+        self._is_over = is_over
         self._rest_until: float | None = None
-
-    def is_stuck(self) -> bool:
-        """True when trying again is of no use; waiting to do so is rest then."""
-        return False
-
-    def is_over(self) -> bool:
-        """True when what follows does not matter any more."""
-        return False
+        self._woken_at = 0.0
 
     async def until_rest(self, run_id: str) -> Any:
         """Lets the run go on as far as it can and returns its row. Raises Restless."""
         for _ in range(MOST_MOVES):
             await quiet_loop().quiet()
             row = await self._harness.row(run_id)
-            if row.finished_at is not None or row.state == "quarantined" or self.is_over():
+            if row.finished_at is not None or row.state == "quarantined" or self._is_over():
                 return row
             if await self._somebody_acts(run_id):
                 continue
@@ -103,17 +107,20 @@ class Skipper:
         """Returns the next moment at which something happens by itself, None if nothing will."""
         due = await self._harness.database.read(pending)
         now = self._clock.now()
-        own = [] if self.is_stuck() else list(due.own)
+        if self._woken_at < now and any(moment <= now for moment in due.own + due.limits):
+            return now  # nobody was told yet
+        own = [] if self._is_stuck() else list(due.own)
         others = [self._clock.next_alarm(), *[await actor.next_act(run_id) for actor in self._actors]]
         own = [moment for moment in (*own, *others) if moment is not None and moment > now]
         limits = [moment for moment in due.limits if moment > now]
         if own:
             return min(own + limits)
         if self._rest_until is None:
-            self._rest_until = now + self.patience
+            self._rest_until = now + self._patience
         return min((moment for moment in limits if moment <= self._rest_until), default=None)
 
     async def _move(self, moment: float) -> None:
         self._clock.move_to(moment)
+        self._woken_at = moment
         self._harness.engine.timers_changed.set()
         await self._harness.worker.wake(["due"], {})

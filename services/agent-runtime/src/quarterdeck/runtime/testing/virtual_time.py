@@ -11,8 +11,9 @@ import heapq
 import itertools
 import selectors
 from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import Executor
 from contextlib import contextmanager
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar, TypeVarTuple, Unpack
 
 from sqlalchemy import Connection
 
@@ -20,6 +21,7 @@ from quarterdeck.common.database import Database
 
 P = ParamSpec("P")
 T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 
 class VirtualClock:
@@ -94,9 +96,10 @@ class QuietLoop(asyncio.SelectorEventLoop):
         finally:
             self._at_work -= 1
 
+    # Every thread that the loop itself starts counts as work.
     def run_in_executor(
-        self, executor: Any, func: Callable[..., T], *args: Any
-    ) -> asyncio.Future[T]:  # every thread that the loop itself starts counts as work
+        self, executor: Executor | None, func: Callable[[Unpack[Ts]], T], *args: Unpack[Ts]
+    ) -> asyncio.Future[T]:
         """See `asyncio.loop.run_in_executor`."""
         future = super().run_in_executor(executor, func, *args)
         self._at_work += 1
