@@ -1,8 +1,11 @@
-"""Tool calls: through the manager, and by the SDK's client alone. `python bench/tools.py [--calls N] [--server S]`.
+"""Tool calls: through the manager, and by the SDK's client alone.
 
-Both call the same echo server over stdio, in turns, so that both see the same machine. Ours is the whole path of
-a run's tool call: gRPC over a unix socket, authentication, authorisation, policy, schema, telemetry. The median
-that it adds is the figure; beside it stand what a bare gRPC hop costs here and now, and a durably recorded write.
+Usage: python bench/tools.py [--calls N] [--server minimal|sdk]
+
+Both call the same echo server over stdio, in turns, so that both see the same machine. Ours is the whole path
+of a run's tool call: gRPC over a unix socket, authentication, authorisation, policy, schema, telemetry. The
+median that it adds is the figure; beside it stand what a bare gRPC hop costs here and now, and what a write
+costs, whose intent and outcome are durable.
 """
 
 from __future__ import annotations
@@ -148,12 +151,12 @@ async def hop(folder: Path) -> AsyncIterator[Once]:
         return request
 
     server = grpc.aio.server()
-    method = grpc.unary_unary_rpc_method_handler(same)
+    method: Any = grpc.unary_unary_rpc_method_handler(same)
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("bench.Hop", {"Echo": method}),))
     server.add_insecure_port(f"unix:{folder}/hop.sock")
     await server.start()
     async with grpc.aio.insecure_channel(f"unix:{folder}/hop.sock") as channel:
-        echo = channel.unary_unary("/bench.Hop/Echo")
+        echo: Any = channel.unary_unary("/bench.Hop/Echo")
         yield lambda: echo(b"x" * 100)
     await server.stop(0)
 

@@ -173,7 +173,11 @@ def test_diff_shows_changes_and_exits_with_one(gateway: Any, make_answer: Any, c
 
 def test_delete_by_manifest_takes_users_before_what_they_use(gateway: Any, capsys: Capture) -> None:
     Path("p.yaml").write_text(POLICY)
-    agent = {"apiVersion": "quarterdeck.dev/v1alpha1", **AGENT, "spec": {"instructions": "help"}}
+    agent: dict[str, Any] = {
+        "apiVersion": "quarterdeck.dev/v1alpha1",
+        **AGENT,
+        "spec": {"instructions": "help"},
+    }
     agent["metadata"], agent["status"] = {"name": "helper"}, None
     Path("a.json").write_text(json.dumps(agent))
     gateway.on("DELETE /tenants/default/agents/helper", AGENT)
@@ -433,3 +437,22 @@ def test_completion_scripts_and_their_answers(shell: str) -> None:
         [sys.executable, "-m", "quarterdeck.cli.main"], capture_output=True, text=True, check=False, env=asked
     )
     assert {"list", "cancel", "fork"} <= set(answer.stdout.split())
+
+
+def test_a_shell_completes_kinds_and_names(gateway: Any) -> None:
+    gateway.on("GET /tenants/default/agents", {"items": [AGENT]})
+
+    def completed(line: str) -> list[str]:
+        asked = {"_QD_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(line.count(" "))}
+        ended = subprocess.run(
+            [sys.executable, "-m", "quarterdeck.cli.main"],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**asked, "QD_SERVER": gateway.url, "QD_TOKEN": "qd_test"},
+        )
+        return ended.stdout.split()
+
+    assert completed("qd get work") == ["workflows"]
+    assert completed("qd describe agent he") == ["helper"]
+    assert completed("qd get agent/he") == ["agent/helper"]

@@ -16,6 +16,9 @@ HEAD = "apiVersion: quarterdeck.dev/v1alpha1\n"
 SERVER = HEAD + "kind: MCPServer\nmetadata: {name: s}\nspec:\n  local: {command: [python, s.py]}\n"
 AGENT = HEAD + "kind: Agent\nmetadata: {name: a}\nspec:\n  instructions: help\n"
 
+NODE = "  nodes:\n  - name: a\n    transform: {output: '${1 +}'}\n"
+BAD_EXPRESSION = HEAD + "kind: Workflow\nmetadata: {name: w}\nspec:\n" + NODE
+
 
 def refusal(*files: str) -> CliError:
     with pytest.raises(CliError) as caught:
@@ -48,7 +51,7 @@ def test_a_playbook_is_sent_with_its_route() -> None:
     )
     Path("r.yaml").write_text(route)
     assert "rules.yaml" in str(refusal("r.yaml").details[0])
-    rules = "agents:\n  a:\n    rules:\n    - {name: hello, answer: hi}\n"
+    rules = "kind: Playbook\nname: p\nagents:\n  a:\n    rules:\n    - {name: hello, answer: hi}\n"
     Path("rules.yaml").write_text(rules)
     (found,) = read_manifests(["r.yaml"])
     assert found.data["spec"]["tiers"][0]["providers"][0]["playbook"] == rules
@@ -62,8 +65,7 @@ def test_a_playbook_is_sent_with_its_route() -> None:
         (AGENT + "  description: [\n", "f.yaml", ""),
         (AGENT + "  tools: &t [{server: s}]\n  agents: *t\n", "f.yaml", "alias"),
         ("- 1\n- 2\n", "f.yaml:1", "an object"),
-        (HEAD + "kind: Workflow\nmetadata: {name: w}\nspec:\n  nodes:\n  - name: a\n    transform: {output: '${1 +}'}\n",
-         "f.yaml:7", "spec.nodes[0].transform.output"),
+        (BAD_EXPRESSION, "f.yaml:7", "spec.nodes[0].transform.output"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_said_with_file_and_line(text: str, where: str, words: str) -> None:
@@ -84,7 +86,7 @@ def test_every_problem_of_every_file_is_listed() -> None:
 
 def test_the_same_object_twice_is_refused() -> None:
     Path("f.yaml").write_text(AGENT + "---\n" + AGENT)
-    assert "f.yaml:7" in refusal("f.yaml").details[0]
+    assert "f.yaml:9" in refusal("f.yaml").details[0]
 
 
 def test_ten_megabytes_and_a_bomb_are_refused_quickly() -> None:

@@ -60,7 +60,9 @@ def test_a_wrong_setting_is_named() -> None:
 
 
 def test_a_probe_leaves_nothing_behind(tmp_path: Path) -> None:
-    check_writable(tmp_path)
-    assert list(tmp_path.iterdir()) == []
+    folder = tmp_path / "data"
+    folder.mkdir()
+    check_writable(folder)
+    assert list(folder.iterdir()) == []
     with pytest.raises(OSError, match="No such file"):
         check_writable(tmp_path / "missing")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ def test_cells_stand_below_each_other_and_wide_ones_are_left_out() -> None:
         Column("SIZE", lambda item: item["size"]),
         Column("W", "w", wide=True),
     ]
-    items = [
+    items: list[dict[str, Any]] = [
         {"metadata": {"name": "a"}, "size": 1},
         {"metadata": {"name": "longer"}, "size": None, "w": [1, 2]},
     ]

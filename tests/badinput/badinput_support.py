@@ -72,7 +72,9 @@ class LivePlatform:
         self.folder = folder
         self.data = folder / "data"
         self.environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith(("QD_", "ANTHROPIC"))},
+            **{
+                name: value for name, value in os.environ.items() if not name.startswith(("QD_", "ANTHROPIC"))
+            },
             "QD_DATA_DIR": str(self.data),
             **environment,
         }
@@ -250,9 +252,7 @@ NEIGHBOUR: Sequence[Mapping[str, Any]] = (
 """Somebody else's work: it must go on whatever a test does."""
 
 
-def until(
-    ready: Callable[[], Any], timeout: float, what: str, more: Callable[[], Any] = lambda: ""
-) -> None:
+def until(ready: Callable[[], Any], timeout: float, what: str, more: Callable[[], Any] = lambda: "") -> None:
     """Waits until `ready` is true; fails with `what` after `timeout` seconds."""
     deadline = time.monotonic() + timeout
     while not ready():

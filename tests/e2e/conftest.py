@@ -11,11 +11,11 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from e2e_kit.client import Client
-from e2e_kit.commands import qd, qd_json
 from e2e_kit.ledger import Books, direct_run
 from e2e_kit.month import copy_example, small_month
-from e2e_kit.morning import RUN_SECONDS, Morning
+from e2e_kit.morning import RUN_SECONDS, Morning, start_morning
 from e2e_kit.shapes import SHAPES, Shape, serving
+
 
 @pytest.fixture(scope="session")
 def month(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -44,12 +44,10 @@ def morning(platform: Shape, month: Path, tmp_path_factory: pytest.TempPathFacto
     """The example, applied and run by the command line until it waits for people."""
     ledger = platform.data_dir / "ledger.db"
     example = copy_example(tmp_path_factory.mktemp("example") / "example", month, ledger)
-    qd(platform.data_dir, "apply", "-f", example.manifests)
-    given = f"@{example.folder / 'input.json'}"
-    started = qd_json(platform.data_dir, "run", "invoice-matching", "--input", given, "--label", "suite=e2e")
+    run = start_morning(platform, example)
     with platform.client() as client:
-        client.wait_until_only_people(started["id"], RUN_SECONDS)
-    return Morning(platform, example, ledger, started["id"])
+        client.wait_until_only_people(run, RUN_SECONDS)
+    return Morning(platform, example, ledger, run)
 
 
 @pytest.fixture

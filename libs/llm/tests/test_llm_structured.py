@@ -61,7 +61,10 @@ def test_an_answer_that_does_not_fit(answer: object, said: str) -> None:
 def test_many_problems_are_counted_not_listed() -> None:
     verdict = check_output({"confidence": 1, "lines": ["x"] * 50}, SCHEMA)
     assert isinstance(verdict, Problem)
-    assert verdict.message.endswith("and 45 more")
+    assert verdict.message.endswith("and at least 15 more")
+    verdict = check_output({"confidence": 1, "lines": ["x"] * 9}, SCHEMA)
+    assert isinstance(verdict, Problem)
+    assert verdict.message.endswith("and 4 more")
 
 
 def test_a_schema_for_text_takes_text() -> None:

@@ -141,12 +141,12 @@ def test_typed_variables_and_what_stays_untyped() -> None:
     assert untyped(resource("Agent", {"instructions": "${input.count}", "input": {"schema": INPUT}})) == []
 
 
-@pytest.mark.parametrize("pattern", [r"^\d+$", "a|b*", "[(+]+x", r"(a|b)+", "(?:ab)?c+", r"\(a+\)+"])
+@pytest.mark.parametrize("pattern", [r"^\d+$", "a|b*", "[(+]+x", r"(a|b)+", "(?:ab)?c+", "(a+)+", "(a|a)+$"])
 def test_harmless_patterns(pattern: str) -> None:
     assert pattern_problem(pattern) is None
 
 
-@pytest.mark.parametrize("pattern", ["(a+)+", "((a*)b?)*", "(?:x+y)*$", "(", "a" * 1001, "(a{2,})+"])
+@pytest.mark.parametrize("pattern", ["(", "a" * 1001, "(?=a)b", r"(a)\1", "((a{100}){100}){100}"])
 def test_refused_patterns(pattern: str) -> None:
     assert pattern_problem(pattern)
 

@@ -215,13 +215,17 @@ async def test_one_query_while_nothing_is_due(tmp_path, monkeypatch):
 
 async def _until(condition):
     async with asyncio.timeout(5):
-        while not condition():
+        while True:
+            if condition():
+                return
             await asyncio.sleep(0.005)
 
 
 async def _until_async(condition):
     async with asyncio.timeout(5):
-        while not await condition():
+        while True:
+            if await condition():
+                return
             await asyncio.sleep(0.005)
 
 
@@ -309,6 +313,24 @@ async def test_start_that_never_works_is_given_up_after_the_catch_up_window(tmp_
             await b.tick(NINE + minute * MINUTE, failing)
         state = await b.state()
         assert (state.fired, state.skipped, state.next_due_at) == (0, 1, rfc3339(NINE + DAY))
+
+
+async def test_full_disk_does_not_make_the_loop_spin(tmp_path, monkeypatch):
+    async with bench(tmp_path) as b:
+        await b.apply("t", daily())
+        b.clock.move_to(NINE)
+        real = b.h.database.write
+
+        async def full(function, *args, **kw):
+            if function.__module__ == store.__name__:
+                raise Unavailable("the disk is full")
+            return await real(function, *args, **kw)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(b.h.database, "write", full)
+            assert await b.new_loop().fire_due() >= 1.0
+        await b.tick(NINE + 1)
+        assert len(await b.runs()) == 1 and (await b.state()).next_due_at == rfc3339(NINE + DAY)
 
 
 class _FailsFor:

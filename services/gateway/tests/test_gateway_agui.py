@@ -23,7 +23,6 @@ def assistant(*blocks):
 
 
 USE = {"type": "toolUse", "id": "use-1", "name": "search", "arguments": {"q": "x"}}
-RESULT = {"type": "toolResult", "toolUseId": "use-1", "content": {"hits": 2}, "isError": False}
 AGENT = [
     (1, "run.started", {"kind": "Agent", "name": "a", "session": "s"}),
     (2, "message.appended", {"message": {"role": "user", "content": [text("hi")]}}),
@@ -32,19 +31,18 @@ AGENT = [
     (0, "model.delta", {"text": "Let me "}),
     (0, "model.delta", {"text": "look"}),
     (5, "effect.outcome", {"effect": "e1", "status": "ok", "result": {}}),
-    (6, "step.completed", {"step": "model-1"}),
     (7, "message.appended", assistant(text("Let me look."), USE)),
     (8, "step.started", {"step": "model-1/use-1", "node": "use-1", "kind": "use"}),
     (9, "effect.intent", {"effect": "e2", "step": "model-1/use-1", "kind": "tool",
                           "target": {"server": "s", "tool": "search"}, "arguments": {"q": "x"}}),
     (10, "effect.outcome", {"effect": "e2", "status": "ok", "result": {"hits": 2}}),
     (11, "step.completed", {"step": "model-1/use-1"}),
-    (12, "message.appended", {"message": {"role": "user", "content": [RESULT]}}),
+    (12, "message.appended", {"results": ["use-1"]}),
     (13, "approval.requested", {"approval": "a1", "title": "Book?"}),
     (14, "approval.decided", {"approval": "a1", "approved": True}),
     (15, "step.started", {"step": "model-2", "node": "model-2", "kind": "model"}),
     (16, "effect.intent", {"effect": "e3", "step": "model-2", "kind": "model", "target": {"turn": 2}}),
-    (17, "step.completed", {"step": "model-2"}),
+    (17, "effect.outcome", {"effect": "e3", "status": "ok", "result": None}),
     (18, "message.appended", assistant(text("Two hits."))),
     (19, "run.succeeded", {"output": {"answer": 2}}),
 ]  # fmt: skip
@@ -89,6 +87,27 @@ def test_an_agents_run():
     tool = next(event for _, event in found if event["type"] == "TOOL_CALL_RESULT")
     assert (tool["toolCallId"], json.loads(tool["content"])) == ("use-1", {"hits": 2})
     assert next(e for _, e in found if e["type"] == "CUSTOM")["name"] == "approval.requested"
+
+
+def use(name):
+    return (0, "step.started", {"step": f"model-1/{name}", "node": name, "kind": "use"})
+
+
+def test_results_of_every_kind_of_call_are_told():
+    events = [
+        (1, "run.started", {"kind": "Agent", "name": "a"}),
+        *[use(name) for name in ("asked", "other", "refused")],
+        ("", "approval.requested", {"approval": "p1", "step": "model-1/asked", "source": "question"}),
+        ("", "approval.decided", {"approval": "p1", "approved": True, "by": "ann", "answer": "yes"}),
+        ("", "child.finished", {"step": "model-1/other", "run": "r2", "output": {"n": 1}}),
+        ("", "step.completed", {"step": "model-1/refused", "output": {"$error": "there is no such tool"}}),
+        ("", "message.appended", {"results": ["asked", "other", "refused"]}),
+    ]
+    numbered = [(number, kind, data) for number, (_, kind, data) in enumerate(events, 1)]
+    told = {e["toolCallId"]: e["content"] for _, e in outputs(numbered) if e["type"] == "TOOL_CALL_RESULT"}
+    assert json.loads(told["asked"])["answer"] == "yes"
+    assert json.loads(told["other"]) == {"n": 1}
+    assert told["refused"] == "there is no such tool"
 
 
 def test_text_is_whole_without_the_live_deltas():

@@ -122,6 +122,23 @@ async def test_streams_pass_and_a_client_that_leaves_ends_them(house, channel, t
     await house.eventually(lambda: house.runtime.streams_open == 0)
 
 
+async def test_streams_end_when_the_service_stops(house, channel, token):
+    async def endless(request):
+        yield house.event(1, "run.started")
+        await asyncio.sleep(30)
+
+    house.runtime.answers["StreamRunEvents"] = endless
+    stub = runs_pb2_grpc.RuntimeServiceStub(channel)
+    call = stub.StreamRunEvents(runs_pb2.StreamRunEventsRequest(tenant="default"), metadata=token)
+    assert (await call.read()).seq == 1
+    async with asyncio.timeout(5):
+        await house.gateway._grpc.stop(30)
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await call.read()
+    assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
+    await house.eventually(lambda: house.runtime.streams_open == 0)
+
+
 async def test_a_deadline_travels_with_the_call(house, channel, token):
     house.runtime.answers["GetRun"] = lambda request: asyncio.sleep(5)
     stub = runs_pb2_grpc.RuntimeServiceStub(channel)

@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quarterdeck.mcp.catalog import Effect, ToolRule, pin_of, read_tools
+from quarterdeck.mcp.failures import Lost, Refused, TimedOut, Unusable
 from quarterdeck.mcp.outcome import Status, unanswerable
 from quarterdeck.mcp.pins import held_tools
 from quarterdeck.mcp.policy import Allow, CallFacts, Deny, NeedsApproval, Rule, decide
 from quarterdeck.mcp.results import error_text, result_value
 from quarterdeck.mcp.schema import BadSchema, compile_schema, find_problem, may_run_long
-from quarterdeck.mcp.session import Lost, Refused, TimedOut, Unusable
 from quarterdeck.mcp.supervisor import Crash, Decision, RestartRule, next_restart
 
 RULE = RestartRule(initial_delay=1, max_delay=60, crash_loop_after=3)

@@ -15,10 +15,11 @@ from quarterdeck.mcp import incarnation
 from quarterdeck.mcp.connection import open_local
 from quarterdeck.mcp.environment import server_environment
 from quarterdeck.mcp.exchange import Exchange
+from quarterdeck.mcp.failures import Lost, NotSent, Refused, TimedOut, Unusable
 from quarterdeck.mcp.noise import LineLog
 from quarterdeck.mcp.offload import Offload
 from quarterdeck.mcp.process import Command
-from quarterdeck.mcp.session import Lost, NotSent, Refused, Session, TimedOut, Unusable
+from quarterdeck.mcp.session import Session
 
 NASTY = Path(__file__).parent / "servers" / "nasty.py"
 LIMIT = 16 * 1024 * 1024
@@ -104,9 +105,10 @@ async def test_a_large_result_is_read_without_holding_the_loop(fixture: Fixture)
     asking = asyncio.create_task(session.call("big", {"bytes": 12_000_000}, 30))
     longest = 0.0
     while not asking.done():
-        began = time.perf_counter()
-        await asyncio.sleep(0.001)
-        longest = max(longest, time.perf_counter() - began)
+        # Processor time, because a busy machine takes the processor away for as long as it likes.
+        began = time.thread_time()
+        await asyncio.sleep(0)
+        longest = max(longest, time.thread_time() - began)
     assert len((await asking).value_json) == 12_000_000 + len('{"text":""}')
     assert longest < 0.05
 

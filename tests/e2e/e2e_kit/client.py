@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
+
 from e2e_kit.process import pause
 
 ENDED = ("succeeded", "failed", "cancelled", "timed-out", "quarantined")
@@ -61,9 +62,7 @@ class Client:
             if not token:
                 return found
 
-    def stream(
-        self, path: str, after: str = "", body: Any = None, **query: Any
-    ) -> Iterator[StreamEvent]:
+    def stream(self, path: str, after: str = "", body: Any = None, **query: Any) -> Iterator[StreamEvent]:
         """Yields the events of a stream, after the id of one that was seen; a body makes it a POST.
 
         It yields nothing more once the server closes the stream; closing the iterator closes the stream.
@@ -79,7 +78,9 @@ class Client:
             assert response.headers["content-type"].startswith("text/event-stream")
             yield from _events(response.iter_lines())
 
-    def wait_for_run(self, run: str, done: Callable[[dict[str, Any]], bool], seconds: float) -> dict[str, Any]:
+    def wait_for_run(
+        self, run: str, done: Callable[[dict[str, Any]], bool], seconds: float
+    ) -> dict[str, Any]:
         """Reads a run until `done` says so. Raises AssertionError if it takes longer."""
         deadline = time.monotonic() + seconds
         while True:

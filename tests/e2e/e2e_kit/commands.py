@@ -12,7 +12,10 @@ from e2e_kit.process import QD, clean_environment
 
 
 def qd(
-    data_dir: Path, *arguments: str | Path, seconds: float = 60.0, environment: Mapping[str, str] | None = None
+    data_dir: Path,
+    *arguments: str | Path,
+    seconds: float = 60.0,
+    environment: Mapping[str, str] | None = None,
 ) -> str:
     """Runs a command and returns what it printed. Raises AssertionError with all of it if it fails."""
     ended = subprocess.run(

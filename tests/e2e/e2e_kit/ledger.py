@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from e2e_kit.month import Example
+from e2e_kit.process import pause
 
 Line = tuple[str, str, int]
 
@@ -20,7 +22,7 @@ class Books:
     """What a month led to, without ids and times: equal for equal ledgers.
 
     Args:
-        lines: every line that stands as (entry reference, file, cents), sorted; a double booking is there twice.
+        lines: every line that stands as (entry reference, file, cents), sorted; booked twice, it is there twice.
         waiting: entry references that wait for a person, sorted.
         bookings: how many bookings were ever made, those taken back included.
     """
@@ -48,6 +50,22 @@ def direct_run(example: Example, ledger: Path) -> Books:
     return read_books(ledger)
 
 
+def bookings_made(ledger: Path) -> int:
+    """Returns how many bookings a ledger holds; 0 while there is none."""
+    tables = "select count(*) from sqlite_master where name = 'bookings'"
+    if not ledger.exists() or not query(ledger, tables)[0][0]:
+        return 0
+    return int(query(ledger, "select count(*) from bookings")[0][0])
+
+
+def wait_for_bookings(ledger: Path, count: int, seconds: float) -> None:
+    """Waits until a ledger holds so many bookings. Raises AssertionError if it takes longer."""
+    deadline = time.monotonic() + seconds
+    while bookings_made(ledger) < count:
+        assert time.monotonic() < deadline, f"only {bookings_made(ledger)} bookings after {seconds:g} s"
+        pause()
+
+
 def query(database: Path, statement: str) -> list[tuple[Any, ...]]:
     """Returns the rows of a query."""
     connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=10)
@@ -63,7 +81,7 @@ def unrecorded_bookings(data_dir: Path) -> int:
     An outcome is that of the booking itself, or of the check that found it.
     """
     ledger, runtime = data_dir / "ledger.db", data_dir / "agent-runtime.db"
-    if not ledger.exists():
+    if not bookings_made(ledger):
         return 0
     effects: set[tuple[str, str]] = set()
     recorded = 0
@@ -75,7 +93,7 @@ def unrecorded_bookings(data_dir: Path) -> int:
                 effects.add((run, data["effect"]))
         elif data["status"] == "ok" and (run, data["effect"]) in effects:
             recorded += 1
-    return int(query(ledger, "select count(*) from bookings")[0][0]) - recorded
+    return bookings_made(ledger) - recorded
 
 
 def uncertain_approvals(data_dir: Path) -> list[str]:

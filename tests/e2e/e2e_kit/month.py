@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
 from e2e_kit.process import REPOSITORY
 
 EXAMPLE = REPOSITORY / "examples" / "invoice-matching"

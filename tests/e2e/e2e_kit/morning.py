@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from e2e_kit.commands import qd, qd_json
 from e2e_kit.month import Example
 from e2e_kit.shapes import Shape
 
@@ -20,3 +21,11 @@ class Morning:
     example: Example
     ledger: Path
     run: str
+
+
+def start_morning(platform: Shape, example: Example) -> str:
+    """Applies an example and starts its workflow, by the command line; returns the run's id."""
+    qd(platform.data_dir, "apply", "-f", example.manifests)
+    given = f"@{example.folder / 'input.json'}"
+    started = qd_json(platform.data_dir, "run", "invoice-matching", "--input", given, "--label", "suite=e2e")
+    return str(started["id"])

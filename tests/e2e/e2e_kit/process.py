@@ -104,7 +104,7 @@ def _gather(process: psutil.Process, found: list[psutil.Process]) -> None:
 
 
 def wait_for_end(child: Child, seconds: float) -> int:
-    """Returns the exit code of a process. Raises AssertionError with its output if it does not end in time."""
+    """Returns the exit code of a process. Raises AssertionError with its output if it goes on."""
     try:
         return child.process.wait(seconds)
     except subprocess.TimeoutExpired:

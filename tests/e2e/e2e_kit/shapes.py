@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import httpx
+
 from e2e_kit.client import Client
 from e2e_kit.process import Child, clean_environment, kill_everything, pause, spawn, wait_for_end
 
@@ -47,11 +48,14 @@ class Shape(ABC):
 
     def start(self, seconds: float = START_SECONDS) -> None:
         """Starts every process and waits until all of it is healthy."""
+        self.children = [self._spawn(name) for name in self.commands()]
+        self._wait_until_healthy(seconds)
+
+    def _spawn(self, name: str) -> Child:
         screens = self.data_dir.with_name(f"{self.data_dir.name}-screen")
-        self.children = [
-            spawn(name, arguments, self.environment_of(name), screens / f"{name}.txt")
-            for name, arguments in self.commands().items()
-        ]
+        return spawn(name, self.commands()[name], self.environment_of(name), screens / f"{name}.txt")
+
+    def _wait_until_healthy(self, seconds: float) -> None:
         deadline = time.monotonic() + seconds
         waiting = set(SERVICES)
         while waiting:
@@ -131,7 +135,8 @@ class FiveProcesses(Shape):
         ports = free_ports(2 * len(SERVICES))
         self._management = dict(zip(SERVICES, ports, strict=False))
         self._addresses = {
-            service: f"127.0.0.1:{port}" for service, port in zip(SERVICES, ports[len(SERVICES) :], strict=True)
+            service: f"127.0.0.1:{port}"
+            for service, port in zip(SERVICES, ports[len(SERVICES) :], strict=True)
         }
 
     def commands(self) -> Mapping[str, Sequence[str]]:
@@ -151,6 +156,16 @@ class FiveProcesses(Shape):
     def management(self, service: str) -> str:
         """See `Shape.management`."""
         return f"http://127.0.0.1:{self._management[service]}"
+
+    def kill_one(self, service: str) -> None:
+        """Kills one service and everything below it."""
+        kill_everything([child for child in self.children if child.name == service])
+
+    def start_one(self, service: str) -> None:
+        """Starts a service again that was killed, and waits until all are healthy."""
+        self.children = [child for child in self.children if child.name != service]
+        self.children.append(self._spawn(service))
+        self._wait_until_healthy(START_SECONDS)
 
 
 SHAPES: Mapping[str, type[Shape]] = {shape.name: shape for shape in (OneProcess, FiveProcesses)}

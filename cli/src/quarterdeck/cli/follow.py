@@ -18,9 +18,12 @@ Show = Callable[[Mapping[str, Any]], None]
 class EventPrinter:
     """Prints events as lines; a model's words as they come, when a person watches."""
 
-    def __init__(self, full: bool = False, live: bool | None = None) -> None:
+    def __init__(
+        self, full: bool = False, live: bool | None = None, out: Callable[[str], None] = say
+    ) -> None:
         self._full = full
         self._live = is_terminal() if live is None else live
+        self._out = out
         self._speaking = False
 
     def show(self, event: Mapping[str, Any]) -> None:
@@ -30,7 +33,7 @@ class EventPrinter:
             return
         self._end_speech()
         if event.get("seq") or self._live:
-            say(event_line(event, self._full))
+            self._out(event_line(event, self._full))
 
     def _speak(self, text: str) -> None:
         if self._live and text:

@@ -144,7 +144,8 @@ def _with_playbooks(manifest: Manifest, folder: Path, problems: list[Problem]) -
     try:
         return inline_playbooks(spec, folder)
     except PlaybookInvalid as error:
-        problems += manifest.problems([FieldError(error.path, error.message, error.hint or "")])
+        message = error.message.removeprefix(f"{error.path}: ")
+        problems += manifest.problems([FieldError(error.path, message, error.hint or "")])
         return spec
 
 

@@ -17,3 +17,8 @@ SelectorOption = Annotated[
 IdempotencyOption = Annotated[
     str, typer.Option("--idempotency-key", help="Makes a repeat answer with the first result.")
 ]
+
+
+def bare_id(text: str) -> str:
+    """Returns the id in `run/ID` or `approval/ID`, the form that `-o name` prints; an id is itself."""
+    return text.rpartition("/")[2]

@@ -43,14 +43,16 @@ def start_run(
 
 
 def announce_run(api: Api, run: Mapping[str, Any], follow: bool, until: str, output: Output) -> None:
-    """Prints a started run; with `follow` its journal, its outcome and, as the answer, its output."""
+    """Prints a started run; with `follow` its journal and outcome. JSON and YAML are the run at its end."""
     if not follow:
         show_one(run, RUN_COLUMNS, output, run_name)
         note(f"follow it with `qd logs {run.get('id')} --follow`")
         return
     note(f"run {run.get('id')}")
-    printer = EventPrinter()
+    structured = output in (Output.JSON, Output.YAML)
+    # The answer is then the run alone, so that a program can read it.
+    printer = EventPrinter(live=False, out=note) if structured else EventPrinter()
     ended = follow_run(api, str(run["id"]), printer.show, until=until)
-    if output in (Output.JSON, Output.YAML):
+    if structured:
         show_document(ended, output)
     say_outcome(ended)

@@ -21,6 +21,7 @@ COMMANDS: dict[str, str] = {
     "describe": "describe",
     "explain": "explain",
     "delete": "delete",
+    "test": "test",
     "run": "run",
     "chat": "chat",
     "runs": "runs",

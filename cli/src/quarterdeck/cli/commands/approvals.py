@@ -8,11 +8,11 @@ import typer
 
 from quarterdeck.cli.constants import EXIT_USAGE
 from quarterdeck.cli.errors import CliError
-from quarterdeck.cli.options import ContextOption, OutputOption, TenantOption
+from quarterdeck.cli.options import ContextOption, OutputOption, TenantOption, bare_id
 from quarterdeck.cli.output import Output, say, show_list, show_one
 
-IdArgument = Annotated[str, typer.Argument(metavar="APPROVAL", help="Id of the approval.")]
-IdsArgument = Annotated[list[str] | None, typer.Argument(metavar="APPROVAL…", help="Ids.")]
+IdArgument = Annotated[str, typer.Argument(metavar="APPROVAL", help="Id of the approval.", parser=bare_id)]
+IdsArgument = Annotated[list[str] | None, typer.Argument(metavar="APPROVAL…", help="Ids.", parser=bare_id)]
 RunOption = Annotated[str, typer.Option("--run", help="Of this run and every run below it.")]
 AllOption = Annotated[bool, typer.Option("--all", help="Every open one; with --run, of that run.")]
 CommentOption = Annotated[str, typer.Option("--comment", "-m", help="Why; the journal keeps it.")]

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from quarterdeck.cli.completing import complete_kind, complete_name
 from quarterdeck.cli.constants import EXIT_NOT_FOUND, EXIT_USAGE
 from quarterdeck.cli.errors import CliError
 from quarterdeck.cli.kinds import find_kind, split_target
@@ -19,8 +20,8 @@ def register(app: typer.Typer) -> None:
 
 
 def delete(
-    kind: Annotated[str, typer.Argument(help="Kind, or KIND/NAME.")] = "",
-    names: Annotated[list[str] | None, typer.Argument(help="Names.")] = None,
+    kind: Annotated[str, typer.Argument(help="Kind, or KIND/NAME.", autocompletion=complete_kind)] = "",
+    names: Annotated[list[str] | None, typer.Argument(help="Names.", autocompletion=complete_name)] = None,
     files: Annotated[
         list[str] | None, typer.Option("--filename", "-f", help="Manifests: files, folders, - for stdin.")
     ] = None,

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from quarterdeck.cli.completing import complete_kind, complete_name
 from quarterdeck.cli.constants import EXIT_USAGE
 from quarterdeck.cli.errors import CliError
 from quarterdeck.cli.kinds import split_target
@@ -19,8 +20,11 @@ def register(app: typer.Typer) -> None:
 
 
 def describe(
-    kind: Annotated[str, typer.Argument(help="Kind, or KIND/NAME; `run` and `approval` too.")],
-    name: Annotated[str, typer.Argument(help="Name.")] = "",
+    kind: Annotated[
+        str,
+        typer.Argument(help="Kind, or KIND/NAME; `run` and `approval` too.", autocompletion=complete_kind),
+    ],
+    name: Annotated[str, typer.Argument(help="Name.", autocompletion=complete_name)] = "",
     tenant: TenantOption = "",
     context: ContextOption = "",
 ) -> None:

@@ -6,9 +6,10 @@ from typing import Annotated
 
 import typer
 
+from quarterdeck.cli.completing import complete_kind, complete_name
 from quarterdeck.cli.constants import EXIT_USAGE
 from quarterdeck.cli.errors import CliError
-from quarterdeck.cli.kinds import split_target
+from quarterdeck.cli.kinds import find_kind, split_target
 from quarterdeck.cli.options import ContextOption, OutputOption, SelectorOption, TenantOption
 from quarterdeck.cli.output import Output
 
@@ -19,8 +20,15 @@ def register(app: typer.Typer) -> None:
 
 
 def get(
-    kind: Annotated[str, typer.Argument(help="Kind, in any form (agents, Agent, agent/NAME), or `all`.")],
-    names: Annotated[list[str] | None, typer.Argument(help="Names; none: every one.")] = None,
+    kind: Annotated[
+        str,
+        typer.Argument(
+            help="Kind, in any form (agents, Agent, agent/NAME), or `all`.", autocompletion=complete_kind
+        ),
+    ],
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Names; none: every one.", autocompletion=complete_name)
+    ] = None,
     output: OutputOption = Output.TABLE,
     selector: SelectorOption = "",
     order_by: Annotated[str, typer.Option("--sort", help="name, -name, created or -created.")] = "",
@@ -36,6 +44,8 @@ def get(
     wanted = [*([inline] if inline else []), *(names or [])]
     if wanted and (watch or selector):
         raise CliError("--watch and --selector are for lists, not for names", code=EXIT_USAGE)
+    if word != "all":
+        find_kind(word)
     with connect(context, tenant) as api:
         if word == "all":
             show_all(api, output, selector)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from quarterdeck.cli.options import ContextOption, TenantOption
+from quarterdeck.cli.options import ContextOption, TenantOption, bare_id
 
 
 def register(app: typer.Typer) -> None:
@@ -14,8 +14,13 @@ def register(app: typer.Typer) -> None:
     app.command("logs")(logs)
 
 
+RunArgument = Annotated[
+    str, typer.Argument(metavar="RUN", help="Id of a run; none: the platform's log.", parser=bare_id)
+]
+
+
 def logs(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="Id of a run; none: the platform's log.")] = "",
+    run: RunArgument = "",
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes.")] = False,
     children: Annotated[bool, typer.Option("--children", help="The journals of child runs too.")] = False,
     full: Annotated[bool, typer.Option("--full", help="The whole data of each event.")] = False,

@@ -12,10 +12,11 @@ from quarterdeck.cli.options import (
     OutputOption,
     SelectorOption,
     TenantOption,
+    bare_id,
 )
 from quarterdeck.cli.output import Output, note, say, show_document, show_list, show_one
 
-RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Id of the run.")]
+RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Id of the run.", parser=bare_id)]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show what would happen, change nothing.")]
 
 runs = typer.Typer(no_args_is_help=True, help="See and steer runs.")

@@ -8,7 +8,11 @@ from typing import Any
 
 from pydantic_core import from_json, to_json
 
+from quarterdeck.common.constants import MAX_JSON_DEPTH
 from quarterdeck.common.errors import InvalidArgument
+
+# Nesting that the parser takes; it cannot be set.
+_PARSER_DEPTH = 200
 
 
 def dumps(value: Any) -> bytes:
@@ -26,9 +30,24 @@ def loads_field(data: bytes, field: str) -> Any:
     if not data:
         return None
     try:
-        return from_json(data, allow_inf_nan=False)
+        value = from_json(data, allow_inf_nan=False)
     except ValueError as error:
         raise InvalidArgument(f"not valid JSON: {error}", field=field) from error
+    if is_deep(data):
+        raise InvalidArgument(f"nested deeper than {MAX_JSON_DEPTH} levels", field=field)
+    return value
+
+
+def is_deep(data: bytes) -> bool:
+    """True if valid JSON is nested deeper than `MAX_JSON_DEPTH`."""
+    if data.count(b"[") + data.count(b"{") <= MAX_JSON_DEPTH:
+        return False
+    around = _PARSER_DEPTH - MAX_JSON_DEPTH
+    try:
+        from_json(b"[" * around + data + b"]" * around)
+    except ValueError:
+        return True
+    return False
 
 
 def canonical(value: Any) -> bytes:

@@ -1,22 +1,15 @@
-"""Checking an agent's final answer against its JSON Schema, and the one request to mend it.
-
-The `jsonschema` package is imported on first use; a compiled schema is kept.
-"""
+"""Checking an agent's final answer against its JSON Schema, and the one request to mend it."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import TYPE_CHECKING
 
 from quarterdeck.llm.constants import REPAIR_MARK
 from quarterdeck.llm.errors import InvalidRequest
 from quarterdeck.llm.types import JsonValue
-
-if TYPE_CHECKING:
-    from jsonschema.protocols import Validator
+from quarterdeck.resources.documents import MOST_VIOLATIONS, UnusableSchema, find_violations
 
 PROBLEMS_SHOWN = 5
 """How many places a message names."""
@@ -41,13 +34,12 @@ def check_output(answer: JsonValue, schema: Mapping[str, JsonValue]) -> Ok | Pro
 
     Raises `InvalidRequest` when the schema itself is wrong.
     """
-    validator = _validator(json.dumps(schema, sort_keys=True))
     value, broken = _parse(answer)
-    problem = broken or _problem(validator, value)
+    problem = broken or _problem(schema, value)
     if problem is None:
         return Ok(value)
     # A schema may ask for a string, and then any text is an answer.
-    if isinstance(answer, str) and _problem(validator, answer) is None:
+    if isinstance(answer, str) and _problem(schema, answer) is None:
         return Ok(answer)
     return Problem(problem)
 
@@ -73,23 +65,6 @@ def repair_request(problem: Problem | str, schema: Mapping[str, JsonValue] | Non
     )
 
 
-@lru_cache(maxsize=256)
-def _validator(schema: str) -> Validator:
-    from jsonschema import Draft202012Validator
-    from jsonschema.exceptions import SchemaError
-    from referencing import Registry
-
-    parsed = json.loads(schema)
-    try:
-        Draft202012Validator.check_schema(parsed)
-    except SchemaError as problem:
-        raise InvalidRequest(f"the output schema is not a JSON Schema: {problem.message}") from problem
-    # An empty registry: a reference to another document must not be fetched.
-    return Draft202012Validator(
-        parsed, registry=Registry(), format_checker=Draft202012Validator.FORMAT_CHECKER
-    )
-
-
 def _parse(answer: JsonValue) -> tuple[JsonValue, str | None]:
     """The value that an answer stands for, and what is wrong when it is not JSON."""
     if not isinstance(answer, str):
@@ -107,20 +82,22 @@ def _without_fence(text: str) -> str:
     return stripped
 
 
-def _problem(validator: Validator, value: JsonValue) -> str | None:
-    from referencing.exceptions import Unresolvable
-
+def _problem(schema: Mapping[str, JsonValue], value: JsonValue) -> str | None:
     try:
-        errors = sorted(validator.iter_errors(value), key=lambda error: list(map(str, error.absolute_path)))
-    except Unresolvable as problem:
-        raise InvalidRequest(
-            f"the output schema refers to {problem.ref!r}, which it does not hold"
-        ) from problem
-    if not errors:
+        found = find_violations(value, schema, formats=True)
+    except UnusableSchema as problem:
+        raise InvalidRequest(f"the output schema cannot be used: {problem}") from problem
+    if not found:
         return None
-    lines = [f"{error.json_path}: {_short(error.message)}" for error in errors[:PROBLEMS_SHOWN]]
-    more = [f"and {len(errors) - PROBLEMS_SHOWN} more"] if len(errors) > PROBLEMS_SHOWN else []
+    lines = [f"{_json_path(place.path)}: {_short(place.message)}" for place in found[:PROBLEMS_SHOWN]]
+    least = "at least " if len(found) == MOST_VIOLATIONS else ""
+    more = [f"and {least}{len(found) - PROBLEMS_SHOWN} more"] if len(found) > PROBLEMS_SHOWN else []
     return "; ".join(lines + more)
+
+
+def _json_path(path: tuple[str | int, ...]) -> str:
+    """`$.items[2].amount`."""
+    return "$" + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
 
 
 def _short(text: str, limit: int = 200) -> str:

@@ -12,6 +12,7 @@ from quarterdeck.resources.generation.reference import page
 from quarterdeck.resources.kinds import KINDS
 
 CRDS = Path("libs/resources/generated/crds")
+CHART = Path("charts/quarterdeck-crds/templates")
 JSON_SCHEMAS = Path("libs/resources/generated/jsonschema")
 PAGES = Path("docs/reference/kinds")
 SAMPLES = Path("k8s/samples")
@@ -25,10 +26,18 @@ def files(root: Path) -> dict[Path, str]:
     for info in KINDS.values():
         sample = (root / SAMPLES / f"{info.singular}.yaml").read_text()
         found[CRDS / f"{info.plural}.yaml"] = _HEADER + yaml_text(crd(info))
+        found[CHART / f"{info.plural}.yaml"] = _HEADER + yaml_text(_kept(crd(info)))
         found[JSON_SCHEMAS / f"{info.singular}.json"] = json.dumps(json_schema(info), indent=2) + "\n"
         found[PAGES / f"{info.singular}.md"] = page(info, sample)
     found[PAGES / "README.md"] = _index()
     return found
+
+
+def _kept(definition: dict[str, Any]) -> dict[str, Any]:
+    """Return a CRD as the chart installs it: removing the release leaves it, and with it every object."""
+    metadata = {**definition["metadata"]}
+    metadata["annotations"] = {**metadata.get("annotations", {}), "helm.sh/resource-policy": "keep"}
+    return {**definition, "metadata": metadata}
 
 
 def yaml_text(value: Any) -> str:
@@ -55,7 +64,7 @@ def stale(root: Path, wanted: dict[Path, str]) -> list[Path]:
     """Return the files that differ from what is generated now, and those that should not be there."""
     changed = [path for path, text in wanted.items() if _content(root / path) != text]
     there = {
-        path.relative_to(root) for folder in (CRDS, JSON_SCHEMAS, PAGES) for path in (root / folder).glob("*")
+        path.relative_to(root) for folder in (CRDS, CHART, JSON_SCHEMAS, PAGES) for path in (root / folder).glob("*")
     }
     return sorted({*changed, *(there - set(wanted))})
 

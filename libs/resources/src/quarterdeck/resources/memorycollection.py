@@ -26,9 +26,12 @@ class Vector(Model):
 class Embedding(Model):
     """What turns text into vectors."""
 
-    provider: Literal["openai", "lexical", "sentenceTransformers"] = Field(
-        "lexical",
-        description="openai: by API; lexical: offline, by words; sentenceTransformers: a local model.",
+    provider: Literal["openai", "lexical", "sentenceTransformers"] | None = Field(
+        None,
+        description=(
+            "openai: by API; lexical: offline, by words; sentenceTransformers: a local model. "
+            "Absent: openai where a key is set, else lexical; it stays what it was for a collection."
+        ),
     )
     model: NonEmpty | None = Field(None, description="The model's name; absent: the provider's usual one.")
     credential: SecretSource | None = Field(None, description="The API key.")

@@ -19,9 +19,13 @@ def answer_of(
         return None, "the answer was cut off at the token limit; be shorter"
     if schema is None:
         return text, ""
+    from quarterdeck.llm.errors import InvalidRequest
     from quarterdeck.llm.structured import Ok, check_output
 
-    verdict = check_output(text, schema)
+    try:
+        verdict = check_output(text, schema)
+    except InvalidRequest as error:
+        return None, error.message
     return (verdict.value, "") if isinstance(verdict, Ok) else (None, verdict.message)
 
 

@@ -14,8 +14,8 @@ from typing import Any
 import structlog
 
 from quarterdeck.common import artifacts, codec
-from quarterdeck.common.constants import INLINE_BYTES
-from quarterdeck.common.errors import QuarterdeckError
+from quarterdeck.common.constants import INLINE_BYTES, MAX_JSON_DEPTH
+from quarterdeck.common.errors import FailedPrecondition, InvalidArgument, NotFound, QuarterdeckError
 from quarterdeck.runtime import events as ev
 from quarterdeck.runtime import planner, planner_agent, planner_workflow, unit
 from quarterdeck.runtime.budgets import child_budget
@@ -30,6 +30,7 @@ from quarterdeck.runtime.definition import Definition, WorkflowDefinition
 from quarterdeck.runtime.engine import Engine
 from quarterdeck.runtime.events import Event
 from quarterdeck.runtime.inbox_events import EXPIRY, to_events
+from quarterdeck.runtime.inputs import check_input
 from quarterdeck.runtime.joining import join_children
 from quarterdeck.runtime.lifecycle import timer
 from quarterdeck.runtime.loading import Loaded
@@ -72,19 +73,22 @@ class Executor:
         self._committed_seq = loaded.state.seq
         self._snapshot_seq = loaded.state.seq
         self._timers_before = set(loaded.state.timers)
-        self._row_state = loaded.row.state
+        # Columns of the run's row as they were written last; a commit writes only what differs.
+        self._written = {name: getattr(loaded.row, name) for name in unit.CHANGING_COLUMNS}
         self._tasks: dict[str, asyncio.Task[list[Event]]] = {}
-        self._poked = asyncio.Event()
-        self._draining = asyncio.Event()
+        self._poked = False
+        self._draining = False
+        self._stirred = asyncio.Event()
 
     def poke(self) -> None:
         """Something arrived in the run's inbox."""
-        self._poked.set()
+        self._poked = True
+        self._stirred.set()
 
     def drain(self) -> None:
         """Hand the run over as soon as no effect of it is in flight."""
-        self._draining.set()
-        self._poked.set()
+        self._draining = True
+        self.poke()
 
     @property
     def has_effects_in_flight(self) -> bool:
@@ -99,17 +103,34 @@ class Executor:
         """
         try:
             if self._claim.seq == 0:
-                self._append(start_event(self._row, await self._history()))
+                await self._begin()
             while True:
                 await self._read_inbox()
                 await self._decide()
                 if await self._commit_and_perform():
                     return True
-                if self._draining.is_set() and not self._tasks:
+                if self._draining and not self._tasks:
                     return False
                 await self._wait()
         finally:
             await self._drop_tasks()
+
+    async def _begin(self) -> None:
+        """Appends the first event. A child whose input breaks its schema ends with that at once.
+
+        (A root's input was checked before it was accepted.)
+        """
+        self._append(start_event(self._row, await self._externalised(await self._history())))
+        if not self._facts.parent_run_id or self._definition.input_schema is None:
+            return
+        stored = self._state.input
+        digest = artifacts.referenced(stored)
+        value = stored if digest is None else await self._value(digest)
+        try:
+            await check_input(value, self._definition.input_schema)
+        except (InvalidArgument, FailedPrecondition) as error:
+            problem = ev.error_value("validation", error.message, field=error.field, hint=error.hint)
+            self._append(Event(ev.RUN_FAILED, {"error": problem}))
 
     async def _history(self) -> list[dict[str, Any]]:
         from quarterdeck.runtime.sessions import history_of
@@ -137,7 +158,13 @@ class Executor:
                 return planner.decide(planning)
             except ValuesNeeded as needed:
                 for digest in needed.digests:
-                    self._values[digest] = await self._engine.value(self._facts.tenant_id, digest)
+                    self._values[digest] = await self._value(digest)
+
+    async def _value(self, digest: str) -> Any:
+        try:
+            return await self._engine.value(self._facts.tenant_id, digest)
+        except (NotFound, InvalidArgument) as error:
+            raise CannotGoOn("validation", f"a value refers to an artifact: {error.message}") from error
 
     def _planning(self) -> Planning:
         now = self._engine.clock.now()
@@ -162,6 +189,12 @@ class Executor:
         if event.type == ev.EFFECT_INTENT and data.get("arguments") is not None:
             stored = await self._externalised(data["arguments"])
             return [Event(event.type, {**data, "arguments": stored})]
+        if event.type == ev.MESSAGE_APPENDED:
+            return [await self._stored_outcome(event)]
+        if event.type == ev.STEP_STARTED and "use" in (data.get("params") or {}):
+            use = data["params"]["use"]
+            stored = await self._externalised(use.get("arguments"))
+            return [Event(event.type, {**data, "params": {"use": {**use, "arguments": stored}}})]
         return [event]
 
     def _with_expiry(self, event: Event) -> list[Event]:
@@ -185,13 +218,12 @@ class Executor:
 
     async def _read_inbox(self) -> None:
         """Turns what arrived into events. Skipped when nothing can have arrived since the last look."""
-        if self._inbox_seen >= 0 and not self._poked.is_set():
-            return
-        self._poked.clear()
-        if self._inbox_seen < 0 and self._claim.seq == 0 and self._row.parent_run_id:
-            # A child that was just created: whatever arrived will show when it parks.
+        if self._inbox_seen < 0 and self._row.inbox == 0:
+            # Nothing had ever arrived when the run was loaded; whatever came later has poked.
             self._inbox_seen = 0
+        if self._inbox_seen >= 0 and not self._poked:
             return
+        self._poked = False
         run_id = self._facts.run_id
         rows, counter = await self._engine.database.read(read_inbox, run_id, INBOX_PAGE)
         fresh = [row for row in rows if row.id not in self._consumed]
@@ -202,7 +234,7 @@ class Executor:
         self._consumed.extend(row.id for row in fresh)
         self._inbox_seen = counter
         if len(rows) == INBOX_PAGE:
-            self._poked.set()
+            self.poke()
 
     async def _repin(self, data: dict[str, Any]) -> None:
         self._facts.closure = data["closure"]
@@ -216,8 +248,9 @@ class Executor:
     async def _commit_and_perform(self) -> bool:
         """Commits what is pending, then starts what it allows. Returns True when the run is let go."""
         finished = bool(self._state.outcome)
-        idle = not self._tasks and not self._wanted_tasks() and len(self._pending) < EVENTS_PER_COMMIT
-        park = idle and not finished and not self._poked.is_set()
+        full = len(self._pending) >= EVENTS_PER_COMMIT
+        idle = not full and not self._tasks and not self._wanted_tasks()
+        park = idle and not finished and not self._poked
         if self._pending or self._consumed or park or finished:
             answer = await self._commit(park=park, finished=finished)
             if finished:
@@ -227,7 +260,9 @@ class Executor:
                 self._engine.keep_state(self._state)
                 return True
             if answer.fate is Fate.NOT_PARKED:
-                self._poked.set()
+                self.poke()
+        if full:  # there is more to decide at once
+            self._stirred.set()
         self._start_tasks()
         return False
 
@@ -246,8 +281,7 @@ class Executor:
         self._cancelled, self._cancelled_keys = [], []
         if commit_unit.snapshot is not None:
             self._snapshot_seq = self._committed_seq
-        if "state" in commit_unit.run:
-            self._row_state = commit_unit.run["state"]
+        self._written |= commit_unit.run
         if answer.ready or answer.poke:
             await self._engine.wake(answer.ready, answer.poke)
         if commit_unit.timers:
@@ -284,13 +318,19 @@ class Executor:
     def _refuse_oversized(self) -> None:
         """Raises if an event or the state is over its limit; the run then fails with that error."""
         for event in self._pending:
-            size = len(codec.dumps(event.data))
-            if size > MAX_EVENT_BYTES:
-                raise TooLarge(f"event {event.type} has {size} bytes; the limit is {MAX_EVENT_BYTES}")
+            data = codec.dumps(event.data)
+            where = f" of step {event.data['step']}" if event.data.get("step") else ""
+            if len(data) > MAX_EVENT_BYTES:
+                message = f"event {event.type}{where} has {len(data)} bytes; the limit is {MAX_EVENT_BYTES}"
+                raise CannotGoOn("limit", message)
+            if codec.is_deep(data):
+                message = f"event {event.type}{where} holds a value nested deeper than {MAX_JSON_DEPTH} levels"
+                raise CannotGoOn("limit", message)
         if self._state.seq - self._snapshot_seq >= SNAPSHOT_EVERY:
             size = len(codec.dumps(self._state.to_json()))
             if size > MAX_STATE_BYTES:
-                raise TooLarge(f"the run's state has {size} bytes; the limit is {MAX_STATE_BYTES}")
+                message = f"the run's state has {size} bytes; the limit is {MAX_STATE_BYTES}"
+                raise CannotGoOn("limit", message)
 
     async def _child_row(self, child: NewChild, now: float) -> dict[str, Any]:
         budget = child_budget(self._state, child.step)
@@ -299,21 +339,15 @@ class Executor:
     async def _run_columns(self, *, park: bool, finished: bool, now: float) -> dict[str, Any]:
         if finished:
             return unit.finished_row(self._state, now, self._state.output)
-        columns: dict[str, Any] = {}
+        columns: dict[str, Any] = unit.standing_row(self._state, self._facts)
         if not self._facts.started:
             self._facts.started = True
             columns |= unit.started_row(now)
         if park:
             columns |= {"state": "waiting", "reason": unit.waiting_reason(self._state)}
-        elif self._row_state == "waiting" and self._pending:
+        elif self._written["state"] == "waiting" and self._pending:
             columns |= {"state": "running", "reason": ""}
-        if columns or self._pending:
-            columns |= {"cost": self._state.spent, "tokens": self._state.tokens}
-        if len(self._state.approvals) != self._row.open_approvals or columns:
-            columns["open_approvals"] = len(self._state.approvals)
-        if self._facts.closure != self._row.closure:
-            columns["closure"] = self._facts.closure
-        return columns
+        return {name: value for name, value in columns.items() if self._written.get(name) != value}
 
     def _count_end(self) -> None:
         state, facts = self._state, self._facts
@@ -340,10 +374,15 @@ class Executor:
 
     def _start_tasks(self) -> None:
         for key, (kind, subject) in self._wanted_tasks().items():
-            if self._draining.is_set() and kind == "effect":
+            if self._draining and kind == "effect":
                 continue
             work = self._work(kind, subject)
-            self._tasks[key] = asyncio.create_task(work, name=f"{self._facts.run_id}:{key}")
+            task = asyncio.create_task(work, name=f"{self._facts.run_id}:{key}")
+            task.add_done_callback(self._stir)
+            self._tasks[key] = task
+
+    def _stir(self, _task: asyncio.Task[list[Event]]) -> None:
+        self._stirred.set()
 
     def _work(self, kind: str, subject: Effect | Step | None) -> Coroutine[Any, Any, list[Event]]:
         if isinstance(subject, Effect):
@@ -370,11 +409,8 @@ class Executor:
 
     async def _wait(self) -> None:
         """Waits for an outcome, a poke or the order to drain, and takes the outcomes in."""
-        poke = asyncio.create_task(self._poked.wait())
-        try:
-            await asyncio.wait({poke, *self._tasks.values()}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            poke.cancel()
+        await self._stirred.wait()
+        self._stirred.clear()
         for key, task in list(self._tasks.items()):
             if task.done():
                 del self._tasks[key]
@@ -394,5 +430,13 @@ class Executor:
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
 
-class TooLarge(Exception):
-    """An event or the state is over its limit."""
+class CannotGoOn(Exception):
+    """However often it is tried, this run cannot be brought on: it fails with this error.
+
+    Args:
+        kind: the class of the error.
+    """
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind

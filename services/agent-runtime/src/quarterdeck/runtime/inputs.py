@@ -1,46 +1,72 @@
-"""A run's input against its schema."""
+"""Values from outside against the schemas of definitions."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from quarterdeck.common import codec
-from quarterdeck.common.errors import InvalidArgument
+from quarterdeck.common.errors import FailedPrecondition, InvalidArgument
 
-if TYPE_CHECKING:
-    from jsonschema.protocols import Validator
-
-MAX_VIOLATIONS = 20
+# A value with more parts is checked in a thread: the event loop has others to serve.
+INLINE_PARTS = 500
 
 
-def check_input(value: Any, schema: Mapping[str, Any] | None) -> Any:
-    """Returns the input with nothing changed. Raises InvalidArgument naming every field that is wrong."""
+async def check_input(value: Any, schema: Mapping[str, Any] | None, field: str = "input") -> None:
+    """Checks a value from outside.
+
+    Args:
+        field: what the value is called in the request.
+
+    Raises:
+        InvalidArgument: it breaks the schema; names every field that is wrong.
+        FailedPrecondition: the schema itself cannot be used.
+    """
     if schema is None:
-        return value
-    validator = _validator(codec.canonical(schema))
-    errors = sorted(validator.iter_errors(value), key=lambda error: list(map(str, error.absolute_path)))
-    if errors:
-        violations = [(_path(error), error.message[:300]) for error in errors[:MAX_VIOLATIONS]]
-        field, message = violations[0]
+        return
+    if is_small(value):
+        check(value, schema, field)
+    else:
+        await asyncio.to_thread(check, value, schema, field)
+
+
+def check(value: Any, schema: Mapping[str, Any], field: str) -> None:
+    """The same, here and now. It holds the interpreter for some time when the value is large."""
+    from quarterdeck.resources.documents import UnusableSchema, find_violations
+
+    try:
+        found = find_violations(value, schema)
+    except UnusableSchema as error:
+        raise FailedPrecondition(
+            f"the schema of {field} cannot be used: {error}",
+            field=field,
+            hint="mend the schema in the definition and apply it again",
+            reason="UnusableSchema",
+        ) from None
+    if found:
+        violations = [(field + path_text(place.path), place.message) for place in found]
+        first, message = violations[0]
+        more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
         raise InvalidArgument(
-            f"{field}: {message}", field=field, violations=violations, hint="see the input schema"
+            f"{first}: {message}{more}", field=first, violations=violations, hint="see the input schema"
         )
-    return value
 
 
-def _path(error: Any) -> str:
-    path = "input"
-    for part in error.absolute_path:
-        path += f"[{part}]" if isinstance(part, int) else f".{part}"
-    return path
+def path_text(path: tuple[str | int, ...]) -> str:
+    """Returns ("items", 2, "amount") as ".items[2].amount"."""
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
 
 
-@lru_cache(maxsize=256)
-def _validator(schema: bytes) -> Validator:
-    from jsonschema.validators import validator_for
+def is_small(value: Any) -> bool:
+    """True if a value has few parts, so that looking at all of them takes no time to speak of."""
+    left, level = INLINE_PARTS, [value]
+    while level and left > 0:
+        left -= len(level)
+        level = [part for item in level for part in _parts(item)]
+    return not level
 
-    parsed = codec.loads(schema)
-    validator: Validator = validator_for(parsed)(parsed)
-    return validator
+
+def _parts(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return value.values()
+    return value if isinstance(value, list) else ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, bindparam, select
 
 from quarterdeck.common import codec
 from quarterdeck.runtime.engine import Engine
@@ -17,6 +17,11 @@ from quarterdeck.runtime.tables import RUN_QUEUE, RUNS
 from quarterdeck.runtime.unit import RunFacts
 
 JOURNAL_PAGE = 10_000
+_ROW = (
+    select(RUNS, RUN_QUEUE.c.priority, RUN_QUEUE.c.inbox)
+    .join(RUN_QUEUE, RUN_QUEUE.c.run_id == RUNS.c.run_id)
+    .where(RUNS.c.run_id == bindparam("b_run"))
+)
 
 
 @dataclass(slots=True)
@@ -42,8 +47,7 @@ async def load(engine: Engine, claim: Claim) -> Loaded:
 def _read(
     connection: Connection, claim: Claim, row_only: bool
 ) -> tuple[Row[Any], bytes | None, list[Recorded]]:
-    query = select(RUNS, RUN_QUEUE.c.priority).join(RUN_QUEUE, RUN_QUEUE.c.run_id == RUNS.c.run_id)
-    row = connection.execute(query.where(RUNS.c.run_id == claim.run_id)).one()
+    row = connection.execute(_ROW, {"b_run": claim.run_id}).one()
     if row_only or claim.seq == 0:
         return row, None, []
     snapshot = read_snapshot(connection, claim.tenant_id, claim.run_id)

@@ -17,8 +17,8 @@ from quarterdeck.runtime.store import definitions
 from quarterdeck.runtime.unit import RunFacts
 
 
-def start_event(row: Row[Any], history: list[dict[str, Any]]) -> ev.Event:
-    """Returns the first event of a run, from its row."""
+def start_event(row: Row[Any], history: Any) -> ev.Event:
+    """Returns the first event of a run, from its row and its session's earlier turns (or their artifact)."""
     data: dict[str, Any] = {
         "kind": row.kind,
         "name": row.name,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from quarterdeck.common.errors import FailedPrecondition, InvalidArgument
 from quarterdeck.resources.errors import ExpressionError
 from quarterdeck.runtime import events as ev
 from quarterdeck.runtime import lifecycle, recovery
@@ -16,6 +17,7 @@ from quarterdeck.runtime.constants import (
     TOOL_SEARCH_MEMORY,
 )
 from quarterdeck.runtime.definition import AgentDefinition
+from quarterdeck.runtime.inputs import check
 from quarterdeck.runtime.nodes import children, effects
 from quarterdeck.runtime.planning import Decision, Planning, StepRefused
 from quarterdeck.runtime.state import AgentState, Step
@@ -79,7 +81,7 @@ def _between_steps(planning: Planning) -> Decision:
 def _opening(planning: Planning) -> list[ev.Event]:
     """The session's earlier turns, then this run's input, as messages."""
     state = planning.state
-    messages = [message for turn in state.history for message in turn["messages"]]
+    messages = [message for turn in planning.value(state.history) for message in turn["messages"]]
     value = planning.value(state.input)
     text = value if isinstance(value, str) else _json_text(value)
     messages.append(user_message(text))
@@ -209,7 +211,22 @@ def _begin_use(planning: Planning, step: Step) -> Decision:
         return _answer(step, f"there is no tool named {use['name']!r}")
     if use.get("malformed"):
         return _answer(step, f"the arguments are not valid JSON: {use['malformed']}")
-    return _BEGIN_USE.get(tool.kind, _begin_tool)(planning, step, tool, use.get("arguments") or {})
+    stored = use.get("arguments") or {}
+    if tool.kind == "tool":  # mcp-manager checks the arguments, against the schema as it is then
+        return _begin_tool(planning, step, tool, stored)
+    arguments = planning.value(stored)
+    problem = _arguments_problem(arguments, tool)
+    if problem:
+        return _answer(step, problem)
+    return _BEGIN_USE[tool.kind](planning, step, tool, arguments)
+
+
+def _arguments_problem(arguments: dict[str, Any], tool: PinnedTool) -> str:
+    try:
+        check(arguments, tool.schema, "arguments")
+    except (InvalidArgument, FailedPrecondition) as error:
+        return error.message
+    return ""
 
 
 def _effect_kind(params: dict[str, Any]) -> str:
@@ -276,7 +293,6 @@ def _begin_memory(planning: Planning, step: Step, tool: PinnedTool, arguments: d
 
 
 _BEGIN_USE = {
-    "tool": _begin_tool,
     "agent": _begin_agent,
     TOOL_ASK_PERSON: _begin_question,
     TOOL_SEARCH_MEMORY: _begin_memory,

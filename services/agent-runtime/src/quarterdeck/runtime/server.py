@@ -166,16 +166,24 @@ class RuntimeServicer(runs_pb2_grpc.RuntimeServiceServicer):
             request.after_seq,
             journal_only=request.journal_only,
         )
+        position = request.after_seq
         async for event in stream:
             if event is not None:
+                position = event.seq or position
                 yield event_message(run_id, event)
-            elif await self._has_come_to_rest(tenant, run_id, request.until_waiting):
+            elif await self._has_come_to_rest(tenant, run_id, position, request.until_waiting):
                 return
 
-    async def _has_come_to_rest(self, tenant: TenantId, run_id: str, waiting_counts: bool) -> bool:
+    async def _has_come_to_rest(
+        self, tenant: TenantId, run_id: str, position: int, waiting_counts: bool
+    ) -> bool:
+        """True when there is nothing after `position` and nothing will come without help from outside."""
         row = await self._database.read(operations.require_run, tenant, run_id)
-        resting = row.state in ("waiting", "quarantined") and row.queue_status in ("parked", "quarantined")
-        return row.finished_at is not None or (waiting_counts and resting)
+        if row.current_seq > position:
+            return False  # it went on after the journal was read: those events come first
+        if row.finished_at is not None:
+            return True
+        return waiting_counts and not await self._database.read(runs.at_work, tenant.id, row)
 
     async def ListEffects(
         self, request: runs_pb2.ListEffectsRequest, context: Any

@@ -85,8 +85,8 @@ class Starter:
             )
         closure = await self.newest_closure(wish)
         definition = await self._engine.definition(wish.tenant.id, closure, wish.kind, wish.name)
-        value = check_input(wish.input, definition.input_schema)
-        row = await self._row(wish, closure, definition, value)
+        await check_input(wish.input, definition.input_schema)
+        row = await self._row(wish, closure, definition, wish.input)
         accepted = await self._database.write(accept, wish, row, self._clock.now())
         await self._engine.wake(accepted.ready, accepted.poke)
         return accepted

@@ -8,7 +8,6 @@ import contextlib
 import structlog
 from sqlalchemy import Connection
 
-from quarterdeck.common.errors import QuarterdeckError
 from quarterdeck.runtime.constants import SWEEP_PERIOD
 from quarterdeck.runtime.engine import Engine
 from quarterdeck.runtime.store.inbox import Delivery, deliver
@@ -43,8 +42,8 @@ class TimerLoop:
         while True:
             try:
                 delay = await self._fire()
-            except QuarterdeckError as error:
-                log.error("timers.failed", reason=error.message)
+            except Exception as error:  # whatever it was: timers that never fire are worse
+                log.error("timers.failed", reason=str(error))
                 delay = SWEEP_PERIOD
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(delay):

@@ -91,6 +91,20 @@ def _decision_row(data: dict[str, Any], now: float) -> dict[str, Any]:
     }
 
 
+# What a run's row says that can change while the run lives.
+CHANGING_COLUMNS = ("state", "reason", "cost", "tokens", "open_approvals", "closure")
+
+
+def standing_row(state: RunState, facts: RunFacts) -> dict[str, Any]:
+    """Returns the column values that follow from where a run stands."""
+    return {
+        "cost": state.spent,
+        "tokens": state.tokens,
+        "open_approvals": len(state.approvals),
+        "closure": facts.closure,
+    }
+
+
 def started_row(now: float) -> dict[str, Any]:
     """Returns the column values of a run that begins."""
     return {"state": "running", "started_at": now, "reason": ""}

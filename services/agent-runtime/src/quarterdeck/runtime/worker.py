@@ -17,7 +17,7 @@ from quarterdeck.runtime.constants import (
     TOPIC_READY,
 )
 from quarterdeck.runtime.engine import Engine
-from quarterdeck.runtime.executor import Executor, Fenced, TooLarge
+from quarterdeck.runtime.executor import CannotGoOn, Executor, Fenced
 from quarterdeck.runtime.failing import fail_run
 from quarterdeck.runtime.loading import load
 from quarterdeck.runtime.store import queue
@@ -45,6 +45,7 @@ class Worker:
         self._alone = alone
         self._executors: dict[str, Executor] = {}
         self._runs: dict[str, asyncio.Task[None]] = {}
+        self._early_pokes: set[str] = set()
         self._loops: list[asyncio.Task[None]] = []
         self._wake = asyncio.Event()
         self._draining = False
@@ -71,74 +72,81 @@ class Worker:
         self._wake.set()
 
     async def _on_poke(self, message: Message) -> None:
-        executor = self._executors.get(message.data["run"])
+        run_id = message.data["run"]
+        executor = self._executors.get(run_id)
         if executor is not None:
             executor.poke()
+        elif run_id in self._runs:  # claimed, and still being read
+            self._early_pokes.add(run_id)
 
     # -- claiming --------------------------------------------------------------------------------
 
     async def _claim_loop(self) -> None:
         while True:
             try:
-                await self._claim_all()
-                delay = await self._until_next()
-            except QuarterdeckError as error:
-                log.error("worker.claim_failed", reason=error.message)
+                delay = await self._claim_all()
+            except Exception as error:  # whatever it was: a worker that claims no more is worse
+                log.error("worker.claim_failed", reason=str(error))
                 delay = SWEEP_PERIOD
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(delay):
                     await self._wake.wait()
             self._wake.clear()
 
-    async def _claim_all(self) -> None:
+    async def _claim_all(self) -> float:
+        """Claims what there is room for. Returns the seconds until there is more, a sweep's at most."""
+        database, me = self._engine.database, self._engine.worker
         while not self._draining and (room := self._concurrency - len(self._runs)) > 0:
-            now = self._engine.clock.now()
-            batch = min(room, CLAIM_BATCH)
-            claims, poisoned = await self._engine.database.write(queue.claim, self._engine.worker, batch, now)
-            for run_id in poisoned:
-                self._engine.instruments.quarantined.inc()
-                log.error("run.quarantined", run_id=run_id)
-            for claim in claims:
-                self._runs[claim.run_id] = asyncio.create_task(self._advance(claim), name=claim.run_id)
-            self._engine.instruments.held.set(len(self._runs))
+            now, batch = self._engine.clock.now(), min(room, CLAIM_BATCH)
+            claims, poisoned, due = await database.write(queue.claim_and_look, me, batch, now)
+            self._begin(claims, poisoned)
             if len(claims) < batch:
-                return
+                return SWEEP_PERIOD if due is None else min(SWEEP_PERIOD, max(0.001, due - now))
+        return SWEEP_PERIOD
 
-    async def _until_next(self) -> float:
-        """Returns how long there is nothing to claim, at most a sweep's period."""
-        if len(self._runs) >= self._concurrency:
-            return SWEEP_PERIOD
-        due = await self._engine.database.read(queue.next_ready_at)
-        if due is None:
-            return SWEEP_PERIOD
-        return min(SWEEP_PERIOD, max(0.001, due - self._engine.clock.now()))
+    def _begin(self, claims: list[queue.Claim], poisoned: list[str]) -> None:
+        for run_id in poisoned:
+            self._engine.instruments.quarantined.inc()
+            log.error("run.quarantined", run_id=run_id)
+        for claim in claims:
+            self._runs[claim.run_id] = asyncio.create_task(self._advance(claim), name=claim.run_id)
+        self._engine.instruments.held.set(len(self._runs))
 
     async def _advance(self, claim: queue.Claim) -> None:
+        let_go = False
         try:
-            await self._advance_guarded(claim)
+            let_go = await self._advance_guarded(claim)
         finally:
+            if not let_go or len(self._runs) >= self._concurrency:
+                self._wake.set()
             self._executors.pop(claim.run_id, None)
+            self._early_pokes.discard(claim.run_id)
             self._runs.pop(claim.run_id, None)
             self._engine.instruments.held.set(len(self._runs))
-            self._wake.set()
 
-    async def _advance_guarded(self, claim: queue.Claim) -> None:
-        """Runs an executor and decides what becomes of the run when that fails."""
+    async def _advance_guarded(self, claim: queue.Claim) -> bool:
+        """Runs an executor and decides what becomes of the run when that fails.
+
+        Returns False when the run is to be claimed again.
+        """
         database, now = self._engine.database, self._engine.clock.now
         try:
             let_go = await self._execute(claim)
             if not let_go:
                 await database.write(queue.hand_back, claim.run_id, claim.epoch, now())
+            return let_go
         except Fenced:
             log.warning("run.fenced", run_id=claim.run_id)
-        except TooLarge as error:
-            await fail_run(self._engine, claim, "limit", str(error))
+        except CannotGoOn as error:
+            await fail_run(self._engine, claim, error.kind, str(error))
         except asyncio.CancelledError:
             raise
         except Exception:
             log.exception("run.failed_to_advance", run_id=claim.run_id, attempts=claim.attempts)
             with contextlib.suppress(QuarterdeckError):
                 await database.write(queue.give_up, claim.run_id, claim.epoch, now(), RETRY_DELAY)
+            return False
+        return True
 
     async def _execute(self, claim: queue.Claim) -> bool:
         loaded = await load(self._engine, claim)
@@ -146,6 +154,8 @@ class Worker:
         definition = await self._engine.definition(facts.tenant_id, facts.closure, facts.kind, facts.name)
         executor = Executor(self._engine, claim, loaded, definition)
         self._executors[claim.run_id] = executor
+        if claim.run_id in self._early_pokes:
+            executor.poke()
         if self._draining:
             executor.drain()
         return await executor.run()
@@ -157,8 +167,8 @@ class Worker:
             await asyncio.sleep(HEARTBEAT_PERIOD)
             try:
                 await self._renew()
-            except QuarterdeckError as error:
-                log.error("worker.heartbeat_failed", reason=error.message)
+            except Exception as error:
+                log.error("worker.heartbeat_failed", reason=str(error))
 
     async def _renew(self) -> None:
         """Renews the lease, frees dead workers' runs, and gives back what nobody here works on."""

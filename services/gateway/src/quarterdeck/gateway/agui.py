@@ -145,6 +145,11 @@ class Mapper:
     _steps: list[str] = field(default_factory=list)
     _speech: Speech | None = None
     _tools: dict[str, str] = field(default_factory=dict)
+    # An agent's model turns: step by effect.
+    _turns: dict[str, str] = field(default_factory=dict)
+    # Calls of an agent's turn, by step, effect or approval; and what they brought so far.
+    _calls: dict[str, str] = field(default_factory=dict)
+    _results: dict[str, Any] = field(default_factory=dict)
 
     def feed(self, seq: int, kind: str, data: dict[str, Any], at: int | None = None) -> Iterator[str]:
         """Yields the encoded outputs of one event. `seq` is 0 for live deltas, `at` milliseconds."""
@@ -230,16 +235,47 @@ class Mapper:
 
     def _step_started(self, data: dict[str, Any]) -> list[BaseEvent | None]:
         self._steps.append(data["step"])
+        if data.get("kind") == "use":
+            self._calls[data["step"]] = data["node"]
         return [StepStartedEvent(step_name=data["step"])]
 
     def _step_ended(self, data: dict[str, Any]) -> list[BaseEvent | None]:
-        if data["step"] not in self._steps:
+        if "output" in data:
+            self._bring(data["step"], data["output"])
+        return self._end_step(data["step"])
+
+    def _end_step(self, step: str) -> list[BaseEvent | None]:
+        if step not in self._steps:
             return []
-        self._steps.remove(data["step"])
-        return [StepFinishedEvent(step_name=data["step"])]
+        self._steps.remove(step)
+        return [StepFinishedEvent(step_name=step)]
+
+    def _bring(self, key: str, value: Any) -> None:
+        """Keeps what a call of an agent's turn brought, until the turn's results are told."""
+        call = self._calls.get(key)
+        if call is not None:
+            self._results[call] = value
+
+    def _asked(self, data: dict[str, Any]) -> list[BaseEvent | None]:
+        if data.get("step") in self._calls and data.get("source") == "question":
+            self._calls[data["approval"]] = self._calls[data["step"]]
+        return [CustomEvent(name="approval.requested", value=data)]
+
+    def _decided(self, data: dict[str, Any]) -> list[BaseEvent | None]:
+        self._bring(
+            data["approval"], {name: data.get(name) for name in ("approved", "by", "comment", "answer")}
+        )
+        return [CustomEvent(name="approval.decided", value=data)]
+
+    def _child_finished(self, data: dict[str, Any]) -> list[BaseEvent | None]:
+        self._bring(data["step"], data.get("output"))
+        return []
 
     def _intent(self, data: dict[str, Any]) -> list[BaseEvent | None]:
+        if data["step"] in self._calls:
+            self._calls[data["effect"]] = self._calls[data["step"]]
         if data["kind"] == "model":
+            self._turns[data["effect"]] = data["step"]
             return self._speak(f"{self.run_id}/{data['effect']}")
         if self._is_agent or data["kind"] != "tool":
             return []
@@ -263,13 +299,29 @@ class Mapper:
         )
 
     def _outcome(self, data: dict[str, Any]) -> list[BaseEvent | None]:
+        if data["status"] == "ok":
+            self._bring(data["effect"], data.get("result"))
+        if data["effect"] in self._turns:
+            return self._turn_ended(data)
         call = self._tools.pop(data["effect"], None)
         if call is None:
             return []
         result = data["result"] if data["status"] == "ok" else data.get("error")
         return [_tool_result(call, result)]
 
+    def _turn_ended(self, data: dict[str, Any]) -> list[BaseEvent | None]:
+        """A model's answer ends its step; after a failure the step goes on with another attempt."""
+        step = self._turns.pop(data["effect"])
+        return self._end_step(step) if data["status"] == "ok" else []
+
+    def _told(self, calls: Sequence[str]) -> list[BaseEvent | None]:
+        """Tells the results of a turn's calls; the journal only names them here."""
+        found, self._results = self._results, {}
+        return [_tool_result(call, _content(found.get(call))) for call in calls]
+
     def _message(self, data: dict[str, Any]) -> list[BaseEvent | None]:
+        if "results" in data:
+            return self._told(data["results"])
         message = data["message"]
         if "content" not in message:  # too large to be inline: the client may fetch it
             return [self._hush(), CustomEvent(name="message.artifact", value=message)]
@@ -334,6 +386,9 @@ _HANDLERS: dict[str, Callable[[Mapper, dict[str, Any]], list[BaseEvent | None]]]
     "step.failed": Mapper._step_ended,
     "effect.intent": Mapper._intent,
     "effect.outcome": Mapper._outcome,
+    "child.finished": Mapper._child_finished,
+    "approval.requested": Mapper._asked,
+    "approval.decided": Mapper._decided,
     "message.appended": Mapper._message,
     "run.succeeded": Mapper._succeeded,
     "run.cancelled": Mapper._cancelled,
@@ -352,6 +407,12 @@ def _tool_call(call: str, name: str, arguments: Any, parent: str | None) -> list
 
 def _tool_result(call: str, content: Any) -> ToolCallResultEvent:
     return ToolCallResultEvent(message_id=f"{call}/result", tool_call_id=call, content=_text(content))
+
+
+def _content(output: Any) -> Any:
+    """Returns what the model was told of a call's outcome: a refusal is its text."""
+    refused = isinstance(output, dict) and output.keys() == {"$error"}
+    return output["$error"] if refused else output
 
 
 def _text(value: Any) -> str:

@@ -23,6 +23,7 @@ from quarterdeck.gateway.authentication import Authenticator
 from quarterdeck.gateway.config import GatewaySettings
 from quarterdeck.gateway.middleware.authenticate import Authenticate
 from quarterdeck.gateway.middleware.body_limit import BodyLimit
+from quarterdeck.gateway.middleware.direct import DirectReads
 from quarterdeck.gateway.middleware.idempotency import Idempotency
 from quarterdeck.gateway.middleware.observe import Observe
 from quarterdeck.gateway.openapi import TITLE
@@ -77,7 +78,7 @@ def make_routes(parts: Parts) -> FastAPI:
 def make_app(parts: Parts) -> ASGIApp:
     """Returns the whole application; the outermost layer is the last one here."""
     platform, settings = parts.platform, parts.settings
-    app: ASGIApp = make_routes(parts)
+    app: ASGIApp = DirectReads(make_routes(parts), parts.upstream)
     tenants = TenantDirectory(platform.peer("registry"))
     app = Idempotency(app, platform.cache, tenants, settings.idempotency_ttl)
     app = Authenticate(app, parts.authenticator, parts.declared.is_signed, settings.on_loopback)

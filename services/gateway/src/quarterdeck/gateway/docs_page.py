@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -78,7 +79,8 @@ async def asset(name: str) -> Response:
 @router.get("/openapi.json")
 async def openapi(request: Request) -> Response:
     """The OpenAPI document."""
-    return Response(codec.dumps(document(request.app)), media_type="application/json")
+    made = await asyncio.to_thread(document, request.app)  # the first time takes its time
+    return Response(codec.dumps(made), media_type="application/json")
 
 
 @cache

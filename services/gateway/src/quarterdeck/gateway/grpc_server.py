@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 import time
@@ -9,8 +10,9 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc
+from google.protobuf.message import DecodeError
 
-from quarterdeck.common.errors import QuarterdeckError
+from quarterdeck.common.errors import InvalidArgument, QuarterdeckError, Unavailable
 from quarterdeck.common.identity import Principal
 from quarterdeck.common.rpc_errors import to_trailers
 from quarterdeck.common.rpc_server import OPEN_SERVICES, SERVER_OPTIONS
@@ -40,6 +42,8 @@ class PublicRpcs(grpc.GenericRpcHandler):
         self._authenticator = authenticator
         self._upstream = upstream
         self._telemetry = telemetry
+        self._open: set[Any] = set()
+        self._closing = False
         self._handlers = {
             path: self._handler(method)
             for path, method in method_table().items()
@@ -49,6 +53,12 @@ class PublicRpcs(grpc.GenericRpcHandler):
     def service(self, handler_call_details: Any) -> Any:
         """Returns the handler of a method, None (UNIMPLEMENTED) for what is not public."""
         return self._handlers.get(handler_call_details.method)
+
+    def end_streams(self) -> None:
+        """Ends every stream at once; their clients come back, to us or to another replica."""
+        self._closing = True
+        for call in list(self._open):
+            call.cancel()
 
     def _handler(self, method: Method) -> Any:
         if method.streams:
@@ -79,12 +89,19 @@ class PublicRpcs(grpc.GenericRpcHandler):
                 await self._admit(method, request, context)
                 invoke: Any = self._platform.peer(method.owner).channel.unary_stream(method.path)
                 upstream = invoke(request, timeout=context.time_remaining(), metadata=self._metadata(method))
+                self._open.add(upstream)
                 async for response in upstream:
                     yield response
+            except asyncio.CancelledError:
+                if not self._closing:
+                    raise
+                ending = Unavailable("the gateway stops", hint="call again", retry_after=1)
+                await self._abort(method, context, ending, began)
             except (grpc.aio.AioRpcError, QuarterdeckError) as error:
                 await self._abort(method, context, error, began)
             finally:
                 if upstream is not None:
+                    self._open.discard(upstream)
                     upstream.cancel()
             self._count(method, "OK", began)
 
@@ -123,10 +140,6 @@ class PublicRpcs(grpc.GenericRpcHandler):
 
 
 def _parsed(method: Method, request: bytes) -> Any:
-    from google.protobuf.message import DecodeError
-
-    from quarterdeck.common.errors import InvalidArgument
-
     try:
         return method.request.FromString(request)
     except DecodeError as error:
@@ -141,6 +154,7 @@ class GrpcServer:
         from grpc_reflection.v1alpha import reflection
 
         self._settings = settings
+        self._rpcs = rpcs
         self.port = 0
         self._server = grpc.aio.server(options=SERVER_OPTIONS)
         self._server.add_generic_rpc_handlers((rpcs,))
@@ -168,4 +182,5 @@ class GrpcServer:
     async def stop(self, grace: float) -> None:
         """Refuses new calls; those in flight have `grace` seconds."""
         await self._health.enter_graceful_shutdown()
+        self._rpcs.end_streams()
         await self._server.stop(grace)

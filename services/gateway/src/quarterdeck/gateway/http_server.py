@@ -94,5 +94,7 @@ class HttpServer:
         """Takes no new requests; those being served have `grace` seconds."""
         self._server.config.timeout_graceful_shutdown = max(1, round(grace))
         self._server.should_exit = True
-        if self._task is not None:
+        if self._task is None:  # never started
+            self._listener.close()
+        else:
             await self._task

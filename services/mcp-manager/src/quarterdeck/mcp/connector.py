@@ -13,9 +13,10 @@ from quarterdeck.mcp.connection import Connection, open_local
 from quarterdeck.mcp.definition import Definition, Local, Remote, Secret
 from quarterdeck.mcp.environment import server_environment
 from quarterdeck.mcp.exchange import Exchange
+from quarterdeck.mcp.failures import NotSent
 from quarterdeck.mcp.noise import LineLog
 from quarterdeck.mcp.process import Command
-from quarterdeck.mcp.session import NotSent, Session
+from quarterdeck.mcp.session import Session
 
 
 @dataclass(frozen=True, slots=True)

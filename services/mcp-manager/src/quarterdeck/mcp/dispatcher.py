@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -17,10 +17,10 @@ from opentelemetry.propagate import inject
 
 from mcp.shared.dispatcher import as_request_id, coerce_request_id, run_notify_intercept
 from mcp.shared.exceptions import MCPError
-from mcp.shared.transport_context import TransportContext
 from quarterdeck.common import codec
 from quarterdeck.mcp.constants import UNREADABLE
 from quarterdeck.mcp.exchange import Exchange, RequestId
+from quarterdeck.mcp.inbound import Inbound
 from quarterdeck.mcp.inflow import Inflow
 from quarterdeck.mcp.noise import LineLog
 from quarterdeck.mcp.process import ServerProcess
@@ -29,12 +29,10 @@ if TYPE_CHECKING:
     from anyio.abc import TaskStatus
 
     from mcp.shared.dispatcher import CallOptions, OnNotify, OnNotifyIntercept, OnRequest, ProgressFnT
-    from mcp.shared.message import MessageMetadata
 
 # Notices of a server that may wait to be handled, and its requests that are handled at once; more are lost
 # or refused.
 _NOTICES, _REQUESTS = 1000, 16
-_TRANSPORT = TransportContext(kind="stdio", can_send_request=False)
 
 Work = Callable[[], Awaitable[None]]
 
@@ -45,31 +43,6 @@ class _Pending:
 
     answer: asyncio.Future[dict[str, Any]]
     on_progress: ProgressFnT | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Inbound:
-    """What the SDK may know about a message of the server, see `mcp.shared.dispatcher.DispatchContext`."""
-
-    request_id: RequestId | None
-    transport: TransportContext = _TRANSPORT
-    can_send_request: bool = False
-    message_metadata: MessageMetadata = None
-    cancel_requested: anyio.Event = field(default_factory=anyio.Event)
-
-    async def send_raw_request(
-        self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
-    ) -> dict[str, Any]:
-        """Refused: nothing that we answer asks back."""
-        raise MCPError(INTERNAL_ERROR, "no requests from within a request")
-
-    async def notify(
-        self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
-    ) -> None:
-        """Dropped."""
-
-    async def progress(self, progress: float, total: float | None = None, message: str | None = None) -> None:
-        """Dropped."""
 
 
 class StdioDispatcher:
@@ -201,7 +174,7 @@ class StdioDispatcher:
         if method == "notifications/progress" and params is not None:
             self._on_progress(params)
         elif not run_notify_intercept(self._intercept, method, params):
-            self._later(lambda: self._on_notify(_Inbound(None), method, params))
+            self._later(lambda: self._on_notify(Inbound(None), method, params))
 
     def _on_progress(self, params: dict[str, Any]) -> None:
         token, progress = as_request_id(params.get("progressToken")), params.get("progress")
@@ -222,7 +195,7 @@ class StdioDispatcher:
 
     async def _answer(self, request: RequestId, method: str, params: dict[str, Any] | None) -> None:
         try:
-            result = await self._on_request(_Inbound(request), method, params)
+            result = await self._on_request(Inbound(request), method, params)
         except MCPError as error:
             self._refuse(request, error)
         except Exception as error:

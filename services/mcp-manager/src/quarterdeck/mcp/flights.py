@@ -11,6 +11,7 @@ from quarterdeck.common.errors import InvalidArgument
 from quarterdeck.mcp.call import Call
 from quarterdeck.mcp.constants import RECENT_BYTES, RECENT_OUTCOMES
 from quarterdeck.mcp.outcome import Outcome
+from quarterdeck.mcp.store import Intent
 
 Key = tuple[str, str]
 # Notices that may wait for one watcher; a slow one misses the oldest.
@@ -34,11 +35,13 @@ class Flight:
         call: what was asked.
         sent: it has been handed to the server.
         cancelled: somebody asked for it to stop.
+        intent: what was recorded before it was sent.
     """
 
     call: Call
     sent: bool = False
     cancelled: bool = False
+    intent: Intent | None = None
     task: asyncio.Task[Outcome] | None = None
     _watchers: set[asyncio.Queue[Progress | None]] = field(default_factory=set)
 
@@ -66,6 +69,14 @@ class Flight:
         self.cancelled = True
         if self.task is not None:
             self.task.cancel()
+
+    def accept_cancellation(self) -> bool:
+        """Goes on after a cancellation that was asked for; False if this one is not ours to handle."""
+        task = asyncio.current_task()
+        if not self.cancelled or task is None:
+            return False
+        task.uncancel()
+        return True
 
 
 def _end(queue: asyncio.Queue[Progress | None]) -> None:

@@ -8,11 +8,11 @@ from quarterdeck.common.errors import Unavailable
 from quarterdeck.mcp.call import Call
 from quarterdeck.mcp.catalog import Tool
 from quarterdeck.mcp.constants import START_TIMEOUT
+from quarterdeck.mcp.failures import NotSent
 from quarterdeck.mcp.offload import Offload
-from quarterdeck.mcp.outcome import Outcome, Status
+from quarterdeck.mcp.outcome import Outcome, Status, not_sent
 from quarterdeck.mcp.policy import Deny, NeedsApproval, Rule, decide
 from quarterdeck.mcp.schema import BadSchema
-from quarterdeck.mcp.session import NotSent
 from quarterdeck.mcp.toolserver import ToolServer
 
 
@@ -33,7 +33,7 @@ async def find_tool(call: Call, server: ToolServer) -> Tool | Outcome:
     try:
         tools = await server.ready_tools(START_TIMEOUT)
     except NotSent as error:
-        return unavailable(call, str(error))
+        return not_sent(call.server, str(error))
     if call.tool in server.held:
         message = f"{call.server}/{call.tool} changed since it was pinned; accept its new pin first"
         return Outcome(Status.DENIED, message=f"{message}: {tools[call.tool].pin}")
@@ -43,12 +43,7 @@ async def find_tool(call: Call, server: ToolServer) -> Tool | Outcome:
         message = f"{call.server}/{call.tool} is not among spec.allowedTools of its MCPServer"
         return Outcome(Status.DENIED, message=message)
     known = ", ".join(sorted(tools)[:20]) or "none"
-    return unavailable(call, f"it has no tool {call.tool!r}; its tools: {known}")
-
-
-def unavailable(call: Call, reason: str) -> Outcome:
-    """The outcome of a call that could not be sent."""
-    return Outcome(Status.UNAVAILABLE, message=f"server {call.server!r}: {reason}")
+    return not_sent(call.server, f"it has no tool {call.tool!r}; its tools: {known}")
 
 
 async def refuse_arguments(call: Call, tool: Tool, offload: Offload) -> Outcome | None:

@@ -11,14 +11,15 @@ from quarterdeck.common.settings import make_private_directory
 from quarterdeck.common.tenants import TenantDirectory
 from quarterdeck.common.watching import ObjectWatcher
 from quarterdeck.mcp import incarnation, store
-from quarterdeck.mcp.calls import CallParts, Calls
+from quarterdeck.mcp.calls import Calls
 from quarterdeck.mcp.config import McpSettings
 from quarterdeck.mcp.connector import SessionMaker
 from quarterdeck.mcp.constants import CLEAR_PERIOD
 from quarterdeck.mcp.controller import KINDS, Controller, StatusReporter, StoredPins
-from quarterdeck.mcp.metrics import CallMetrics
+from quarterdeck.mcp.execution import Executor
 from quarterdeck.mcp.offload import Offload
 from quarterdeck.mcp.readiness import Readiness
+from quarterdeck.mcp.records import Records
 from quarterdeck.mcp.server import ToolServicer
 from quarterdeck.mcp.servers import Servers
 from quarterdeck.v1 import tools_pb2, tools_pb2_grpc
@@ -44,16 +45,9 @@ class McpManager:
         self._reporter = StatusReporter(platform.peer("registry"), log)
         maker = SessionMaker(locks, log)
         self._servers = Servers(maker, self._offload, StoredPins(self._database), self._reporter.note)
-        parts = CallParts(
-            servers=self._servers,
-            database=self._database,
-            artifacts=platform.artifacts,
-            offload=self._offload,
-            clock=platform.clock,
-            telemetry=platform.telemetry,
-            metrics=CallMetrics(platform.telemetry.registry),
-        )
-        self._calls = Calls(parts)
+        records = Records(self._database, platform.clock, log)
+        executor = Executor(self._servers, records, platform.artifacts, self._offload, platform.clock)
+        self._calls = Calls(executor, records, platform.telemetry)
         self._controller = Controller(self._servers, self._database, log)
         self._watcher = ObjectWatcher(
             platform, self._database, store.watched_objects, KINDS, self._controller.on_object

@@ -91,7 +91,7 @@ class Offload:
 
     async def _exchange(self, header: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
         process = self._process or await self._start()
-        if not process.write(pack(header, body)):
+        if not (process.write(pack(header, len(body))) and process.write(body)):
             raise BrokenPipeError("it has ended")
         sizes = LENGTHS.unpack(await self._receive(process, LENGTHS.size))
         answer: dict[str, Any] = codec.loads(await self._receive(process, sizes[0]))
@@ -103,7 +103,8 @@ class Offload:
             if not chunk:
                 raise BrokenPipeError("it ended in the middle of an answer")
             self._received += chunk
-        data = bytes(self._received[:size])
+        with memoryview(self._received) as received:
+            data = bytes(received[:size])
         del self._received[:size]
         return data
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from quarterdeck.mcp.catalog import Effect
-from quarterdeck.mcp.session import CallFailed, Refused, TimedOut, Unusable
+from quarterdeck.mcp.failures import CallFailed, Refused, TimedOut, Unusable
 
 
 class Status(Enum):
@@ -49,6 +49,15 @@ class Outcome:
     answered: bool = False
     incarnation: str = ""
     replayed: bool = False
+
+
+FINAL = frozenset({Status.OK, Status.TOOL_ERROR, Status.UNCERTAIN, Status.TIMEOUT, Status.CANCELLED})
+"""Of calls that were sent, or that somebody called off: they stay what they are."""
+
+
+def not_sent(server: str, reason: str) -> Outcome:
+    """Returns the outcome of a call that could not be sent."""
+    return Outcome(Status.UNAVAILABLE, message=f"server {server!r}: {reason}")
 
 
 def unanswerable(effect: Effect, error: CallFailed, incarnation: str) -> Outcome:

@@ -17,11 +17,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from quarterdeck.mcp.constants import ISOLATED_IDLE, ISOLATED_SESSIONS, PING_TIMEOUT
-from quarterdeck.mcp.session import CallFailed, NotSent, Session
+from quarterdeck.mcp.failures import CallFailed, NotSent
+from quarterdeck.mcp.session import Session
 from quarterdeck.mcp.supervisor import HISTORY, Crash, Decision, RestartRule, next_restart
 
 # Key of a shared server's only session, and of the one in which an isolated server's tools are listed.
 SHARED, SPARE = "", "\0spare"
+_REMOVED = "the tool server is being removed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +129,8 @@ class Pool:
         done, _ = await asyncio.wait([starting], timeout=timeout)
         if not done:
             raise NotSent(f"the tool server did not start within {timeout:g} s")
+        if starting.cancelled():
+            raise NotSent(_REMOVED)
         return starting.result()
 
     def _adopt_spare(self, key: str) -> Session | None:
@@ -162,7 +166,7 @@ class Pool:
         decision = self.decision()
         wait = max(decision.not_before - time.monotonic(), 0.0)
         if self._closed:
-            raise NotSent("the tool server is being removed")
+            raise NotSent(_REMOVED)
         if decision.crash_loop and wait:
             last = f"{decision.crashes} in a row, the last: {self._history[-1].reason}"
             raise NotSent(f"crash loop: {last}; the next start is in {wait:.0f} s")

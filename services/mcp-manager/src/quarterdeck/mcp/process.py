@@ -16,6 +16,7 @@ from pathlib import Path
 
 from quarterdeck.mcp import incarnation
 from quarterdeck.mcp.constants import STOP_GRACE, TERM_GRACE
+from quarterdeck.mcp.pipes import Input, Output
 
 LAUNCHER = Path(__file__).with_name("launcher.py")
 # Output that may wait to be read before the pipe is paused, in bytes.
@@ -33,39 +34,6 @@ class Command:
     environment: Mapping[str, str]
     directory: Path | None
     locks: Path = field(default=Path())
-
-
-class _Output(asyncio.Protocol):
-    """Standard output, or standard error: hands chunks on."""
-
-    def __init__(self, on_data: Callable[[bytes], None], on_end: Callable[[], None]) -> None:
-        self._on_data = on_data
-        self._on_end = on_end
-
-    def data_received(self, data: bytes) -> None:
-        self._on_data(data)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._on_end()
-
-
-class _Input(asyncio.BaseProtocol):
-    """Standard input: says when its pipe is full."""
-
-    def __init__(self) -> None:
-        self.writable = asyncio.Event()
-        self.writable.set()
-        self.lost = False
-
-    def pause_writing(self) -> None:
-        self.writable.clear()
-
-    def resume_writing(self) -> None:
-        self.writable.set()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.lost = True
-        self.writable.set()
 
 
 class ServerProcess:
@@ -103,11 +71,11 @@ class ServerProcess:
     async def connect(self, on_stderr: Callable[[bytes], None]) -> None:
         """Connects the pipes to the event loop."""
         loop, child = self._loop, self._child
-        self._in = _Input()
+        self._in = Input()
         stdin, _ = await loop.connect_write_pipe(lambda: self._in, child.stdin)
-        output = _Output(self._take, self._end_output)
+        output = Output(self._take, self._end_output)
         stdout, _ = await loop.connect_read_pipe(lambda: output, child.stdout)
-        errors = _Output(on_stderr, lambda: None)
+        errors = Output(on_stderr, lambda: None)
         self._stderr, _ = await loop.connect_read_pipe(lambda: errors, child.stderr)
         self._stdin: asyncio.WriteTransport = stdin
         self._stdout: asyncio.ReadTransport = stdout

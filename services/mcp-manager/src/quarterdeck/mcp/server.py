@@ -16,12 +16,12 @@ from quarterdeck.mcp.call import Call
 from quarterdeck.mcp.calls import Calls
 from quarterdeck.mcp.catalog import Effect, Tool
 from quarterdeck.mcp.constants import DEATH_TIMEOUT, MAX_ARGUMENTS, START_TIMEOUT
+from quarterdeck.mcp.failures import NotSent
 from quarterdeck.mcp.flights import Key
 from quarterdeck.mcp.incarnation import is_dead
 from quarterdeck.mcp.outcome import Outcome, Status
 from quarterdeck.mcp.readiness import Readiness
 from quarterdeck.mcp.servers import Servers
-from quarterdeck.mcp.session import NotSent
 from quarterdeck.mcp.toolserver import ToolServer
 from quarterdeck.v1 import tools_pb2, tools_pb2_grpc
 

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from quarterdeck.common import codec
+from quarterdeck.mcp import sdk
 from quarterdeck.mcp.connection import Connect, Connection
 from quarterdeck.mcp.constants import (
-    HANDSHAKE_TIMEOUT,
     LIST_TIMEOUT,
     LOST,
     MAX_TOOLS,
@@ -26,6 +26,8 @@ from quarterdeck.mcp.constants import (
     UNREADABLE,
 )
 from quarterdeck.mcp.exchange import Exchange
+from quarterdeck.mcp.failures import CallFailed, Lost, NotSent, Refused, TimedOut, Unusable
+from quarterdeck.mcp.handshake import shake_hands, with_reason
 from quarterdeck.mcp.results import error_text, result_value
 from quarterdeck.mcp.schema import Problem
 
@@ -47,30 +49,6 @@ _REASON_TIMEOUT = 3.0
 _CLOSED = "Connection closed"
 # How the SDK begins when an HTTP answer ended before it was complete.
 _BROKEN_STREAM = "SSE stream"
-
-
-class CallFailed(Exception):
-    """Base of what can go wrong with a call; the message is for people."""
-
-
-class NotSent(CallFailed):
-    """The server was never asked: the call may be repeated."""
-
-
-class Lost(CallFailed):
-    """The server was asked and is gone; what became of the call is not known."""
-
-
-class Unusable(CallFailed):
-    """The server answered, but its answer cannot be taken: too large, not JSON, against the protocol."""
-
-
-class TimedOut(CallFailed):
-    """The server was asked and has not answered in time; it may still be at it."""
-
-
-class Refused(CallFailed):
-    """The server answered with a protocol error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +141,7 @@ class Session:
 
     async def _own(self) -> None:
         try:
+            await sdk.load()
             async with self._connect(self._exchange) as connection:
                 self._connection = connection
                 try:
@@ -195,13 +174,13 @@ class Session:
         client = ClientSession(**connection.channel, message_handler=self._on_message, client_info=info)
         async with client:
             stopping: asyncio.Future[Any] = asyncio.ensure_future(self._stop.wait())
-            shaking: asyncio.Future[Any] = asyncio.ensure_future(_handshake(client))
+            shaking: asyncio.Future[Any] = asyncio.ensure_future(shake_hands(client))
             ended: asyncio.Future[Any] = connection.ended
             try:
                 await asyncio.wait({ended, stopping, shaking}, return_when=asyncio.FIRST_COMPLETED)
                 if connection.ended.done() or self._stop.is_set():
                     return
-                await _with_reason(shaking, connection)
+                await with_reason(shaking, connection)
                 self._client = client
                 self._ready.set_result(None)
                 await asyncio.wait({ended, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -254,7 +233,7 @@ class Session:
         began = time.perf_counter()
         self._begin()
         try:
-            asking = client.send_request(request, _answer_type(), progress_callback=on_progress)
+            asking = client.send_request(request, sdk.answer_type(), progress_callback=on_progress)
             answer = await self._ask(asking, timeout)
         finally:
             self._end()
@@ -321,48 +300,6 @@ class Session:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._over.wait(), _REASON_TIMEOUT)
         return self._over.is_set()
-
-
-def _answer_type() -> Any:
-    """The adapter for a tool's answer, made once."""
-    global _ANSWER
-    if _ANSWER is None:
-        from mcp_types import CallToolResult, InputRequiredResult
-        from pydantic import TypeAdapter
-
-        _ANSWER = TypeAdapter(CallToolResult | InputRequiredResult)
-    return _ANSWER
-
-
-_ANSWER: Any = None
-
-
-async def _handshake(client: ClientSession) -> None:
-    """Agrees on a protocol version: the handshake first, since most servers know nothing else."""
-    from mcp_types import METHOD_NOT_FOUND, UNSUPPORTED_PROTOCOL_VERSION
-
-    from mcp.shared.exceptions import MCPError
-
-    async with asyncio.timeout(HANDSHAKE_TIMEOUT):
-        try:
-            await client.initialize()
-        except MCPError as error:
-            if error.code not in (UNSUPPORTED_PROTOCOL_VERSION, METHOD_NOT_FOUND):
-                raise
-            await client.discover()
-
-
-async def _with_reason(shaking: asyncio.Future[None], connection: Connection) -> None:
-    """Passes on a failed handshake, by the server's own last words if it is gone."""
-    try:
-        await shaking
-    except TimeoutError:
-        raise NotSent(f"no answer to the handshake within {HANDSHAKE_TIMEOUT:g} s") from None
-    except Exception:
-        await asyncio.wait([connection.ended], timeout=_REASON_TIMEOUT)
-        if connection.ended.done():
-            raise NotSent(f"the tool server {connection.ended.result()}") from None
-        raise
 
 
 def _explain(error: BaseException) -> str:

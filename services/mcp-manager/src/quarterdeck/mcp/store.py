@@ -134,12 +134,16 @@ def finish(connection: Connection, tenant_id: str, call_id: str, outcome: Outcom
     )
 
 
-def withdraw(connection: Connection, tenant_id: str, call_id: str) -> None:
-    """Removes the intent of a call that was never sent, so that its id may be used again."""
+def withdraw(connection: Connection, intent: Intent) -> None:
+    """Removes the intent of a call that was never sent, so that its id may be used again.
+
+    Only this very intent: one that an earlier life left under the same id says that the call may have been
+    made, and must stay.
+    """
     c = tool_calls.c
-    connection.execute(
-        delete(tool_calls).where(c.tenant_id == tenant_id, c.call_id == call_id, c.state == INTENT)
-    )
+    this = (c.tenant_id == intent.tenant_id, c.call_id == intent.call_id, c.state == INTENT)
+    begun = (c.incarnation == intent.incarnation, c.started_at == intent.started_at)
+    connection.execute(delete(tool_calls).where(*this, *begun))
 
 
 def find(connection: Connection, tenant_id: str, call_id: str) -> Recorded | None:

@@ -13,10 +13,11 @@ from quarterdeck.mcp.catalog import Tool, read_tools
 from quarterdeck.mcp.constants import START_TIMEOUT
 from quarterdeck.mcp.definition import Definition
 from quarterdeck.mcp.exchange import Exchange
+from quarterdeck.mcp.failures import NotSent
 from quarterdeck.mcp.offload import Offload
 from quarterdeck.mcp.pins import OFF, held_tools
 from quarterdeck.mcp.pool import SPARE, Pool
-from quarterdeck.mcp.session import NotSent, Session
+from quarterdeck.mcp.session import Session
 from quarterdeck.mcp.supervisor import Crash
 
 _RECOVERY_PAUSE = 1.0

@@ -30,10 +30,10 @@ LENGTHS = struct.Struct(">II")
 Frame = tuple[dict[str, Any], bytes]
 
 
-def pack(header: dict[str, Any], body: bytes) -> bytes:
-    """Returns a frame."""
+def pack(header: dict[str, Any], body_size: int) -> bytes:
+    """Returns the beginning of a frame, which its body follows."""
     encoded = json.dumps(header).encode()
-    return LENGTHS.pack(len(encoded), len(body)) + encoded + body
+    return LENGTHS.pack(len(encoded), body_size) + encoded
 
 
 def handle(header: dict[str, Any], body: bytes) -> Frame:
@@ -85,7 +85,9 @@ def serve(source: BinaryIO, sink: BinaryIO) -> None:
     while lengths := source.read(LENGTHS.size):
         header_size, body_size = LENGTHS.unpack(lengths)
         header = json.loads(source.read(header_size))
-        sink.write(pack(*handle(header, source.read(body_size))))
+        answer, body = handle(header, source.read(body_size))
+        sink.write(pack(answer, len(body)))
+        sink.write(body)
         sink.flush()
 
 

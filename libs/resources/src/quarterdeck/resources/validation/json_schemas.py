@@ -1,9 +1,9 @@
-"""JSON Schemas in specs are valid, small enough, without remote references or patterns that blow up."""
+"""JSON Schemas in specs are valid, and their references and patterns can be used."""
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from quarterdeck.resources import documents
 from quarterdeck.resources.errors import FieldError, join_path
 from quarterdeck.resources.field_errors import path_text
 from quarterdeck.resources.metadata import Resource
@@ -38,47 +38,45 @@ def schema_errors(schema: Mapping[str, Any]) -> Iterator[FieldError]:
     if problem := best_match(Draft202012Validator(Draft202012Validator.META_SCHEMA).iter_errors(schema)):
         yield FieldError(path_text(problem.absolute_path), f"not a JSON Schema: {problem.message[:200]}")
         return
-    yield from _details(schema, "")
+    yield from _details(schema, schema, "")
 
 
-def _details(schema: Any, path: str) -> Iterator[FieldError]:
-    """Walk a valid schema for references that lead elsewhere and for bad patterns."""
-    if isinstance(schema, list):
-        for index, part in enumerate(schema):
-            yield from _details(part, f"{path}[{index}]")
-    if not isinstance(schema, Mapping):
+def _details(part: Any, whole: Mapping[str, Any], path: str) -> Iterator[FieldError]:
+    """Walk a valid schema for references that lead elsewhere or nowhere, and for bad patterns."""
+    if isinstance(part, list):
+        for index, item in enumerate(part):
+            yield from _details(item, whole, f"{path}[{index}]")
+    if not isinstance(part, Mapping):
         return
-    reference = schema.get("$ref")
-    if isinstance(reference, str) and not reference.startswith("#"):
-        yield FieldError(join_path(path, "$ref"), "only references inside the schema (#/…) are allowed")
-    if isinstance(pattern := schema.get("pattern"), str) and (problem := pattern_problem(pattern)):
+    if problem := _reference_problem(part.get("$ref"), whole):
+        yield FieldError(join_path(path, "$ref"), problem)
+    if isinstance(pattern := part.get("pattern"), str) and (problem := pattern_problem(pattern)):
         yield FieldError(join_path(path, "pattern"), problem)
-    for key, part in schema.items():
+    yield from _pattern_keys(part.get("patternProperties"), join_path(path, "patternProperties"))
+    for key, value in part.items():
         if key not in ("const", "enum", "default", "examples"):
-            yield from _details(part, join_path(path, path_text([str(key)])))
+            yield from _details(value, whole, join_path(path, path_text([str(key)])))
+
+
+def _pattern_keys(patterns: Any, path: str) -> Iterator[FieldError]:
+    for pattern in patterns if isinstance(patterns, Mapping) else ():
+        if problem := pattern_problem(pattern):
+            yield FieldError(join_path(path, path_text([pattern])), problem)
+
+
+def _reference_problem(reference: Any, whole: Mapping[str, Any]) -> str | None:
+    if not isinstance(reference, str):
+        return None
+    if not reference.startswith("#"):
+        return "only references inside the schema (#/…) are allowed"
+    return None if documents.leads_somewhere(reference, whole) else f"{reference} leads nowhere"
 
 
 def pattern_problem(pattern: str) -> str | None:
     """Return what is wrong with a regular expression, None when it may be used on input from outside.
 
-    A repetition inside a repetition is refused: matching could take for ever, and holds the interpreter.
+    It must be RE2's: these take time that grows with the text alone, whatever the pattern.
     """
     if len(pattern) > MAX_PATTERN:
         return f"the pattern is longer than {MAX_PATTERN} characters"
-    try:
-        re.compile(pattern)
-    except (re.error, RecursionError, OverflowError) as error:
-        return f"not a regular expression: {error}"
-    return "a repetition inside a repetition could take for ever" if _nested(pattern) else None
-
-
-def _nested(pattern: str) -> bool:
-    """Tell whether an unbounded repetition holds another one, reading the pattern as text."""
-    text = re.sub(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]", "x", pattern)
-    inner = re.compile(r"\((?:\?:|\?P<\w+>|\?[=!]|\?<[=!])?([^()]*)\)(\*|\+|\{\d+,\})?")
-    while found := inner.search(text):
-        repeats = bool(re.search(r"[*+]|\{\d+,\}", found[1]))
-        if found[2] and repeats:
-            return True
-        text = text[: found.start()] + ("x+" if repeats else "x") + text[found.end() :]
-    return False
+    return documents.pattern_problem(pattern)

@@ -25,6 +25,7 @@ from quarterdeck.runtime.state import Effect, RunState
 from quarterdeck.runtime.unit import RunFacts
 
 if TYPE_CHECKING:
+    from quarterdeck.llm.errors import ModelError
     from quarterdeck.llm.router import Router
     from quarterdeck.llm.types import ModelDelta, ModelRequest
 
@@ -59,8 +60,7 @@ class ModelPerformer:
         except NotFound as error:
             return [failed(effect, "unavailable", "unavailable", error.message)]
         except ModelError as error:
-            more = {key: value for key, value in error.to_json().items() if key not in ("class", "message")}
-            outcome = failed(effect, "error", error.error_class, error.message, **more)
+            outcome = failed(effect, "error", error.error_class, error.message, **_details(error))
             return [Event(outcome.type, outcome.data | _bill(error.cost_micro_usd, error.usage.total))]
         except (ExpressionError, ValueError) as error:
             return [failed(effect, "error", "validation", str(error))]
@@ -157,6 +157,13 @@ def _over_budget(router: Router, request: ModelRequest, tier: str, state: RunSta
         f"this turn may cost {bound / 1e6:.6f} US dollars; {(budget - state.spent) / 1e6:.6f} of "
         f"{budget / 1e6:.6f} are left"
     )
+
+
+def _details(error: ModelError) -> dict[str, Any]:
+    """Returns what is known beside class and message; `status` is the effect's, so HTTP's has another name."""
+    names = {"status": "httpStatus"}
+    known = error.to_json().items()
+    return {names.get(name, name): value for name, value in known if name not in ("class", "message")}
 
 
 def _bill(cost: int, tokens: int) -> dict[str, int]:

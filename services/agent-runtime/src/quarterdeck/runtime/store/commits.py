@@ -67,10 +67,12 @@ class Committed:
     poke: dict[str, str] = field(default_factory=dict)
 
 
+# Statements of every commit are built once: to build one costs more than to execute it.
+_RUN = bindparam("b_run")
 _FENCE = (
     update(RUN_QUEUE)
     .where(
-        RUN_QUEUE.c.run_id == bindparam("b_run"),
+        RUN_QUEUE.c.run_id == _RUN,
         RUN_QUEUE.c.epoch == bindparam("b_epoch"),
         RUN_QUEUE.c.worker == bindparam("b_worker"),
         RUN_QUEUE.c.seq == bindparam("b_seq"),
@@ -79,6 +81,25 @@ _FENCE = (
     .values(seq=bindparam("b_next"), attempts=0)
 )
 _APPEND = insert(JOURNAL)
+_UPDATE_RUN = update(RUNS).where(RUNS.c.run_id == _RUN)
+_INSERT_RUNS = insert(RUNS)
+_ENQUEUE = insert(RUN_QUEUE)
+_PARK = (
+    update(RUN_QUEUE)
+    .where(
+        RUN_QUEUE.c.run_id == _RUN,
+        RUN_QUEUE.c.epoch == bindparam("b_epoch"),
+        RUN_QUEUE.c.inbox == bindparam("b_inbox"),
+    )
+    .values(status="parked", worker="")
+)
+_DROP_CONSUMED = delete(INBOX).where(INBOX.c.id == bindparam("b_id"))
+_FORGET = tuple(delete(table).where(table.c.run_id == _RUN) for table in (RUN_QUEUE, TIMERS, INBOX))
+_WITHDRAW = (
+    update(APPROVALS)
+    .where(APPROVALS.c.run_id == _RUN, APPROVALS.c.state == "open")
+    .values(state="withdrawn", decided_at=bindparam("b_now"))
+)
 
 
 def commit(connection: Connection, unit: Commit, now: float) -> Committed:
@@ -95,8 +116,9 @@ def commit(connection: Connection, unit: Commit, now: float) -> Committed:
     answer = Committed(Fate.DONE)
     _append(connection, unit)
     _side_tables(connection, unit)
+    answer.ready.extend(child["run_id"] for child in unit.children)
     if unit.run:
-        connection.execute(update(RUNS).where(RUNS.c.run_id == unit.run_id).values(**unit.run))
+        connection.execute(_UPDATE_RUN, {"b_run": unit.run_id, **unit.run})
     if unit.cancel_children or unit.cancelled or unit.cancelled_keys:
         _cancel_children(connection, unit, answer, now)
     for delivery in unit.deliveries:
@@ -127,7 +149,7 @@ def _append(connection: Connection, unit: Commit) -> None:
 
 def _side_tables(connection: Connection, unit: Commit) -> None:
     if unit.consumed:
-        connection.execute(delete(INBOX).where(INBOX.c.id.in_(unit.consumed)))
+        connection.execute(_DROP_CONSUMED, [{"b_id": row_id} for row_id in unit.consumed])
     if unit.timers_cleared:
         mine = TIMERS.c.run_id == unit.run_id
         connection.execute(delete(TIMERS).where(mine, TIMERS.c.timer.in_(unit.timers_cleared)))
@@ -167,8 +189,8 @@ def insert_runs(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
         for row in rows
     ]
     columns = [{k: v for k, v in row.items() if k not in ("queue_status", "priority")} for row in rows]
-    connection.execute(insert(RUNS), columns)
-    connection.execute(insert(RUN_QUEUE), queue)
+    connection.execute(_INSERT_RUNS, columns)
+    connection.execute(_ENQUEUE, queue)
 
 
 def _save_snapshot(connection: Connection, unit: Commit) -> None:
@@ -199,11 +221,9 @@ def _cancel_children(connection: Connection, unit: Commit, answer: Committed, no
 
 def _release_finished(connection: Connection, unit: Commit, answer: Committed, now: float) -> None:
     """The run is over: nothing waits in its name any more, and who waited for its gate may go."""
-    connection.execute(delete(RUN_QUEUE).where(RUN_QUEUE.c.run_id == unit.run_id))
-    connection.execute(delete(TIMERS).where(TIMERS.c.run_id == unit.run_id))
-    connection.execute(delete(INBOX).where(INBOX.c.run_id == unit.run_id))
-    still_open = (APPROVALS.c.run_id == unit.run_id) & (APPROVALS.c.state == "open")
-    connection.execute(update(APPROVALS).where(still_open).values(state="withdrawn", decided_at=now))
+    for forget in _FORGET:
+        connection.execute(forget, {"b_run": unit.run_id})
+    connection.execute(_WITHDRAW, {"b_run": unit.run_id, "b_now": now})
     if unit.gate:
         open_gate(connection, unit.gate, answer.ready, now)
 
@@ -226,10 +246,5 @@ def open_gate(connection: Connection, gate: str, ready: list[str], now: float) -
 
 def _park(connection: Connection, unit: Commit) -> bool:
     """Parks the run unless something arrived in its inbox since the worker looked."""
-    mine = (
-        (RUN_QUEUE.c.run_id == unit.run_id)
-        & (RUN_QUEUE.c.epoch == unit.epoch)
-        & (RUN_QUEUE.c.inbox == unit.park_if_inbox)
-    )
-    parked = connection.execute(update(RUN_QUEUE).where(mine).values(status="parked", worker=""))
-    return parked.rowcount == 1
+    mine = {"b_run": unit.run_id, "b_epoch": unit.epoch, "b_inbox": unit.park_if_inbox}
+    return connection.execute(_PARK, mine).rowcount == 1

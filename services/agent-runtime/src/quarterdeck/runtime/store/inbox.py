@@ -38,12 +38,19 @@ class InboxRow:
     at: float
 
 
+# Built once, because building one costs more than executing it.
+_STATUS = select(RUN_QUEUE.c.worker, RUN_QUEUE.c.status).where(RUN_QUEUE.c.run_id == bindparam("b_run"))
+_PUT = insert(INBOX)
 _BUMP = update(RUN_QUEUE).where(RUN_QUEUE.c.run_id == bindparam("b_run")).values(inbox=RUN_QUEUE.c.inbox + 1)
 _WAKE = (
     update(RUN_QUEUE)
     .where(RUN_QUEUE.c.run_id == bindparam("b_run"), RUN_QUEUE.c.status == "parked")
     .values(status="ready", ready_at=bindparam("b_ready"))
 )
+_OLDEST = (
+    select(INBOX).where(INBOX.c.run_id == bindparam("b_run")).order_by(INBOX.c.id).limit(bindparam("b_limit"))
+)
+_COUNTER = select(RUN_QUEUE.c.inbox).where(RUN_QUEUE.c.run_id == bindparam("b_run"))
 
 
 def deliver(
@@ -54,9 +61,7 @@ def deliver(
     Adds the run to `ready` if it was parked, or its worker to `poke` if it is held.
     Returns False when the run is over or the delivery came before.
     """
-    row = connection.execute(
-        select(RUN_QUEUE.c.worker, RUN_QUEUE.c.status).where(RUN_QUEUE.c.run_id == delivery.run_id)
-    ).one_or_none()
+    row = connection.execute(_STATUS, {"b_run": delivery.run_id}).one_or_none()
     if row is None or (delivery.dedup and not _first_time(connection, delivery)):
         return False
     values = {
@@ -66,7 +71,7 @@ def deliver(
         "data": codec.dumps(delivery.data),
         "at": now,
     }
-    connection.execute(insert(INBOX).values(**values))
+    connection.execute(_PUT, values)
     connection.execute(_BUMP, {"b_run": delivery.run_id})
     if row.status == "parked":
         connection.execute(_WAKE, {"b_run": delivery.run_id, "b_ready": now + delivery.delay})
@@ -88,8 +93,6 @@ def _first_time(connection: Connection, delivery: Delivery) -> bool:
 
 def read_inbox(connection: Connection, run_id: str, limit: int) -> tuple[list[InboxRow], int]:
     """Returns the oldest waiting rows and the inbox counter at this moment."""
-    rows = connection.execute(
-        select(INBOX).where(INBOX.c.run_id == run_id).order_by(INBOX.c.id).limit(limit)
-    ).all()
-    counter = connection.execute(select(RUN_QUEUE.c.inbox).where(RUN_QUEUE.c.run_id == run_id)).scalar()
+    rows = connection.execute(_OLDEST, {"b_run": run_id, "b_limit": limit}).all()
+    counter = connection.execute(_COUNTER, {"b_run": run_id}).scalar()
     return [InboxRow(r.id, r.kind, codec.loads(r.data), r.at) for r in rows], int(counter or 0)

@@ -45,6 +45,9 @@ _TAKE = (
         attempts=RUN_QUEUE.c.attempts + 1,
     )
 )
+_NEXT_READY = (
+    select(RUN_QUEUE.c.ready_at).where(RUN_QUEUE.c.status == "ready").order_by(RUN_QUEUE.c.ready_at).limit(1)
+)
 
 
 def claim(connection: Connection, worker: str, limit: int, now: float) -> tuple[list[Claim], list[str]]:
@@ -53,27 +56,31 @@ def claim(connection: Connection, worker: str, limit: int, now: float) -> tuple[
     Returns the claims, and the runs that were put into quarantine instead: claimed as often as
     is allowed without any progress in between.
     """
-    taken, poisoned = [], []
+    taken: list[Claim] = []
+    poisoned: list[str] = []
     for row in connection.execute(_CANDIDATES, {"b_now": now, "b_limit": limit}).all():
         if row.attempts >= POISON_ATTEMPTS:
             last = last_intent(connection, row.run_id)
             quarantine(connection, row.run_id, f"no progress in {row.attempts} attempts{last}")
             poisoned.append(row.run_id)
             continue
-        connection.execute(_TAKE, {"b_run": row.run_id, "b_worker": worker})
         taken.append(Claim(row.run_id, row.tenant_id, row.epoch + 1, row.seq, row.attempts + 1))
+    if taken:
+        connection.execute(_TAKE, [{"b_run": run.run_id, "b_worker": worker} for run in taken])
     return taken, poisoned
+
+
+def claim_and_look(
+    connection: Connection, worker: str, limit: int, now: float
+) -> tuple[list[Claim], list[str], float | None]:
+    """Claims, and returns with the claims when the next run will be ready."""
+    taken, poisoned = claim(connection, worker, limit, now)
+    return taken, poisoned, next_ready_at(connection)
 
 
 def next_ready_at(connection: Connection) -> float | None:
     """Returns when the next ready run is due (Unix time), None when there is none."""
-    query = (
-        select(RUN_QUEUE.c.ready_at)
-        .where(RUN_QUEUE.c.status == "ready")
-        .order_by(RUN_QUEUE.c.ready_at)
-        .limit(1)
-    )
-    due: float | None = connection.execute(query).scalar()
+    due: float | None = connection.execute(_NEXT_READY).scalar()
     return due
 
 

@@ -180,3 +180,17 @@ def count_open(connection: Connection, tenant_id: str) -> int:
     query = select(func.count()).select_from(RUNS)
     mine = (RUNS.c.tenant_id == tenant_id) & (RUNS.c.state.in_(OPEN_STATES))
     return int(connection.execute(query.where(mine)).scalar() or 0)
+
+
+def at_work(connection: Connection, tenant_id: str, run: Any) -> bool:
+    """Returns whether a run or one below it is being advanced or could be; if not, it waits for the outside.
+
+    Args:
+        run: its row.
+    """
+    tree = RUNS.c.root_run_id == run.run_id
+    if run.root_run_id != run.run_id:
+        tree = RUNS.c.run_id.in_([run.run_id, *descendants(connection, tenant_id, run.run_id)])
+    moving = RUN_QUEUE.c.status.in_(("ready", "held"))
+    query = select(RUNS.c.run_id).join(RUN_QUEUE, RUN_QUEUE.c.run_id == RUNS.c.run_id)
+    return connection.execute(query.where(moving, tree).limit(1)).first() is not None

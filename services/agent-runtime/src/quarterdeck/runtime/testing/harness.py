@@ -43,6 +43,7 @@ class Harness:
         specs: what a run pins, by "Kind/name", the root first.
         tools: tools in process. With a "tool" among `performers` and a `lister` they are not used.
         database: default: one of its own in `folder`. It is closed at the end either way.
+        grace: seconds that effects in flight get at the end.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class Harness:
         approval_expiry: ApprovalExpiry = lambda _tenant, _policy: None,
         artifacts: ArtifactStore | None = None,
         database: Database | None = None,
+        grace: float = 1.0,
     ) -> None:
         self._folder = folder
         self._specs = specs
@@ -71,6 +73,7 @@ class Harness:
         self._lister = lister or self.tools
         self._approval_expiry = approval_expiry
         self._given = database
+        self._grace = grace
         self.database: Database
         self.engine: Engine
         self.worker: Worker
@@ -86,7 +89,7 @@ class Harness:
 
     async def __aexit__(self, *_: object) -> None:
         """Drains and closes."""
-        await self.worker.drain(1)
+        await self.worker.drain(self._grace)
         await self.bus.close()
         await self.database.close()
 
@@ -189,9 +192,11 @@ class Harness:
         """Returns open approvals, oldest first."""
         return await self.database.read(approvals.list_approvals, TENANT.id, ["open"], [], "", LONG)
 
-    async def approve(self, approval_id: str, *, yes: bool = True, **more: Any) -> None:
-        """Decides an approval."""
-        vote = deciding.Vote(approval_id, yes, PRINCIPAL.subject, **more)
+    async def approve(
+        self, approval_id: str, *, yes: bool = True, by: str = PRINCIPAL.subject, **more: Any
+    ) -> None:
+        """Decides an approval. `more` as in `Vote`."""
+        vote = deciding.Vote(approval_id, yes, by, **more)
         ready: list[str] = []
         poke: dict[str, str] = {}
         await self.database.write(deciding.decide, TENANT, vote, self.clock.now(), ready, poke)
@@ -201,10 +206,10 @@ class Harness:
         """Returns the ids of a run and of every run below it, parents first."""
         return [run_id, *await self.database.read(runs.descendants, TENANT.id, run_id)]
 
-    async def cancel(self, run_id: str) -> None:
+    async def cancel(self, run_id: str, reason: str = "test") -> None:
         """Asks the run to stop."""
         woken = await self.database.write(
-            operations.cancel, TENANT, run_id, "test", PRINCIPAL.subject, self.clock.now()
+            operations.cancel, TENANT, run_id, reason, PRINCIPAL.subject, self.clock.now()
         )
         await self._wake(*woken)
 

@@ -8,8 +8,7 @@ from typing import Any, Protocol
 
 from sqlalchemy import Connection, select
 
-from quarterdeck.runtime.store.queue import next_ready_at
-from quarterdeck.runtime.tables import TIMERS
+from quarterdeck.runtime.tables import RUN_QUEUE, TIMERS
 from quarterdeck.runtime.testing.harness import Harness
 from quarterdeck.runtime.testing.virtual_time import VirtualClock, quiet_loop
 
@@ -42,14 +41,13 @@ class Pending:
 
 
 def pending(connection: Connection) -> Pending:
-    """Reads every timer, and when the next ready run may be claimed."""
+    """Reads every timer, and when each ready run may be claimed."""
     found = Pending([], [])
     for row in connection.execute(select(TIMERS.c.timer, TIMERS.c.due)):
         purpose = str(row.timer).partition(":")[0]
         (found.own if purpose in OWN_TIMERS else found.limits).append(row.due)
-    ready = next_ready_at(connection)
-    if ready is not None:
-        found.own.append(ready)
+    ready = select(RUN_QUEUE.c.ready_at).where(RUN_QUEUE.c.status == "ready")
+    found.own.extend(connection.execute(ready).scalars())
     return found
 
 

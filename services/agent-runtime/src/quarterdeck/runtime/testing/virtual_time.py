@@ -98,7 +98,7 @@ class QuietLoop(asyncio.SelectorEventLoop):
 
     # Every thread that the loop itself starts counts as work.
     def run_in_executor(
-        self, executor: Executor | None, func: Callable[[Unpack[Ts]], T], *args: Unpack[Ts]
+        self, executor: Executor | None, func: Callable[[Unpack[Ts]], T], *args: *Ts
     ) -> asyncio.Future[T]:
         """See `asyncio.loop.run_in_executor`."""
         future = super().run_in_executor(executor, func, *args)

@@ -16,4 +16,4 @@ MAX_COUNTED = 1000
 # Seconds. A start that is less late than this is in time, whatever `catchUp` says.
 ON_TIME = 30.0
 # How long an object that was just applied may take to arrive.
-ARRIVAL = 2.0
+ARRIVAL = 1.0

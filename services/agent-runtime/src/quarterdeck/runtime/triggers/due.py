@@ -97,19 +97,25 @@ class DueLoop:
         if wake_at is None or wake_at > now:
             return LONGEST_SLEEP if wake_at is None else min(LONGEST_SLEEP, wake_at - now)
         rows = await database.read(store.due, now, BATCH)
-        await asyncio.gather(*(self._look_at(row, now) for row in rows))
-        return 0.0
+        moved = await asyncio.gather(*(self._look_at(row, now) for row in rows))
+        return 0.0 if all(moved) else RETRY_FIRST
 
-    async def _look_at(self, row: Row[Any], now: float) -> None:
-        """Takes one trigger a step further; a failure is its own and is tried again later."""
+    async def _look_at(self, row: Row[Any], now: float) -> bool:
+        """Takes one trigger a step further; a failure is its own and is tried again later.
+
+        Returns whether the trigger is due at another time now: not so if that could not be written.
+        """
         try:
             await self._take_step(row, now)
+            return True
         except Exception as error:
             delay = min(max(RETRY_FIRST, now - row.next_due), RETRY_MOST)
             reason = error.message if isinstance(error, QuarterdeckError) else repr(error)
             log.warning("trigger.postponed", trigger=row.name, tenant=row.tenant, reason=reason, delay=delay)
             with contextlib.suppress(QuarterdeckError):
                 await self._engine.database.write(store.postpone, row, now + delay)
+                return True
+            return False
 
     async def _take_step(self, row: Row[Any], now: float) -> None:
         declared = read_json(row.spec)
@@ -120,7 +126,7 @@ class DueLoop:
             return
         self._engine.instruments.timer_lag.observe(now - row.next_due)
         fate = await self._fire(row, declared)
-        following = cron.next_after(declared.schedule, row.next_due)
+        following = await asyncio.to_thread(cron.next_after, declared.schedule, row.next_due)
         tally = Tally(now, fate.run_id, fired=bool(fate.run_id), skipped=not fate.run_id)
         await self._engine.database.write(store.advance, row, following, tally)
 

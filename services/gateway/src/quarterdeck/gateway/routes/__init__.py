@@ -1,6 +1,6 @@
 """REST, a module for each subject. A route translates, calls, translates back; nothing else.
 
-`ROUTERS` are matched in order: the most used come first.
+`ROUTERS` are matched in order: the paths of declared resources are the most general and come last.
 """
 
 from __future__ import annotations
@@ -21,8 +21,6 @@ from quarterdeck.gateway.routes import (
 )
 
 ROUTERS: tuple[APIRouter, ...] = (
-    resources.router,
-    cluster.router,
     runs.router,
     approvals.router,
     tools.router,
@@ -31,4 +29,6 @@ ROUTERS: tuple[APIRouter, ...] = (
     models.router,
     triggers.router,
     chat.router,
+    cluster.router,
+    resources.router,
 )

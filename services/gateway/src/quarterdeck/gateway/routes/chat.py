@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import importlib
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter
@@ -76,10 +79,9 @@ class _Turn:
 @router.get("/runs/{id}/ag-ui", operation_id="streamRunAsAgUi", responses=_STREAM, response_model=None)
 async def run_events(request: Request, tenant: Tenant, id: str) -> Response:
     """A run's events in AG-UI, from the beginning or after `Last-Event-ID`, until the run ends."""
-    from quarterdeck.gateway.agui import Mapper, Position
-
-    since = Position.parse(last_event_id(request))
-    mapper = Mapper(run_id=id, thread_id="", since=since)
+    agui = await _protocol()
+    since = agui.Position.parse(last_event_id(request))
+    mapper = agui.Mapper(run_id=id, thread_id="", since=since)
     return await event_stream(request, _mapped(request, tenant, id, mapper))
 
 
@@ -97,8 +99,7 @@ async def chat(request: Request, tenant: Tenant, name: str) -> Response:
     the request once more, with `Last-Event-ID`. A turn that waits for a person ends with the
     outcome `interrupt`; `resume` in the next request decides the approvals and goes on.
     """
-    from quarterdeck.gateway.agui import Mapper
-
+    agui = await _protocol()
     wish = _parse(await request.body())
     get_current_span().set_attributes(
         {
@@ -108,8 +109,13 @@ async def chat(request: Request, tenant: Tenant, name: str) -> Response:
         }
     )
     turn = await (_resume(request, tenant, wish) if wish.resume else _start(request, tenant, name, wish))
-    mapper = Mapper(run_id=wish.run_id, thread_id=wish.thread_id, since=turn.since)
+    mapper = agui.Mapper(run_id=wish.run_id, thread_id=wish.thread_id, since=turn.since)
     return await event_stream(request, _one_turn(request, tenant, turn, mapper))
+
+
+async def _protocol() -> ModuleType:
+    """Returns the module of the mapping; its first import takes longer than the event loop may wait."""
+    return await asyncio.to_thread(importlib.import_module, "quarterdeck.gateway.agui")
 
 
 def _parse(body: bytes) -> RunAgentInput:

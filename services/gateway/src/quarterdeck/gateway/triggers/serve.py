@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,6 @@ from quarterdeck.common.clock import Clock
 from quarterdeck.common.errors import Conflict, FailedPrecondition, InvalidArgument, QuarterdeckError
 from quarterdeck.common.ids import uuid7
 from quarterdeck.gateway.config import GatewaySettings
-from quarterdeck.gateway.constants import TENANT_KINDS
 from quarterdeck.gateway.problems import MethodNotAllowed, RouteNotFound, problem_response
 from quarterdeck.gateway.routes.common import answer, call_id, upstream
 from quarterdeck.gateway.translate.runs import fired
@@ -26,8 +24,6 @@ from quarterdeck.gateway.triggers.secrets import read_secret
 from quarterdeck.gateway.triggers.signature import Signed, verify
 from quarterdeck.gateway.triggers.table import Declared
 from quarterdeck.v1 import runs_pb2
-
-_TENANT_PATH = re.compile(r"/api/v1/tenants/[^/]+/.")
 
 
 class DeclaredPaths:
@@ -54,7 +50,7 @@ class DeclaredPaths:
     async def _serve(self, request: Request) -> Response:
         matched = self._routes.find(request.method, request.url.path)
         if matched is None:
-            raise _nothing_here(request.url.path)
+            raise RouteNotFound(f"there is no path {request.url.path}", hint="see /docs for what there is")
         if matched.declared is None:
             raise MethodNotAllowed(
                 f"{request.method} is not possible here", hint=f"use {', '.join(matched.allowed)}"
@@ -126,13 +122,6 @@ class DeclaredPaths:
             "query": {name: _one_or_all(query.getlist(name)) for name in query},
             "headers": allowed,
         }
-
-
-def _nothing_here(path: str) -> RouteNotFound:
-    hint = "see /docs for what there is"
-    if _TENANT_PATH.match(path):
-        hint += f"; kinds are {', '.join(TENANT_KINDS)}"
-    return RouteNotFound(f"there is no path {path}", hint=hint)
 
 
 def _fire(declared: Declared, payload: dict[str, Any], fire_id: str) -> runs_pb2.FireTriggerRequest:
