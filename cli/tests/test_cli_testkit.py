@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree
@@ -11,6 +12,16 @@ import pytest
 
 from quarterdeck.cli.constants import EXIT_FAILED, EXIT_INVALID, EXIT_NOT_FOUND, EXIT_OK
 from quarterdeck.cli.main import main
+from quarterdeck.cli.testing.case import (
+    CancelSpec,
+    Case,
+    DecisionSpec,
+    Expectation,
+    FindingSpec,
+    SignalSpec,
+    ToolAnswerSpec,
+    TurnSpec,
+)
 
 KIT = Path(__file__).parent / "testkit"
 EXAMPLE = Path(__file__).parents[2] / "examples" / "invoice-matching"
@@ -160,10 +171,11 @@ def test_what_a_case_leaves_open_fails_it(play: Play, case: str, line: str) -> N
         (
             "name: a\ntarget: {kind: Agent, name: clerk}\n"
             "tools:\n- {server: s, name: t, result: 1, error: x}\nexpect: {}",
-            "cases.yaml:4: tools[0]: at most one of result, error, uncertain, denied, needsApproval is allowed",
+            "cases.yaml:4: tools[0]: at most one of result, error, uncertain, denied, needsApproval",
         ),
         (
-            "name: a\ntarget: {kind: Agent, name: clerk}\ntools:\n- {server: s, name: t, takes: 5 s}\nexpect: {}",
+            "name: a\ntarget: {kind: Agent, name: clerk}\n"
+            "tools:\n- {server: s, name: t, takes: 5 s}\nexpect: {}",
             "cases.yaml:4: tools[0].takes: '5 s' does not have the right form",
         ),
         (
@@ -175,7 +187,7 @@ def test_what_a_case_leaves_open_fails_it(play: Play, case: str, line: str) -> N
             "name: a\ntarget: {kind: Agent, name: clerk}\nexpect: {}",
             "cases.yaml:5: name: there is a case 'a' already, at cases.yaml:1",
         ),
-        ("name: [", "cases.yaml:1: "),
+        ("name: [", "cases.yaml:2: did not find"),
     ],
 )
 def test_a_case_that_cannot_be_read_is_refused(play: Play, text: str, line: str) -> None:
@@ -252,3 +264,27 @@ def test_junit_xml_holds_what_differs(play: Play, tmp_path: Path) -> None:
 def test_names_of_failing_cases_alone(play: Play) -> None:
     assert play(PATIENT + "  state: failed\n", "-o", "name") == (EXIT_FAILED, "patient\n")
     assert play(PATIENT + "  state: succeeded\n", "-o", "name") == (EXIT_OK, "")
+
+
+def test_the_example_of_the_documentation_works(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "testing.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"<!-- test: (\S+) -->\n```yaml\n(.*?)```", text, re.DOTALL)
+    for name, content in blocks:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(content, encoding="utf-8")
+    assert main(["test", str(tmp_path)]) == EXIT_OK
+    assert "1 case: 1 ok" in capsys.readouterr().out
+    case = tmp_path / "cases" / "remind.yaml"
+    case.write_text(case.read_text().replace("output: {sent: true}", "output: {sent: false}"))
+    assert main(["test", str(tmp_path)]) == EXIT_FAILED
+    # The documentation shows this very line.
+    line = "cases/remind.yaml:8: expect.output.sent: expected false, got true"
+    assert line in capsys.readouterr().out
+    assert line in text
+
+
+def test_the_documentation_explains_every_field() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "testing.md").read_text(encoding="utf-8")
+    models = (Case, Expectation, ToolAnswerSpec, TurnSpec, FindingSpec, DecisionSpec, SignalSpec, CancelSpec)
+    fields = {field.alias or name for model in models for name, field in model.model_fields.items()}
+    assert sorted(name for name in fields if f"`{name}" not in text) == []

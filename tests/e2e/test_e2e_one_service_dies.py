@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from e2e_kit.ledger import Books, read_books, uncertain_approvals, wait_for_bookings
+from e2e_kit.ledger import Books, read_books, uncertain_approvals, wait_for_rows
 from e2e_kit.month import copy_example
 from e2e_kit.morning import RUN_SECONDS, start_morning
 from e2e_kit.shapes import SERVICES, FiveProcesses, serving
@@ -21,7 +21,7 @@ def test_each_service_in_turn_is_killed_and_comes_back(tmp_path: Path, month: Pa
     with serving(platform):
         run = start_morning(platform, example)
         for number, service in enumerate(SERVICES):
-            wait_for_bookings(ledger, 1 + 3 * number, RUN_SECONDS)
+            wait_for_rows(ledger, "bookings", 1 + 3 * number, RUN_SECONDS)
             platform.kill_one(service)
             platform.start_one(service)
         with platform.client() as client:

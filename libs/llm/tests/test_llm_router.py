@@ -333,3 +333,25 @@ def test_back_off_doubles_is_bounded_and_has_jitter() -> None:
     assert delays[:3] == [0.5, 1.0, 2.0]
     assert delays[-1] == LONGEST_DELAY
     assert after_failure(error, 1, 99, 1.0).delay == 0.25
+
+
+@pytest.mark.parametrize(
+    ("reply", "problem"),
+    [
+        (Reply(calls=(Call("find", {}, "x"), Call("find", {}, "x"))), "the same id 'x'"),
+        (Reply("half a character: \ud83d"), "no valid JSON or Unicode"),
+        (Reply(calls=(Call("find", raw='{"a": ' + "[" * 150 + "]" * 150 + "}"),)), "nested too deep"),
+    ],
+)
+@pytest.mark.parametrize("position", [0, 1])
+async def test_answers_that_no_journal_can_hold_are_refused_and_paid_for(
+    bench: Bench, reply: Reply, problem: str, position: int
+) -> None:
+    router = bench.router(targets=[bench.targets[position]], limits={"maxRetries": 1})
+    bench.server.reply(reply, reply)
+    with pytest.raises(errors.MalformedOutput, match=problem) as caught:
+        await router.generate(REQUEST, "standard")
+    assert len(bench.server.requests) == 2
+    assert caught.value.usage.output_tokens == 40
+    bench.server.reply(reply, Reply("Better."))
+    assert (await router.generate(REQUEST, "standard")).response.message.text == "Better."

@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from quarterdeck.common import codec
 from quarterdeck.common.bus import FaultPlan, InProcessBus
+from quarterdeck.common.clock import SystemClock
+from quarterdeck.runtime.asking import FIRST_PAUSE, ask_later
 from quarterdeck.runtime.events import Event
 from quarterdeck.runtime.reducer import UnknownEvent, fold
 from quarterdeck.runtime.state import RunState
@@ -211,3 +213,33 @@ def test_an_unknown_event_is_not_guessed(journal):
     run, events = journal
     with pytest.raises(UnknownEvent, match=r"future\.event"):
         fold(run, [*events, Event("future.event", {})])
+
+
+async def test_a_worker_that_leaves_does_not_wait_for_a_peer_that_is_away(tmp_path):
+    """What it asks again and again is not in flight; the next worker asks under the same call id."""
+    asked, began = [], asyncio.Event()
+
+    class Away:
+        async def perform(self, facts, definition, state, effect):
+            pause = FIRST_PAUSE
+            while True:
+                asked.append(effect.id)
+                began.set()
+                pause = await ask_later(SystemClock(), 60 * pause)
+
+    class Back:
+        async def perform(self, facts, definition, state, effect):
+            asked.append(effect.id)
+            return [
+                Event("effect.outcome", {"effect": effect.id, "status": "ok", "result": effect.arguments})
+            ]
+
+    async with Harness(tmp_path, specs=CHAIN, performers={"tool": Away()}) as h:
+        run = await h.start("Workflow", "w", {})
+        async with asyncio.timeout(5):
+            await began.wait()
+            await h.worker.drain(60)
+        h._performers["tool"] = Back()
+        await h.start_worker()
+        assert await h.output(run) == {"n": 3}
+    assert asked == ["e1", "e1", "e2", "e3"]

@@ -7,7 +7,8 @@ from ag_ui.core import Event
 from pydantic import TypeAdapter
 
 from quarterdeck.common.errors import InvalidArgument
-from quarterdeck.gateway.agui import Mapper, Position
+from quarterdeck.gateway.agui.mapper import Mapper
+from quarterdeck.gateway.agui.position import Position
 from quarterdeck.v1 import approvals_pb2, runs_pb2
 
 T = "/api/v1/tenants/default"

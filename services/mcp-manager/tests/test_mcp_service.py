@@ -303,6 +303,19 @@ async def test_a_graceful_end_waits_for_calls_under_way(world: World) -> None:
     assert (await world.send(request)).replayed
 
 
+async def test_a_call_that_outlasts_the_drain_is_recorded_as_uncertain(world: World) -> None:
+    await world.apply(world.nasty(), policy())
+    await world.until_ready()
+    request = world.request("append_and_hang", {"text": "cut off"})
+    calling = asyncio.create_task(world.send(request))
+    await eventually(lambda: world.lines() == ["cut off"])
+    await world.restart_manager(grace=0.0)
+    await asyncio.gather(calling, return_exceptions=True)
+    outcome = await world.send(request)
+    assert (outcome.status, outcome.message) == (Status.STATUS_UNCERTAIN, "the tool server was closed")
+    assert outcome.server_dead
+
+
 async def test_results_too_large_to_be_inline_become_artifacts(world: World) -> None:
     limits = {"resultBytes": 10_000, "messageBytes": 65_536}
     await world.apply(world.nasty(tools=READ_ONLY, limits=limits))

@@ -90,7 +90,7 @@ class Client:
             assert time.monotonic() < deadline, f"the run did not get there within {seconds} s: {found}"
             pause()
 
-    def wait_until_only_people(self, run: str, seconds: float) -> None:
+    def wait_untilonly_people(self, run: str, seconds: float) -> None:
         """Waits until every open run of a tree waits for a person, or for one that does.
 
         Raises AssertionError if the tree ends or it takes longer.
@@ -100,10 +100,11 @@ class Client:
         while calm < 2:
             assert time.monotonic() < deadline, f"run {run} did not come to rest within {seconds} s"
             assert self.get(f"runs/{run}")["state"] not in ENDED, self.get(f"runs/{run}")
-            calm = calm + 1 if self._only_people(run) else 0
+            calm = calm + 1 if self.only_people(run) else 0
             pause()
 
-    def _only_people(self, run: str) -> bool:
+    def only_people(self, run: str) -> bool:
+        """True if every open run of a tree waits for a person, or for one that does."""
         found = self.items("runs", state="pending,running,waiting,quarantined", limit=500)
         tree = [one for one in found if run in (one["id"], one["rootRunId"])]
         parents = {one["parentRunId"] for one in tree}

@@ -22,7 +22,7 @@ class Books:
     """What a month led to, without ids and times: equal for equal ledgers.
 
     Args:
-        lines: every line that stands as (entry reference, file, cents), sorted; booked twice, it is there twice.
+        lines: every line that stands as (entry reference, file, cents), sorted, as often as booked.
         waiting: entry references that wait for a person, sorted.
         bookings: how many bookings were ever made, those taken back included.
     """
@@ -52,17 +52,22 @@ def direct_run(example: Example, ledger: Path) -> Books:
 
 def bookings_made(ledger: Path) -> int:
     """Returns how many bookings a ledger holds; 0 while there is none."""
-    tables = "select count(*) from sqlite_master where name = 'bookings'"
-    if not ledger.exists() or not query(ledger, tables)[0][0]:
+    return rows_in(ledger, "bookings")
+
+
+def rows_in(ledger: Path, table: str) -> int:
+    """Returns how many rows a table of a ledger has; 0 before it is made."""
+    found = f"select count(*) from sqlite_master where name = '{table}'"
+    if not ledger.exists() or not query(ledger, found)[0][0]:
         return 0
-    return int(query(ledger, "select count(*) from bookings")[0][0])
+    return int(query(ledger, f"select count(*) from {table}")[0][0])
 
 
-def wait_for_bookings(ledger: Path, count: int, seconds: float) -> None:
-    """Waits until a ledger holds so many bookings. Raises AssertionError if it takes longer."""
+def wait_for_rows(ledger: Path, table: str, count: int, seconds: float) -> None:
+    """Waits until a table of a ledger has so many rows. Raises AssertionError if it takes longer."""
     deadline = time.monotonic() + seconds
-    while bookings_made(ledger) < count:
-        assert time.monotonic() < deadline, f"only {bookings_made(ledger)} bookings after {seconds:g} s"
+    while rows_in(ledger, table) < count:
+        assert time.monotonic() < deadline, f"only {rows_in(ledger, table)} {table} after {seconds:g} s"
         pause()
 
 

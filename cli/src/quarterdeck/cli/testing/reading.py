@@ -118,8 +118,9 @@ def _files(path: Path) -> list[Path]:
         return [path]
     if not path.is_dir():
         raise CliError(f"there is no {path}", code=EXIT_NOT_FOUND)
-    folder = path / CASES if (path / CASES).is_dir() else path
-    return sorted(file for file in folder.rglob("*") if file.suffix in SUFFIXES and file.is_file())
+    # Below a folder that is not called `cases` there may be manifests.
+    found = (path / CASES).rglob("*") if (path / CASES).is_dir() else path.iterdir()
+    return sorted(file for file in found if file.suffix in SUFFIXES and file.is_file())
 
 
 def _manifests_of(file: Path) -> Path:

@@ -5,6 +5,7 @@ Keys carry the tenant's id: `Cache.key(tenant_id, "embedding", digest)`.
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any, Protocol
 
 from quarterdeck.common.errors import Unavailable
@@ -49,52 +50,48 @@ class RedisCache:
     def __init__(self, url: str) -> None:
         self._url = url
         self._client: Redis | None = None
+        self._opening = asyncio.Lock()
 
-    def _redis(self) -> Any:
-        # The client library is imported on first use: most starts never touch the cache.
+    async def _redis(self) -> Any:
+        """Returns the client; made on first use, and imported in a thread since that takes a while."""
         if self._client is None:
-            if self._url.startswith("memory://"):
-                from fakeredis import FakeAsyncRedis
-
-                self._client = FakeAsyncRedis()
-            else:
-                from redis.asyncio import Redis
-
-                self._client = Redis.from_url(self._url)
+            async with self._opening:
+                if self._client is None:
+                    self._client = await asyncio.to_thread(_make_client, self._url)
         return self._client
 
     async def get(self, key: str) -> bytes | None:
         """See `Cache.get`."""
-        value: bytes | None = await self._redis().get(key)
+        value: bytes | None = await (await self._redis()).get(key)
         return value
 
     async def get_many(self, keys: list[str]) -> list[bytes | None]:
         """See `Cache.get_many`."""
         if not keys:
             return []
-        values: list[bytes | None] = await self._redis().mget(keys)
+        values: list[bytes | None] = await (await self._redis()).mget(keys)
         return values
 
     async def set(self, key: str, value: bytes, ttl: float) -> None:
         """See `Cache.set`."""
-        await self._redis().set(key, value, px=max(1, int(ttl * 1000)))
+        await (await self._redis()).set(key, value, px=max(1, int(ttl * 1000)))
 
     async def delete(self, *keys: str) -> None:
         """See `Cache.delete`."""
         if keys:
-            await self._redis().delete(*keys)
+            await (await self._redis()).delete(*keys)
 
     async def increment(self, key: str, ttl: float) -> int:
         """See `Cache.increment`."""
-        count = int(await self._redis().incr(key))
+        count = int(await (await self._redis()).incr(key))
         if count == 1:
-            await self._redis().pexpire(key, max(1, int(ttl * 1000)))
+            await (await self._redis()).pexpire(key, max(1, int(ttl * 1000)))
         return count
 
     async def check(self) -> None:
         """See `Cache.check`."""
         try:
-            await self._redis().ping()
+            await (await self._redis()).ping()
         except Exception as error:
             raise Unavailable(f"the cache does not answer: {error}") from error
 
@@ -103,6 +100,17 @@ class RedisCache:
         if self._client is not None:
             await self._client.aclose()
             self._client = None
+
+
+def _make_client(url: str) -> Redis:
+    if url.startswith("memory://"):
+        from fakeredis import FakeAsyncRedis
+
+        fake: Redis = FakeAsyncRedis()
+        return fake
+    from redis.asyncio import Redis
+
+    return Redis.from_url(url)
 
 
 def open_cache(url: str) -> Cache:

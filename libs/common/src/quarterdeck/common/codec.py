@@ -38,11 +38,11 @@ def loads_field(data: bytes, field: str) -> Any:
     return value
 
 
-def is_deep(data: bytes) -> bool:
-    """True if valid JSON is nested deeper than `MAX_JSON_DEPTH`."""
-    if data.count(b"[") + data.count(b"{") <= MAX_JSON_DEPTH:
+def is_deep(data: bytes, limit: int = MAX_JSON_DEPTH) -> bool:
+    """True if valid JSON is nested deeper than `limit` levels (200 at most)."""
+    if data.count(b"[") + data.count(b"{") <= limit:
         return False
-    around = _PARSER_DEPTH - MAX_JSON_DEPTH
+    around = _PARSER_DEPTH - limit
     try:
         from_json(b"[" * around + data + b"]" * around)
     except ValueError:

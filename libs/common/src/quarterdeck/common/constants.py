@@ -24,8 +24,8 @@ MAX_MESSAGE_BYTES = 32 * 1024 * 1024
 # A payload up to here travels and is stored inline; a larger one becomes an artifact.
 INLINE_BYTES = 32 * 1024
 
-# Deepest nesting of lists and objects in a value from outside. The reader takes 200: a value that was taken in
-# is put into others and must still be readable then.
+# Deepest nesting of lists and objects in a value from outside. The reader takes 200: a value that was taken
+# in is put into others and must still be readable then.
 MAX_JSON_DEPTH = 100
 
 # No handler may hold the event loop longer than this, in seconds.

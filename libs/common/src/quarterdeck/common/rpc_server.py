@@ -180,8 +180,9 @@ def _principal(metadata: dict[str, Any], service: str) -> Principal:
 def _resource(requirement: Requirement, request: Any) -> str:
     if not requirement.resource.startswith("*"):
         return requirement.resource
-    kind = str(getattr(request, "kind", "")) or "objects"
-    return requirement.resource.replace("*", kind.lower() + "s", 1)
+    kind = str(getattr(request, "kind", "")).lower() or "object"
+    plural = f"{kind[:-1]}ies" if kind.endswith("y") else f"{kind}s"
+    return requirement.resource.replace("*", plural, 1)
 
 
 class RpcServer:

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from quarterdeck.llm.answers import check_answer
 from quarterdeck.llm.audience import Audience
 from quarterdeck.llm.errors import ModelError, ModelTimeout, NoProvider
 from quarterdeck.llm.prices import Price, find_price
@@ -204,7 +205,7 @@ class Router:
         with model_call(self._tracer, provider.name, request) as span:
             try:
                 async with asyncio.timeout(limit + TIMEOUT_GRACE):
-                    response = await provider.generate(request, audience.delta)
+                    response = check_answer(await provider.generate(request, audience.delta))
             except TimeoutError as problem:
                 raise ModelTimeout(f"no answer within {limit:g} s", provider=provider.name) from problem
             record(span, response)

@@ -11,6 +11,7 @@ from quarterdeck.common.paging import decode_cursor, encode_cursor, page_limit
 from quarterdeck.common.tenants import TenantDirectory
 from quarterdeck.common.watching import ObjectWatcher
 from quarterdeck.runtime import operations
+from quarterdeck.runtime.bounds import check_inline, check_remark
 from quarterdeck.runtime.approvers import require_approver
 from quarterdeck.runtime.deciding import Vote, decide
 from quarterdeck.runtime.engine import Engine
@@ -59,7 +60,9 @@ class ApprovalServicer(approvals_pb2_grpc.ApprovalServiceServicer):
         """See the contract."""
         tenant = await self._tenants.resolve(request.tenant)
         principal = current_call().principal
+        check_remark(request.comment, "comment")
         answer = codec.loads_field(request.answer_json, "answer")
+        check_inline(answer, "answer")
         vote = Vote(
             request.id, request.approve, principal.subject, request.comment, answer, request.data_hash
         )

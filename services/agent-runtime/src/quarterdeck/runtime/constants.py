@@ -1,11 +1,19 @@
 """Numbers and names of the engine that its outside sees."""
 
+from quarterdeck.common.constants import MAX_JSON_DEPTH
+
 # Version of the events and of the fold over them. A worker claims only runs it can fold.
 REDUCER_VERSION = 1
 
 # Refused with a clear error when exceeded (bytes; items).
 MAX_EVENT_BYTES = 64 * 1024
 MAX_STATE_BYTES = 1024 * 1024
+# Levels of lists and objects in an event: those of a value that was taken in, and some around it.
+MAX_EVENT_DEPTH = MAX_JSON_DEPTH + 20
+# Characters of a name (a key, a session, a label), of a reason or comment; labels of one run.
+MAX_NAME = 256
+MAX_REMARK = 2000
+MAX_LABELS = 64
 MAX_MAP_ITEMS = 1_000_000
 # Runs above a run: a workflow that calls itself ends with an error, not with the disk.
 MAX_DEPTH = 32

@@ -36,7 +36,8 @@ class Performer(Protocol):
         """Does it and returns the events of its outcome, an `effect.outcome` among them.
 
         Must not return before the outcome is known for good: what can be asked again is asked
-        again in here. May be cancelled at any await; it will then be performed again.
+        again in here (`asking.ask_later`, which raises HandedOver when the worker leaves). May be
+        cancelled at any await; it will then be performed again.
         """
 
 

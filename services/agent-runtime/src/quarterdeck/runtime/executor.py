@@ -14,15 +14,17 @@ from typing import Any
 import structlog
 
 from quarterdeck.common import artifacts, codec
-from quarterdeck.common.constants import INLINE_BYTES, MAX_JSON_DEPTH
+from quarterdeck.common.constants import INLINE_BYTES
 from quarterdeck.common.errors import FailedPrecondition, InvalidArgument, NotFound, QuarterdeckError
 from quarterdeck.runtime import events as ev
 from quarterdeck.runtime import planner, planner_agent, planner_workflow, unit
+from quarterdeck.runtime.asking import HandedOver, until
 from quarterdeck.runtime.budgets import child_budget
 from quarterdeck.runtime.constants import (
     INBOX_PAGE,
     ITEM_WAKE_DELAY,
     MAX_EVENT_BYTES,
+    MAX_EVENT_DEPTH,
     MAX_STATE_BYTES,
     SNAPSHOT_EVERY,
 )
@@ -77,7 +79,7 @@ class Executor:
         self._written = {name: getattr(loaded.row, name) for name in unit.CHANGING_COLUMNS}
         self._tasks: dict[str, asyncio.Task[list[Event]]] = {}
         self._poked = False
-        self._draining = False
+        self._leaving = asyncio.Event()
         self._stirred = asyncio.Event()
 
     def poke(self) -> None:
@@ -87,7 +89,7 @@ class Executor:
 
     def drain(self) -> None:
         """Hand the run over as soon as no effect of it is in flight."""
-        self._draining = True
+        self._leaving.set()
         self.poke()
 
     @property
@@ -101,6 +103,7 @@ class Executor:
         Raises:
             Fenced: the run belongs to somebody else now.
         """
+        until(self._leaving)
         try:
             if self._claim.seq == 0:
                 await self._begin()
@@ -109,7 +112,7 @@ class Executor:
                 await self._decide()
                 if await self._commit_and_perform():
                     return True
-                if self._draining and not self._tasks:
+                if self._leaving.is_set() and not self._tasks:
                     return False
                 await self._wait()
         finally:
@@ -163,8 +166,8 @@ class Executor:
     async def _value(self, digest: str) -> Any:
         try:
             return await self._engine.value(self._facts.tenant_id, digest)
-        except (NotFound, InvalidArgument) as error:
-            raise CannotGoOn("validation", f"a value refers to an artifact: {error.message}") from error
+        except (NotFound, InvalidArgument, ValueError) as error:
+            raise CannotGoOn("validation", f"the artifact {digest} cannot be read: {error}") from error
 
     def _planning(self) -> Planning:
         now = self._engine.clock.now()
@@ -323,8 +326,8 @@ class Executor:
             if len(data) > MAX_EVENT_BYTES:
                 message = f"event {event.type}{where} has {len(data)} bytes; the limit is {MAX_EVENT_BYTES}"
                 raise CannotGoOn("limit", message)
-            if codec.is_deep(data):
-                message = f"event {event.type}{where} holds a value nested deeper than {MAX_JSON_DEPTH} levels"
+            if codec.is_deep(data, MAX_EVENT_DEPTH):
+                message = f"event {event.type}{where} is nested deeper than {MAX_EVENT_DEPTH} levels"
                 raise CannotGoOn("limit", message)
         if self._state.seq - self._snapshot_seq >= SNAPSHOT_EVERY:
             size = len(codec.dumps(self._state.to_json()))
@@ -373,9 +376,9 @@ class Executor:
         return {key: value for key, value in wanted.items() if key not in self._tasks}
 
     def _start_tasks(self) -> None:
+        if self._leaving.is_set():
+            return
         for key, (kind, subject) in self._wanted_tasks().items():
-            if self._draining and kind == "effect":
-                continue
             work = self._work(kind, subject)
             task = asyncio.create_task(work, name=f"{self._facts.run_id}:{key}")
             task.add_done_callback(self._stir)
@@ -395,6 +398,8 @@ class Executor:
         performer = self._engine.performers[effect.kind]
         try:
             return await performer.perform(self._facts, self._definition, self._state, effect)
+        except HandedOver:
+            return []
         except QuarterdeckError as error:
             problem = ev.error_value("internal", error.message, hint=error.hint)
         except Exception as error:
@@ -405,7 +410,10 @@ class Executor:
     async def _pin_tools(self) -> list[Event]:
         from quarterdeck.runtime.toolbox import pinned_event
 
-        return await pinned_event(self._engine, self._facts)
+        try:
+            return await pinned_event(self._engine, self._facts)
+        except HandedOver:
+            return []
 
     async def _wait(self) -> None:
         """Waits for an outcome, a poke or the order to drain, and takes the outcomes in."""

@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any
 
-from quarterdeck.common import codec
+from quarterdeck.common import artifacts, codec
+from quarterdeck.common.constants import INLINE_BYTES
 from quarterdeck.common.errors import InvalidArgument
 from quarterdeck.common.identity import current_call
 from quarterdeck.common.paging import decode_cursor, encode_cursor, page_limit
 from quarterdeck.common.tenants import TenantDirectory, TenantId
 from quarterdeck.runtime import operations
+from quarterdeck.runtime.bounds import check_inline, check_labels, check_names, check_remark
 from quarterdeck.runtime.effects_view import list_effects
 from quarterdeck.runtime.engine import Engine
 from quarterdeck.runtime.forking import Forker
 from quarterdeck.runtime.live import Live
 from quarterdeck.runtime.repinning import Repinner
-from quarterdeck.runtime.starting import JOIN, QUEUE, REJECT, REPLACE, Start, Starter
+from quarterdeck.runtime.signals import check_signal
+from quarterdeck.runtime.starting import JOIN, QUEUE, REJECT, REPLACE, TOOL, Start, Starter
 from quarterdeck.runtime.store import approvals, runs
 from quarterdeck.runtime.store.journal import read_events
 from quarterdeck.runtime.streams import follow
@@ -87,6 +90,7 @@ class RuntimeServicer(runs_pb2_grpc.RuntimeServiceServicer):
     async def CancelRun(self, request: runs_pb2.CancelRunRequest, context: Any) -> runs_pb2.Run:
         """See the contract."""
         tenant = await self._tenants.resolve(request.tenant)
+        check_remark(request.reason, "reason")
         by = current_call().principal.subject
         now = self._engine.clock.now()
         woken = await self._database.write(operations.cancel, tenant, request.run_id, request.reason, by, now)
@@ -98,7 +102,12 @@ class RuntimeServicer(runs_pb2_grpc.RuntimeServiceServicer):
         tenant = await self._tenants.resolve(request.tenant)
         if not request.name:
             raise InvalidArgument("a signal has a name", field="name")
+        check_names(name=request.name, id=request.signal_id)
         payload = codec.loads_field(request.payload_json, "payload")
+        row = await self._database.read(operations.require_run, tenant, request.run_id)
+        definition = await self._engine.definition(tenant.id, row.closure, row.kind, row.name)
+        await check_signal(definition, request.name, payload, "payload")
+        payload = await self._stored(tenant, payload)
         now = self._engine.clock.now()
         woken = await self._database.write(
             operations.signal, tenant, request.run_id, request.name, payload, request.signal_id, now
@@ -114,13 +123,16 @@ class RuntimeServicer(runs_pb2_grpc.RuntimeServiceServicer):
         data = {
             "by": current_call().principal.subject,
             "resolution": request.resolution,
-            "outcome": codec.loads_field(request.outcome_json, "outcome"),
+            "outcome": await self._stored(tenant, codec.loads_field(request.outcome_json, "outcome")),
             "effect": request.effect_id,
         }
         now = self._engine.clock.now()
         woken = await self._database.write(operations.resume, tenant, request.run_id, data, now)
         await self._engine.wake(*woken)
         return await self._run(tenant, request.run_id)
+
+    async def _stored(self, tenant: TenantId, value: Any) -> Any:
+        return await artifacts.externalise(self._engine.artifacts, tenant.id, value, INLINE_BYTES)
 
     async def RepinRun(self, request: runs_pb2.RepinRunRequest, context: Any) -> runs_pb2.RepinRunResponse:
         """See the contract."""
@@ -238,13 +250,17 @@ class RuntimeServicer(runs_pb2_grpc.RuntimeServiceServicer):
 
 
 def _wish(request: runs_pb2.StartRunRequest, tenant: TenantId) -> Start:
-    if request.kind not in ("Workflow", "Agent"):
+    if request.kind not in ("Workflow", "Agent", TOOL):
         raise InvalidArgument(
             f"{request.kind or 'nothing'} cannot be run", field="kind", hint="run a Workflow or an Agent"
         )
+    check_names(session=request.session, key=request.key, idempotencyKey=request.idempotency_key)
+    check_labels(request.labels)
     signal = None
     if request.signal_name:
+        check_names(**{"signal.name": request.signal_name, "signal.id": request.signal_id})
         payload = codec.loads_field(request.signal_json, "signal.payload")
+        check_inline(payload, "signal.payload")
         signal = {"name": request.signal_name, "payload": payload, "id": request.signal_id}
     return Start(
         tenant=tenant,

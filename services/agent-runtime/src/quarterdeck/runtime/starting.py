@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlalchemy import Connection, Row
@@ -13,7 +13,14 @@ from quarterdeck.common.artifacts import ArtifactStore
 from quarterdeck.common.clock import Clock
 from quarterdeck.common.constants import INLINE_BYTES
 from quarterdeck.common.database import Database
-from quarterdeck.common.errors import AlreadyExists, Conflict, FailedPrecondition, NotFound, Unavailable
+from quarterdeck.common.errors import (
+    AlreadyExists,
+    Conflict,
+    FailedPrecondition,
+    InvalidArgument,
+    NotFound,
+    Unavailable,
+)
 from quarterdeck.common.identity import Principal
 from quarterdeck.common.ids import uuid7
 from quarterdeck.common.rpc_client import Peer
@@ -22,11 +29,14 @@ from quarterdeck.runtime.definition import Definition
 from quarterdeck.runtime.engine import Engine
 from quarterdeck.runtime.inputs import check_input
 from quarterdeck.runtime.newborn import run_row
+from quarterdeck.runtime.signals import check_signal
 from quarterdeck.runtime.store import definitions, runs
 from quarterdeck.runtime.store.inbox import Delivery, deliver
 from quarterdeck.v1 import resources_pb2, resources_pb2_grpc
 
 REJECT, JOIN, REPLACE, QUEUE = "reject", "join", "replace", "queue"
+# The kind of a run that is a single tool call; its name is "server/tool".
+TOOL = "Tool"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +93,14 @@ class Starter:
             raise FailedPrecondition(
                 f"tenant {wish.tenant.name} is suspended", hint="resume the tenant first"
             )
-        closure = await self.newest_closure(wish)
+        if wish.kind == TOOL:
+            wish, closure = await self._single_call(wish)
+        else:
+            closure = await self.newest_closure(wish)
         definition = await self._engine.definition(wish.tenant.id, closure, wish.kind, wish.name)
         await check_input(wish.input, definition.input_schema)
+        if wish.signal is not None:
+            await check_signal(definition, wish.signal["name"], wish.signal.get("payload"), "signal.payload")
         row = await self._row(wish, closure, definition, wish.input)
         accepted = await self._database.write(accept, wish, row, self._clock.now())
         await self._engine.wake(accepted.ready, accepted.poke)
@@ -116,6 +131,19 @@ class Starter:
             idempotency_key=wish.idempotency_key or None,
             request_hash=request_hash(wish),
         )
+
+    async def _single_call(self, wish: Start) -> tuple[Start, str]:
+        """Makes a workflow of one step for a tool call from outside that needs an approval."""
+        server, _, tool = wish.name.partition("/")
+        if not server or not tool:
+            raise InvalidArgument("write SERVER/TOOL", field="name")
+        body = {"server": server, "name": tool, "arguments": "${input}"}
+        spec = {"nodes": [{"name": "call", "tool": body}]}
+        revision = f"Workflow/{wish.name}@{codec.digest(spec)[:12]}"
+        specs = [(revision, "Workflow", wish.name, codec.dumps(spec))]
+        root = ("Workflow", wish.name)
+        closure = await self._database.write(definitions.save_closure, wish.tenant.id, root, specs)
+        return replace(wish, kind="Workflow"), closure
 
     async def newest_closure(self, wish: Start) -> str:
         """Pins the newest accepted revisions; while the registry is away, those of the last start."""
@@ -166,7 +194,7 @@ def accept(connection: Connection, wish: Start, row: dict[str, Any], now: float)
     accepted = Accepted(row["run_id"], created=True)
     ahead = runs.open_at_gate(connection, row["gate"]) if row["gate"] else []
     if ahead and wish.key:
-        joined = _resolve_conflict(connection, wish, ahead[0], accepted, now)
+        joined = _resolve_conflict(connection, wish, ahead, accepted, now)
         if joined is not None:
             return joined
     row = {**row, "queue_status": "gated" if ahead else "ready"}
@@ -190,9 +218,10 @@ def _repeat(wish: Start, earlier: Row[Any]) -> Accepted:
 
 
 def _resolve_conflict(
-    connection: Connection, wish: Start, open_run: Row[Any], accepted: Accepted, now: float
+    connection: Connection, wish: Start, ahead: list[Any], accepted: Accepted, now: float
 ) -> Accepted | None:
     """Applies the key's rule. Returns the run to answer with, or None to create one behind the open ones."""
+    open_run = ahead[0]
     if wish.key_conflict == REJECT:
         raise AlreadyExists(
             f"run {open_run.run_id} with key {wish.key!r} is still open",
@@ -206,8 +235,9 @@ def _resolve_conflict(
         return joined
     if wish.key_conflict == REPLACE:
         data = {"reason": f"replaced by {accepted.run_id}", "by": wish.principal.subject}
-        cancel = Delivery(open_run.run_id, wish.tenant.id, "cancel", data, dedup="cancel:replaced")
-        deliver(connection, cancel, now, accepted.ready, accepted.poke)
+        for older in ahead:
+            cancel = Delivery(older.run_id, wish.tenant.id, "cancel", data, dedup="cancel:replaced")
+            deliver(connection, cancel, now, accepted.ready, accepted.poke)
     return None
 
 

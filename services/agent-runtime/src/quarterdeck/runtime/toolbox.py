@@ -5,6 +5,7 @@ from __future__ import annotations
 from quarterdeck.common import artifacts
 from quarterdeck.common.errors import QuarterdeckError
 from quarterdeck.runtime import events as ev
+from quarterdeck.runtime.asking import FIRST_PAUSE, ask_later
 from quarterdeck.runtime.engine import Engine
 from quarterdeck.runtime.unit import RunFacts
 
@@ -13,16 +14,18 @@ INLINE_TOOLS_BYTES = 512
 
 
 async def pinned_event(engine: Engine, facts: RunFacts) -> list[ev.Event]:
-    """Returns the event that pins the tools; while a server cannot be asked it waits."""
+    """Returns the event that pins the tools; while a server cannot be asked it waits.
+
+    Raises HandedOver when the worker leaves meanwhile.
+    """
     revisions = await engine.revisions(facts.tenant_id, facts.closure)
     spec = await engine.spec(facts.tenant_id, revisions[f"Agent/{facts.name}"])
-    delay = 0.1
+    pause = FIRST_PAUSE
     while True:
         try:
             tools = await engine.tools.pin(facts, spec, revisions)
             break
         except QuarterdeckError:
-            await engine.clock.sleep(delay)
-            delay = min(delay * 2, 5.0)
+            pause = await ask_later(engine.clock, pause)
     stored = await artifacts.externalise(engine.artifacts, facts.tenant_id, tools, INLINE_TOOLS_BYTES)
     return [ev.Event(ev.TOOLS_PINNED, {"tools": stored})]

@@ -38,7 +38,8 @@ async def with_reason(shaking: asyncio.Future[None], connection: Connection) -> 
     except TimeoutError:
         raise NotSent(f"no answer to the handshake within {HANDSHAKE_TIMEOUT:g} s") from None
     except Exception:
-        await asyncio.wait([connection.ended], timeout=_REASON_TIMEOUT)
+        if connection.incarnation:
+            await asyncio.wait([connection.ended], timeout=_REASON_TIMEOUT)
         if connection.ended.done():
             raise NotSent(f"the tool server {connection.ended.result()}") from None
         raise

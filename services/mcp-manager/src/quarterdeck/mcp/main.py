@@ -72,6 +72,8 @@ class McpManager:
         await self._calls.drain(max(grace - _STOP_SHARE, 0.0))
         await self._server.stop(min(grace, _STOP_SHARE))
         await self._servers.close(0.0)
+        # What was cut off just now still has its outcome to record.
+        await self._calls.drain(_STOP_SHARE)
         await self._offload.close()
 
     async def _clear(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from quarterdeck.common.tenants import TenantDirectory
 from quarterdeck.mcp.call import Call
 from quarterdeck.mcp.calls import Calls
 from quarterdeck.mcp.catalog import Effect, Tool
-from quarterdeck.mcp.constants import DEATH_TIMEOUT, MAX_ARGUMENTS, START_TIMEOUT
+from quarterdeck.mcp.constants import DEATH_TIMEOUT, LIST_WAIT, MAX_ARGUMENTS
 from quarterdeck.mcp.failures import NotSent
 from quarterdeck.mcp.flights import Key
 from quarterdeck.mcp.incarnation import is_dead
@@ -61,13 +61,11 @@ class ToolServicer(tools_pb2_grpc.ToolServiceServicer):
         await self._tenants.resolve(request.tenant)
         await self._readiness.wait()
         response = tools_pb2.ListToolsResponse()
-        for server in self._wanted(request):
-            try:
-                tools = await server.ready_tools(START_TIMEOUT)
-            except NotSent as error:
-                response.unavailable.append(f"{server.definition.name}: {error}")
-                continue
-            response.tools.extend(_tool(server, tool) for tool in tools.values())
+        for server, tools in await asyncio.gather(*map(_ready_tools, self._wanted(request))):
+            if isinstance(tools, NotSent):
+                response.unavailable.append(f"{server.definition.name}: {tools}")
+            else:
+                response.tools.extend(_tool(server, tool) for tool in tools.values())
         return response
 
     def _wanted(self, request: tools_pb2.ListToolsRequest) -> list[ToolServer]:
@@ -195,6 +193,13 @@ class ToolServicer(tools_pb2_grpc.ToolServiceServicer):
         if outcome.answered:
             return True
         return bool(outcome.incarnation) and is_dead(self._locks, outcome.incarnation)
+
+
+async def _ready_tools(server: ToolServer) -> tuple[ToolServer, Mapping[str, Tool] | NotSent]:
+    try:
+        return server, await server.ready_tools(LIST_WAIT)
+    except NotSent as error:
+        return server, error
 
 
 def _arguments(data: bytes) -> dict[str, Any]:

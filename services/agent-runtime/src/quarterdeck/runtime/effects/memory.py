@@ -17,14 +17,13 @@ from quarterdeck.common.errors import (
 )
 from quarterdeck.common.identity import Principal
 from quarterdeck.common.rpc_client import Peer, act_for
+from quarterdeck.runtime.asking import FIRST_PAUSE, ask_later
 from quarterdeck.runtime.definition import Definition
 from quarterdeck.runtime.effects.outcomes import failed, succeeded
 from quarterdeck.runtime.events import Event
 from quarterdeck.runtime.state import Effect, RunState
 from quarterdeck.runtime.unit import RunFacts
 from quarterdeck.v1 import memory_pb2, memory_pb2_grpc
-
-ASK_AGAIN_FIRST, ASK_AGAIN_MOST = 0.1, 5.0
 
 
 class MemoryPerformer:
@@ -42,14 +41,13 @@ class MemoryPerformer:
         """See `Performer.perform`."""
         arguments = await artifacts.internalise(self._store, facts.tenant_id, effect.arguments)
         act_for(Principal(facts.principal["subject"], tuple(facts.principal.get("groups", ()))))
-        delay = ASK_AGAIN_FIRST
+        pause = FIRST_PAUSE
         while True:
             try:
                 result = await self._operate(facts, effect.target, arguments or {})
                 return [succeeded(effect, await self._stored(facts, result))]
             except (Unavailable, DeadlineExceeded):
-                await self._clock.sleep(delay)
-                delay = min(delay * 2, ASK_AGAIN_MOST)
+                pause = await ask_later(self._clock, pause)
             except InvalidArgument as error:
                 return [failed(effect, "error", "validation", error.message, field=error.field)]
             except (NotFound, FailedPrecondition) as error:

@@ -160,7 +160,7 @@ def _over_budget(router: Router, request: ModelRequest, tier: str, state: RunSta
 
 
 def _details(error: ModelError) -> dict[str, Any]:
-    """Returns what is known beside class and message; `status` is the effect's, so HTTP's has another name."""
+    """Returns what is known beside class and message. `status` is the effect's: HTTP's has another name."""
     names = {"status": "httpStatus"}
     known = error.to_json().items()
     return {names.get(name, name): value for name, value in known if name not in ("class", "message")}

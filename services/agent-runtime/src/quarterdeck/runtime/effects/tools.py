@@ -16,6 +16,7 @@ from quarterdeck.common.constants import INLINE_BYTES
 from quarterdeck.common.errors import DeadlineExceeded, QuarterdeckError, Unavailable
 from quarterdeck.common.identity import Principal
 from quarterdeck.common.rpc_client import Peer, act_for
+from quarterdeck.runtime.asking import FIRST_PAUSE, ask_later
 from quarterdeck.runtime.definition import Definition
 from quarterdeck.runtime.effects.outcomes import failed, succeeded
 from quarterdeck.runtime.effects.tool_directory import ToolDirectory
@@ -24,7 +25,6 @@ from quarterdeck.runtime.state import Effect, RunState
 from quarterdeck.runtime.unit import RunFacts
 from quarterdeck.v1 import tools_pb2, tools_pb2_grpc
 
-ASK_AGAIN_FIRST, ASK_AGAIN_MOST = 0.1, 5.0
 Status = tools_pb2.ToolOutcome.Status
 
 # How a definite failure is classed: (status of the effect, class of the error).
@@ -62,14 +62,13 @@ class ToolPerformer:
         """Asks mcp-manager until it gives an outcome; the call id makes asking again harmless."""
         request = await self._request(facts, state, effect, target, arguments)
         act_for(Principal(facts.principal["subject"], tuple(facts.principal.get("groups", ()))))
-        delay = ASK_AGAIN_FIRST
+        pause = FIRST_PAUSE
         while True:
             try:
                 answer: tools_pb2.ToolOutcome = await self._manager.call(self._stub.CallTool, request, None)
                 return answer
             except (Unavailable, DeadlineExceeded):
-                await self._clock.sleep(delay)
-                delay = min(delay * 2, ASK_AGAIN_MOST)
+                pause = await ask_later(self._clock, pause)
             except QuarterdeckError as error:
                 return tools_pb2.ToolOutcome(status=Status.STATUS_INVALID_ARGUMENTS, message=error.message)
 

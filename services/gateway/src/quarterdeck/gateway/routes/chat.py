@@ -28,7 +28,8 @@ from quarterdeck.v1 import approvals_pb2, runs_pb2
 if TYPE_CHECKING:
     from ag_ui.core import RunAgentInput
 
-    from quarterdeck.gateway.agui import Mapper, Position
+    from quarterdeck.gateway.agui.mapper import Mapper
+    from quarterdeck.gateway.agui.position import Position
 
 router = APIRouter(prefix=TENANT_PREFIX, tags=["ag-ui"])
 
@@ -115,7 +116,7 @@ async def chat(request: Request, tenant: Tenant, name: str) -> Response:
 
 async def _protocol() -> ModuleType:
     """Returns the module of the mapping; its first import takes longer than the event loop may wait."""
-    return await asyncio.to_thread(importlib.import_module, "quarterdeck.gateway.agui")
+    return await asyncio.to_thread(importlib.import_module, "quarterdeck.gateway.agui.mapper")
 
 
 def _parse(body: bytes) -> RunAgentInput:
@@ -133,7 +134,7 @@ def _parse(body: bytes) -> RunAgentInput:
 
 
 async def _start(request: Request, tenant: str, name: str, wish: RunAgentInput) -> _Turn:
-    from quarterdeck.gateway.agui import Position
+    from quarterdeck.gateway.agui.position import Position
 
     message = runs_pb2.StartRunRequest(
         tenant=tenant,
@@ -149,7 +150,7 @@ async def _start(request: Request, tenant: str, name: str, wish: RunAgentInput) 
 
 async def _resume(request: Request, tenant: str, wish: RunAgentInput) -> _Turn:
     """Decides what the last turn asked; the run goes on from where it was before that."""
-    from quarterdeck.gateway.agui import Position
+    from quarterdeck.gateway.agui.position import Position
 
     services, decisions = upstream(request), translate.decisions(tenant, wish)
     approval = await services.call(

@@ -1,16 +1,7 @@
-"""A run's journal as AG-UI events. Pure: journal events in, protocol events out.
-
-Every output has an id, so that a client that comes back misses nothing and sees nothing twice:
-
-- `<seq>.<n>` is the n-th output of the journal event with that sequence number;
-- `~<chars>` is added while a message streams live: so much of its text was sent;
-- `!<tries>` is added when that text was begun anew so often.
-"""
+"""Maps the events of one run, in order, with what is open: steps, tool calls, a message."""
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,29 +13,18 @@ from ag_ui.core import (
     RunErrorEvent,
     RunFinishedCancelledOutcome,
     RunFinishedEvent,
-    RunFinishedInterruptOutcome,
     RunStartedEvent,
     StepFinishedEvent,
     StepStartedEvent,
     TextMessageContentEvent,
     TextMessageEndEvent,
     TextMessageStartEvent,
-    ToolCallArgsEvent,
-    ToolCallEndEvent,
-    ToolCallResultEvent,
-    ToolCallStartEvent,
 )
-from ag_ui.encoder import EventEncoder
 
-from quarterdeck.common.errors import InvalidArgument
-from quarterdeck.gateway.constants import LAST_EVENT_HEADER
+from quarterdeck.gateway.agui.outputs import frame, told, tool_call, tool_result, waiting
+from quarterdeck.gateway.agui.position import Position, Speech
 
 PROTOCOL_VERSION = "1.0"
-# Above the number of every output of one journal event.
-_LAST = 1_000_000_000
-_ID = re.compile(r"(\d+)\.(\d+)(?:~(\d+))?(?:!(\d+))?")
-_ENCODER = EventEncoder()
-
 # Passed on under their own names: AG-UI has no event for them.
 CUSTOM_TYPES = frozenset(
     {
@@ -59,70 +39,6 @@ CUSTOM_TYPES = frozenset(
         "tool.progress",
     }
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Position:
-    """Where a client's stream broke off."""
-
-    seq: int = 0
-    output: int = -1
-    # None: no message was open.
-    sent: int | None = None
-    tries: int = 0
-
-    @classmethod
-    def parse(cls, text: str) -> Position:
-        """Reads an event's id; empty is the beginning. Raises InvalidArgument."""
-        if not text:
-            return cls()
-        found = _ID.fullmatch(text)
-        if found is None:
-            raise InvalidArgument(
-                f"{text!r} is not the id of an AG-UI event",
-                field=LAST_EVENT_HEADER,
-                hint="send the id of the last event",
-            )
-        seq, output, sent, tries = found.groups()
-        return cls(int(seq), int(output), None if sent is None else int(sent), int(tries or 0))
-
-    @classmethod
-    def after(cls, seq: int) -> Position:
-        """Returns the position behind every output of a journal event."""
-        return cls(seq, _LAST)
-
-    def covers(self, seq: int, output: int) -> bool:
-        """True for an output that was seen."""
-        return (seq, output) <= (self.seq, self.output)
-
-
-@dataclass(slots=True)
-class Speech:
-    """The message that a model turn is saying, as far as it was sent."""
-
-    base: str
-    tries: int = 0
-    # Characters; None before the message was opened.
-    sent: int | None = None
-    # The text itself; None when another stream sent it.
-    said: str | None = ""
-
-    @property
-    def id(self) -> str:
-        """The message's id: of its own for each time that the text begins anew."""
-        return f"{self.base}/{self.tries}" if self.tries else self.base
-
-    @property
-    def mark(self) -> str:
-        """What an output's id says about it."""
-        sent = "" if self.sent is None else f"~{self.sent}"
-        return f"{sent}!{self.tries}" if self.tries else sent
-
-    def rest_of(self, text: str) -> str | None:
-        """Returns what is left of the whole text; None if something else was said."""
-        if self.said is not None and not text.startswith(self.said):
-            return None
-        return text[self.sent or 0 :]
 
 
 @dataclass(slots=True)
@@ -174,17 +90,17 @@ class Mapper:
     def continued(self) -> Iterator[str]:
         """Yields the beginning of a run of the protocol that goes on with an interrupted one."""
         self._steps = []
-        yield _frame("", self._begun(), None)
+        yield frame("", self._begun(), None)
 
     def interrupted(self, interrupts: Sequence[Interrupt]) -> Iterator[str]:
         """Yields the end of a stream whose run waits for somebody."""
-        for event in (*self._closing(), self._finished(outcome=_interrupt(interrupts))):
+        for event in (*self._closing(), self._finished(outcome=waiting(interrupts))):
             if event is not None:
-                yield _frame("", event, None)
+                yield frame("", event, None)
 
     def _encode(self, event: BaseEvent, at: int | None) -> str:
         mark = self._speech.mark if self._speech is not None else ""
-        return _frame(f"{self._seq}.{self._output}{mark}", event, at)
+        return frame(f"{self._seq}.{self._output}{mark}", event, at)
 
     def _live(self, kind: str, data: dict[str, Any], at: int | None) -> Iterator[str]:
         if self._seq < self.since.seq:
@@ -194,7 +110,7 @@ class Mapper:
         elif kind == "model.delta":
             yield from self._delta(str(data.get("text", "")), at)
         elif kind in CUSTOM_TYPES:
-            yield _frame("", CustomEvent(name=kind, value=data), at)
+            yield frame("", CustomEvent(name=kind, value=data), at)
 
     def _delta(self, text: str, at: int | None) -> Iterator[str]:
         """Streams a piece of text; not after one that another stream sent, for the join is not known."""
@@ -282,7 +198,7 @@ class Mapper:
         target = data["target"]
         call = f"{self.run_id}/{data['effect']}"
         self._tools[data["effect"]] = call
-        return _tool_call(call, f"{target['server']}/{target['tool']}", data.get("arguments"), None)
+        return tool_call(call, f"{target['server']}/{target['tool']}", data.get("arguments"), None)
 
     def _speak(self, message_id: str) -> list[BaseEvent | None]:
         """Begins a model turn; a turn that is tried again says its text from the start."""
@@ -307,7 +223,7 @@ class Mapper:
         if call is None:
             return []
         result = data["result"] if data["status"] == "ok" else data.get("error")
-        return [_tool_result(call, result)]
+        return [tool_result(call, result)]
 
     def _turn_ended(self, data: dict[str, Any]) -> list[BaseEvent | None]:
         """A model's answer ends its step; after a failure the step goes on with another attempt."""
@@ -317,7 +233,7 @@ class Mapper:
     def _told(self, calls: Sequence[str]) -> list[BaseEvent | None]:
         """Tells the results of a turn's calls; the journal only names them here."""
         found, self._results = self._results, {}
-        return [_tool_result(call, _content(found.get(call))) for call in calls]
+        return [tool_result(call, told(found.get(call))) for call in calls]
 
     def _message(self, data: dict[str, Any]) -> list[BaseEvent | None]:
         if "results" in data:
@@ -328,7 +244,7 @@ class Mapper:
         blocks = message["content"]
         if message["role"] != "assistant":
             return [
-                _tool_result(block["toolUseId"], block.get("content"))
+                tool_result(block["toolUseId"], block.get("content"))
                 for block in blocks
                 if block["type"] == "toolResult"
             ]
@@ -338,7 +254,7 @@ class Mapper:
             event
             for block in blocks
             if block["type"] == "toolUse"
-            for event in _tool_call(block["id"], block["name"], block.get("arguments"), message_id)
+            for event in tool_call(block["id"], block["name"], block.get("arguments"), message_id)
         ]
         return [*said, *calls]
 
@@ -395,36 +311,3 @@ _HANDLERS: dict[str, Callable[[Mapper, dict[str, Any]], list[BaseEvent | None]]]
     "run.failed": Mapper._failed,
     "run.timed-out": Mapper._failed,
 }
-
-
-def _tool_call(call: str, name: str, arguments: Any, parent: str | None) -> list[BaseEvent | None]:
-    return [
-        ToolCallStartEvent(tool_call_id=call, tool_call_name=name, parent_message_id=parent),
-        ToolCallArgsEvent(tool_call_id=call, delta=_text(arguments or {})),
-        ToolCallEndEvent(tool_call_id=call),
-    ]
-
-
-def _tool_result(call: str, content: Any) -> ToolCallResultEvent:
-    return ToolCallResultEvent(message_id=f"{call}/result", tool_call_id=call, content=_text(content))
-
-
-def _content(output: Any) -> Any:
-    """Returns what the model was told of a call's outcome: a refusal is its text."""
-    refused = isinstance(output, dict) and output.keys() == {"$error"}
-    return output["$error"] if refused else output
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _interrupt(interrupts: Sequence[Interrupt]) -> RunFinishedInterruptOutcome:
-    found = list(interrupts) or [Interrupt(id="waiting", reason="waiting", message="the run waits")]
-    return RunFinishedInterruptOutcome(interrupts=found)
-
-
-def _frame(id: str, event: BaseEvent, at: int | None) -> str:
-    if at is not None:
-        event.timestamp = at
-    return (f"id: {id}\n" if id else "") + _ENCODER.encode(event)

@@ -1,0 +1,44 @@
+"""How long what clients say about runs may be. Pure; refused here, it cannot harm a run later."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from quarterdeck.common import codec
+from quarterdeck.common.constants import INLINE_BYTES
+from quarterdeck.common.errors import InvalidArgument
+from quarterdeck.runtime.constants import MAX_LABELS, MAX_NAME, MAX_REMARK
+
+
+def check_names(**fields: str) -> None:
+    """Raises InvalidArgument for a name (a key, a session, …) that is too long."""
+    for field, text in fields.items():
+        _check_length(text, field, MAX_NAME)
+
+
+def check_remark(text: str, field: str) -> None:
+    """Raises InvalidArgument for a reason or comment that is too long."""
+    _check_length(text, field, MAX_REMARK)
+
+
+def _check_length(text: str, field: str, limit: int) -> None:
+    if len(text) > limit:
+        raise InvalidArgument(f"{field} has {len(text)} characters; at most {limit}", field=field)
+
+
+def check_labels(labels: Mapping[str, str]) -> None:
+    """Raises InvalidArgument for labels that are too many, too long, or have no name."""
+    if len(labels) > MAX_LABELS:
+        raise InvalidArgument(f"{len(labels)} labels; at most {MAX_LABELS}", field="labels")
+    for name, value in labels.items():
+        if not name:
+            raise InvalidArgument("a label has a name", field="labels")
+        _check_length(name, "labels", MAX_NAME)
+        _check_length(value, f"labels.{name}", MAX_NAME)
+
+
+def check_inline(value: object, field: str) -> None:
+    """Raises InvalidArgument for a value that is too large to be kept in a run's journal."""
+    size = len(codec.dumps(value))
+    if size > INLINE_BYTES:
+        raise InvalidArgument(f"{field} has {size} bytes; at most {INLINE_BYTES}", field=field)
