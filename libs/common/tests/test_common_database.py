@@ -42,7 +42,7 @@ async def test_a_failing_write_is_undone_alone(database):
 
 
 async def test_readers_cannot_write(database):
-    with pytest.raises(Exception, match="readonly|cannot be written"):
+    with pytest.raises(Exception, match=r"readonly|cannot be written"):
         await database.read(add, 1)
     assert await database.read(count) == 0
 

@@ -72,7 +72,7 @@ async def test_principal_without_role_is_refused(platforms):
 
 
 async def test_no_token_is_refused(platforms):
-    peer, memory = stub(platforms[1])
+    _, memory = stub(platforms[1])
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await memory.SearchMemory(memory_pb2.SearchMemoryRequest())
     assert caught.value.code() == grpc.StatusCode.UNAUTHENTICATED

@@ -90,7 +90,7 @@ class Client:
             assert time.monotonic() < deadline, f"the run did not get there within {seconds} s: {found}"
             pause()
 
-    def wait_untilonly_people(self, run: str, seconds: float) -> None:
+    def wait_until_only_people(self, run: str, seconds: float) -> None:
         """Waits until every open run of a tree waits for a person, or for one that does.
 
         Raises AssertionError if the tree ends or it takes longer.

@@ -72,6 +72,8 @@ class SqliteDatabase:
         self._read_engine = _engine(path, read_only=True)
         self._writes: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix=f"read-{path.stem}")
+        self._local = threading.local()
+        self._read_connections: list[Connection] = []
         self._writer = threading.Thread(target=self._write_loop, name=f"write-{path.stem}", daemon=True)
         self._closed = False
         self._writer.start()
@@ -95,14 +97,25 @@ class SqliteDatabase:
             raise Unavailable(f"database {self.path.name} is closed")
 
         def call() -> T:
-            with self._read_engine.connect() as connection, _translated(self.path):
-                connection.exec_driver_sql("BEGIN")
+            with _translated(self.path):
+                connection, driver = self._reading()
+                driver.execute("BEGIN")
                 try:
                     return function(connection, *args, **kw)
                 finally:
-                    connection.exec_driver_sql("ROLLBACK")
+                    if driver.in_transaction:
+                        driver.execute("ROLLBACK")
 
         return await asyncio.get_running_loop().run_in_executor(self._readers, call)
+
+    def _reading(self) -> tuple[Connection, Any]:
+        """Returns the connection of this reading thread, and the driver's own below it."""
+        if not hasattr(self._local, "pair"):
+            connection = self._read_engine.connect()
+            self._local.pair = connection, connection.connection.dbapi_connection
+            self._read_connections.append(connection)
+        pair: tuple[Connection, Any] = self._local.pair
+        return pair
 
     async def check(self) -> None:
         """See `Database.check`."""
@@ -116,6 +129,8 @@ class SqliteDatabase:
         self._writes.put(None)
         await asyncio.to_thread(self._writer.join)
         self._readers.shutdown(wait=True)
+        for connection in self._read_connections:
+            connection.close()
         self._engine.dispose()
         self._read_engine.dispose()
 

@@ -25,7 +25,9 @@ class ModelChoice(Model):
     route: Name = Field("default", description="The ModelRoute to ask.")
     tier: Name = Field("standard", description="The tier of that route.")
     max_tokens: int = Field(4096, ge=1, le=1_000_000, description="Longest answer, in tokens.")
-    temperature: float | None = Field(None, ge=0, le=2, description="Randomness, for providers that take it; absent: the model's own.")
+    temperature: float | None = Field(
+        None, ge=0, le=2, description="Randomness, for providers that take it; absent: the model's own."
+    )
 
 
 class ToolGrant(Model):

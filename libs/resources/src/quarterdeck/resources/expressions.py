@@ -50,7 +50,17 @@ _MISSING = object()
 class Expression:
     """A compiled expression; immutable, so it may be shared and cached."""
 
-    __slots__ = ("_compiled", "_error", "_null", "_own_path", "_simple", "_syntax", "paths", "result_type", "text")
+    __slots__ = (
+        "_compiled",
+        "_error",
+        "_null",
+        "_own_path",
+        "_simple",
+        "_syntax",
+        "paths",
+        "result_type",
+        "text",
+    )
 
     def __init__(self, text: str, compiled: Any, syntax: Node, result_type: str) -> None:
         self.text = text

@@ -17,6 +17,7 @@ JSON_SCHEMAS = Path("libs/resources/generated/jsonschema")
 PAGES = Path("docs/reference/kinds")
 SAMPLES = Path("k8s/samples")
 
+_FOLDERS = (CRDS, CHART, JSON_SCHEMAS, PAGES)
 _HEADER = "# Generated from the kinds by `python -m quarterdeck.resources.generate`; do not edit.\n"
 
 
@@ -63,9 +64,7 @@ def _index() -> str:
 def stale(root: Path, wanted: dict[Path, str]) -> list[Path]:
     """Return the files that differ from what is generated now, and those that should not be there."""
     changed = [path for path, text in wanted.items() if _content(root / path) != text]
-    there = {
-        path.relative_to(root) for folder in (CRDS, CHART, JSON_SCHEMAS, PAGES) for path in (root / folder).glob("*")
-    }
+    there = {path.relative_to(root) for folder in _FOLDERS for path in (root / folder).glob("*")}
     return sorted({*changed, *(there - set(wanted))})
 
 

@@ -11,8 +11,8 @@ from quarterdeck.common.paging import decode_cursor, encode_cursor, page_limit
 from quarterdeck.common.tenants import TenantDirectory
 from quarterdeck.common.watching import ObjectWatcher
 from quarterdeck.runtime import operations
-from quarterdeck.runtime.bounds import check_inline, check_remark
 from quarterdeck.runtime.approvers import require_approver
+from quarterdeck.runtime.bounds import check_inline, check_remark
 from quarterdeck.runtime.deciding import Vote, decide
 from quarterdeck.runtime.engine import Engine
 from quarterdeck.runtime.store import approvals

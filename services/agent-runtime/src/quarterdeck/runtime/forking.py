@@ -140,7 +140,7 @@ def _insert(
 
 
 def _copied(entry: Any, run_id: str, tenant_id: str) -> dict[str, Any]:
-    """Copies an event. What an outcome cost was paid by the old run, so the new one begins with its own budget."""
+    """Copies an event without its cost: the old run has paid it, the new one has its own budget."""
     event = entry.event()
     data = {name: value for name, value in event.data.items() if name not in ("cost", "tokens")}
     if event.type in (ev.CHILD_FINISHED, ev.CHILDREN_PROGRESS):

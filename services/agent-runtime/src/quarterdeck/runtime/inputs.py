@@ -48,7 +48,10 @@ def check(value: Any, schema: Mapping[str, Any], field: str) -> None:
         first, message = violations[0]
         more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
         raise InvalidArgument(
-            f"{first}: {message}{more}", field=first, violations=violations, hint="see the input schema"
+            f"{first}: {message}{more}",
+            field=first,
+            violations=violations,
+            hint=f"see the schema of {field}",
         )
 
 

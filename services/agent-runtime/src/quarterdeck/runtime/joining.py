@@ -21,8 +21,7 @@ async def join_children(engine: Engine, facts: RunFacts, step: Step) -> list[Eve
     results: list[Any] = []
     after = -1
     while rows := await engine.database.read(child_outputs, facts.run_id, child_key(step), after, PAGE):
-        for row in rows:
-            results.append(await _result(engine, facts, row.output))
+        results += [await _result(engine, facts, row.output) for row in rows]
         after = rows[-1].item_index
     stored = await artifacts.externalise(engine.artifacts, facts.tenant_id, results, INLINE_BYTES)
     return [joined(step, stored)]

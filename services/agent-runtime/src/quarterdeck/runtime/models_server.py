@@ -61,7 +61,7 @@ class ModelServicer(models_pb2_grpc.ModelServiceServicer):
         tiers = []
         for watched in self._watcher.list(tenant.name, "ModelRoute"):
             for tier in watched.spec.get("tiers") or ():
-                tiers.append(self._tier(tenant.name, watched.name, tier["name"]))
+                tiers += [self._tier(tenant.name, watched.name, tier["name"])]
         return models_pb2.ListModelsResponse(tiers=tiers)
 
     def _tier(self, tenant: str, route: str, tier: str) -> models_pb2.ModelTier:

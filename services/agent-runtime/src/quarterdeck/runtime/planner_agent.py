@@ -118,15 +118,21 @@ def _ask_model(planning: Planning) -> Decision:
 def _limit_reached(planning: Planning) -> dict[str, Any] | None:
     state, definition, agent = planning.state, _definition(planning), _agent(planning)
     if agent.turn >= definition.turns:
-        return ev.error_value("limit", f"the agent took {agent.turn} model turns, its limit", limit="turns")
+        message = f"the agent took {agent.turn} model turns, its limit"
+        return ev.error_value("limit", message, limit="turns", hint=_hint("limits.turns"))
     tokens = state.budget.get("tokens")
     if tokens is not None and state.tokens >= tokens:
-        return ev.error_value("limit", f"{state.tokens} tokens used; the limit is {tokens}", limit="tokens")
+        message = f"{state.tokens} tokens used; the limit is {tokens}"
+        return ev.error_value("limit", message, limit="tokens", hint=_hint("limits.tokens"))
     cost = state.budget.get("cost")
     if cost is not None and state.spent + state.reserved > cost:
         message = f"{state.spent / 1e6:.6f} US dollars spent; the budget is {cost / 1e6:.6f}"
-        return ev.error_value("budget", message, limit="cost")
+        return ev.error_value("budget", message, limit="cost", hint=_hint("limits.costUsd"))
     return None
+
+
+def _hint(field: str) -> str:
+    return f"see what it did in its journal; spec.{field} of the Agent, or the budget of its caller, sets it"
 
 
 def _tool_uses(message: dict[str, Any]) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Where a workflow stands: nodes of steps, the way from one to the next, what completing leaves behind. Pure."""
+"""Where a workflow stands, the way from one step to the next, what completing leaves behind. Pure."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ class MemoryPerformer:
         return {"items": [_item(item) for item in answer.items]}
 
     async def _save(self, tenant: str, collection: str, arguments: dict[str, Any]) -> Any:
-        items = arguments["items"] if "items" in arguments else [arguments]
+        items = arguments.get("items", [arguments])
         request = memory_pb2.SaveMemoryRequest(
             tenant=tenant,
             collection=collection,

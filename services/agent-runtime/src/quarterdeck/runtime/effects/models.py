@@ -131,12 +131,12 @@ class ModelPerformer:
     async def _message(self, facts: RunFacts, message: dict[str, Any]) -> dict[str, Any]:
         """Resolves a message that is an artifact, and results inside it that are."""
         whole: dict[str, Any] = await self._resolved(facts, message)
-        blocks = []
-        for block in whole["content"]:
-            if block["type"] == "toolResult":
-                block = {**block, "content": await self._resolved(facts, block["content"])}
-            blocks.append(block)
-        return {**whole, "content": blocks}
+        return {**whole, "content": [await self._block(facts, block) for block in whole["content"]]}
+
+    async def _block(self, facts: RunFacts, block: dict[str, Any]) -> dict[str, Any]:
+        if block["type"] != "toolResult":
+            return block
+        return {**block, "content": await self._resolved(facts, block["content"])}
 
     async def _resolved(self, facts: RunFacts, value: Any) -> Any:
         return await artifacts.internalise(self._store, facts.tenant_id, value)

@@ -100,7 +100,9 @@ class ToolPerformer:
         if outcome.status == Status.STATUS_UNCERTAIN:
             return await self._uncertain(facts, effect, outcome)
         status, kind = _FAILURES.get(outcome.status, ("error", "internal"))
-        more = {"approval_policy": outcome.approval_policy} if status == "needs_approval" else {}
+        more = {"tool": target_path(effect)}
+        if status == "needs_approval":
+            more["approval_policy"] = outcome.approval_policy
         details = codec.loads(outcome.result_json) if outcome.result_json else None
         if details is not None and len(outcome.result_json) < INLINE_BYTES:
             more["details"] = details
@@ -109,10 +111,12 @@ class ToolPerformer:
     async def _result(self, facts: RunFacts, outcome: tools_pb2.ToolOutcome) -> Any:
         if outcome.artifact:
             return artifacts.reference(outcome.artifact, outcome.artifact_size)
-        if len(outcome.result_json) > INLINE_BYTES:
+        value = codec.loads(outcome.result_json) if 0 < len(outcome.result_json) <= INLINE_BYTES else None
+        if len(outcome.result_json) > INLINE_BYTES or artifacts.referenced(value):
+            # A result that only looks like a reference to an artifact must not be taken for one.
             digest = await self._store.put(facts.tenant_id, outcome.result_json)
             return artifacts.reference(digest, len(outcome.result_json))
-        return codec.loads(outcome.result_json) if outcome.result_json else None
+        return value
 
     async def _uncertain(self, facts: RunFacts, effect: Effect, outcome: tools_pb2.ToolOutcome) -> Event:
         """Adds what the author said to do about it, as it is said now."""
@@ -120,7 +124,13 @@ class ToolPerformer:
         policy, check = _uncertainty_policy(tool)
         if policy == "check" and not outcome.server_dead:
             policy = "ask"
-        return failed(effect, "uncertain", "uncertain", outcome.message, policy=policy, check=check)
+        more = {"tool": target_path(effect), "policy": policy, "check": check}
+        return failed(effect, "uncertain", "uncertain", outcome.message, **more)
+
+
+def target_path(effect: Effect) -> str:
+    """Returns the tool that an effect calls, as "server/tool"."""
+    return f"{effect.target['server']}/{effect.target['tool']}"
 
 
 def _uncertainty_policy(tool: tools_pb2.Tool | None) -> tuple[str, Any]:
