@@ -6,21 +6,30 @@ REST. Everything that waits has a limit.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import httpx
 
+from quarterdeck.llm.testing import Fault, Reply, WireServer
+from quarterdeck.llm.testing.wire_server import Recorded
+
 HERE = Path(__file__).parent
+# The tool server of mcp-manager's own tests that misbehaves on demand.
+NASTY = HERE.parent.parent / "services/mcp-manager/tests/servers/nasty.py"
 QD = Path(sys.executable).parent / "qd"
 API = "quarterdeck.dev/v1alpha1"
+_NOT_INHERITED = ("QD_", "ANTHROPIC_", "OPENAI_")
 OVER = ("succeeded", "failed", "cancelled", "timed-out", "quarantined")
 TENANT = "/api/v1/tenants/default"
 PLURALS = {
@@ -53,10 +62,10 @@ def tool_workflow(name: str, server: str, tool: str, *arguments: str, **more: An
     )
 
 
-def local_server(name: str, script: str, **spec: Any) -> dict[str, Any]:
-    """Returns an MCPServer that runs a script of `servers/` with this interpreter."""
-    command = [sys.executable, str(HERE / "servers" / script)]
-    return manifest("MCPServer", name, {"local": {"command": command}, **spec})
+def local_server(name: str, script: Path, **spec: Any) -> dict[str, Any]:
+    """Returns an MCPServer that runs a script with this interpreter. `env` goes to the process."""
+    local = {"command": [sys.executable, str(script)], "env": spec.pop("env", {})}
+    return manifest("MCPServer", name, {"local": local, **spec})
 
 
 def open_policy(server: str) -> dict[str, Any]:
@@ -246,7 +255,7 @@ class LivePlatform:
 
 
 NEIGHBOUR: Sequence[Mapping[str, Any]] = (
-    local_server("friendly", "friendly.py", tools=[{"name": "echo", "effect": "readOnly"}]),
+    local_server("friendly", HERE / "servers/friendly.py", tools=[{"name": "echo", "effect": "readOnly"}]),
     tool_workflow("neighbour", "friendly", "echo", "text"),
 )
 """Somebody else's work: it must go on whatever a test does."""
@@ -278,3 +287,42 @@ def problem_of(answer: httpx.Response, status: int) -> dict[str, Any]:
     assert problem["reason"], problem
     assert len(answer.content) < 64 * 1024, f"{len(answer.content)} bytes are no clear error"
     return problem
+
+
+class Model:
+    """A model provider on loopback that answers as the test says; it speaks the real wire format.
+
+    `answers` gives the replies in order; when they are used up, the last one is repeated.
+    """
+
+    def __init__(self) -> None:
+        self.url = ""
+        self._replies: deque[Reply | Fault] = deque([Reply("nothing to say")])
+        self._ready = threading.Event()
+        self._loop: asyncio.AbstractEventLoop
+        self._closing: asyncio.Event
+        self.requests: list[Recorded] = []
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
+        self._thread.start()
+        assert self._ready.wait(10)
+
+    async def _serve(self) -> None:
+        self._loop, self._closing = asyncio.get_running_loop(), asyncio.Event()
+        async with WireServer(self._answer) as server:
+            self.url = server.url
+            self._ready.set()
+            await self._closing.wait()
+
+    def _answer(self, request: Recorded) -> Reply | Fault:
+        self.requests.append(request)
+        return self._replies.popleft() if len(self._replies) > 1 else self._replies[0]
+
+    def answers(self, *replies: Reply | Fault) -> None:
+        """Says what is answered from now on."""
+        self.requests.clear()
+        self._replies = deque(replies)
+
+    def close(self) -> None:
+        """Ends it."""
+        self._loop.call_soon_threadsafe(self._closing.set)
+        self._thread.join(10)

@@ -13,7 +13,7 @@ from badinput_support import NEIGHBOUR, LivePlatform
 
 @pytest.fixture(scope="session")
 def _shared_platform(tmp_path_factory):
-    platform = LivePlatform(tmp_path_factory.mktemp("badinput"))
+    platform = LivePlatform(tmp_path_factory.mktemp("badinput"), MODEL_KEY="a-key-for-tests")
     try:
         platform.start()
         platform.apply(*NEIGHBOUR)

@@ -75,7 +75,7 @@ def test_reflection_lists_the_services(reflected: Reflected) -> None:
 
 
 def test_health_says_serving_without_a_token(channel: grpc.Channel) -> None:
-    health = health_pb2_grpc.HealthStub(channel)
+    health: Any = health_pb2_grpc.HealthStub(channel)
     for service in ("", "quarterdeck.v1.RuntimeService"):
         answer = health.Check(health_pb2.HealthCheckRequest(service=service), timeout=10)
         assert answer.status == health_pb2.HealthCheckResponse.SERVING
@@ -108,7 +108,8 @@ def test_an_error_has_details(reflected: Reflected) -> None:
     with pytest.raises(grpc.RpcError) as caught:
         reflected.call("quarterdeck.v1.RuntimeService/GetRun", tenant="default", runId=str(uuid.uuid4()))
     assert caught.value.code() is grpc.StatusCode.NOT_FOUND
-    status = rpc_status.from_call(caught.value)
+    error: Any = caught.value
+    status = rpc_status.from_call(error)
     assert status is not None
     info = error_details_pb2.ErrorInfo()
     assert status.details[0].Unpack(info)
@@ -124,7 +125,7 @@ def test_nobody_is_served_without_a_token(channel: grpc.Channel, morning: Mornin
 
 
 def test_what_is_not_public_is_not_there(channel: grpc.Channel, platform: Shape) -> None:
-    call = channel.unary_unary("/quarterdeck.v1.ToolService/GetCall")
+    call: Any = channel.unary_unary("/quarterdeck.v1.ToolService/GetCall")
     with pytest.raises(grpc.RpcError) as caught:
         call(b"", metadata=(("authorization", f"Bearer {platform.token}"),), timeout=10)
     assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED

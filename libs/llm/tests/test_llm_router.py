@@ -242,10 +242,14 @@ async def test_a_playbook_may_be_an_object(bench: Bench) -> None:
 
 async def test_nothing_configured_says_what_to_set(bench: Bench) -> None:
     bench.providers = Providers({})
-    with pytest.raises(errors.NoProvider, match="anthropic, openai"):
-        await bench.router(
-            targets=[{"provider": "anthropic", "model": "big"}, {"provider": "openai", "model": "x"}]
-        ).generate(REQUEST, "standard")
+    targets = [
+        {"provider": "anthropic", "model": "big"},
+        {"provider": "openai", "model": "x", "credential": {"env": "MY_KEY"}},
+        {"provider": "openai", "model": "y", "credential": {"secret": {"name": "keys", "key": "y"}}},
+    ]
+    with pytest.raises(errors.NoProvider) as caught:
+        await bench.router(targets=targets).generate(REQUEST, "standard")
+    assert caught.value.hint == "set one of: ANTHROPIC_API_KEY, MY_KEY, key y of the Secret keys"
     with pytest.raises(errors.NoProvider, match="no tier 'golden'"):
         await bench.router().generate(REQUEST, "golden")
 
@@ -339,6 +343,7 @@ def test_back_off_doubles_is_bounded_and_has_jitter() -> None:
     ("reply", "problem"),
     [
         (Reply(calls=(Call("find", {}, "x"), Call("find", {}, "x"))), "the same id 'x'"),
+        (Reply(calls=(Call("find", raw='{"n": NaN}'),)), "NaN is not JSON"),
         (Reply("half a character: \ud83d"), "no valid JSON or Unicode"),
         (Reply(calls=(Call("find", raw='{"a": ' + "[" * 150 + "]" * 150 + "}"),)), "nested too deep"),
     ],

@@ -1,6 +1,7 @@
 """A running mcp-manager for each test that asks for one."""
 
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,17 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from mcp_support import World
 
+from quarterdeck.mcp import process
+
+
+@pytest.fixture(autouse=True)
+def _short_grace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Servers that hang on purpose need not be waited for as long as real ones."""
+    monkeypatch.setattr(process, "STOP_GRACE", 0.5)
+
 
 @pytest.fixture
-async def world(tmp_path):
+async def world(tmp_path: Path) -> AsyncIterator[World]:
     made = World(tmp_path)
     await made.start()
     yield made

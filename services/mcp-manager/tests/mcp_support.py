@@ -176,7 +176,7 @@ class World:
         peer = (platform or self.runtime).peer("mcp-manager")
         return peer, peer.stub(tools_pb2_grpc.ToolServiceStub)
 
-    async def list(self, server: str = "") -> tools_pb2.ListToolsResponse:
+    async def list_tools(self, server: str = "") -> tools_pb2.ListToolsResponse:
         peer, stub = self.tools()
         response: tools_pb2.ListToolsResponse = await peer.call(
             stub.ListTools, tools_pb2.ListToolsRequest(tenant="default", server=server)

@@ -78,7 +78,8 @@ def test_without_a_rule_reading_is_allowed_and_writing_needs_an_approval() -> No
 def test_a_rule_speaks_only_of_what_it_matches() -> None:
     allow = Rule("Policy/p", "r", "allow", tools=("ledger/*",), agents=("match*",))
     assert decide([allow], WRITE) == Allow("Policy/p")
-    for other in ({"server": "bank"}, {"agent": "writer"}, {"agent": ""}):
+    others: list[dict[str, Any]] = [{"server": "bank"}, {"agent": "writer"}, {"agent": ""}]
+    for other in others:
         assert isinstance(decide([allow], dataclasses.replace(WRITE, **other)), NeedsApproval)
 
 

@@ -45,6 +45,7 @@ def test_a_skipped_line_is_not_kept_in_memory() -> None:
         (b'{"result":{"content":[{"id":9,', b'"}]},"jsonrpc":"2.0","id":31}', 31),
         (b'{"result":{', b'},"id":5,"jsonrpc":"2.0"}', 5),
         (b'{"result":{"id":9,', b'"id":10}}', None),
+        (b'{"jsonrpc":"2.0","id":"12","result":', b"}", 12),
         (b"xxxx", b"yyyy", None),
     ],
 )

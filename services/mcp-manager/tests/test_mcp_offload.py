@@ -16,6 +16,7 @@ from quarterdeck.common.errors import Unavailable
 from quarterdeck.mcp import incarnation, offload
 from quarterdeck.mcp.constants import OVERSIZED, PAYLOAD_KEY, UNREADABLE
 from quarterdeck.mcp.exchange import Exchange
+from quarterdeck.mcp.failures import Unusable
 from quarterdeck.mcp.framing import Oversized
 from quarterdeck.mcp.offload import Offload, Unreadable
 from quarterdeck.mcp.schema import BadSchema
@@ -102,8 +103,11 @@ async def test_a_large_answer_gets_a_stand_in(worker: Offload) -> None:
     payload = exchange.take(meta)
     assert payload is not None
     assert len(payload.value_json) == 100_000 + len('{"text":""}')
-    assert exchange.take(meta) is None, "it is handed out once"
-    assert exchange.take({PAYLOAD_KEY: ["forged"]}) is None
+    for forged in (meta, {PAYLOAD_KEY: ["forged"]}):
+        with pytest.raises(Unusable, match="reserved key"):
+            exchange.take(forged)
+    assert exchange.take({"other": 1}) is None
+    assert await exchange.admit(answer(8, {"content": ["x" * 100_000]})) is None, "nobody asked for it"
 
 
 async def test_other_large_messages_pass_or_are_refused(worker: Offload) -> None:
@@ -114,6 +118,19 @@ async def test_other_large_messages_pass_or_are_refused(worker: Offload) -> None
     refused = await exchange.admit(answer(1, {"tools": [{"name": "x" * 2_000_000}]}))
     assert refused is not None
     assert json.loads(refused)["error"]["code"] == OVERSIZED
+
+
+@pytest.mark.parametrize(
+    "begin",
+    ['{"jsonrpc": "2.0", "method": "notifications/message"', '{"id": 5, "method":"sampling/createMessage"'],
+)
+async def test_what_a_server_says_unasked_fails_no_call(worker: Offload, begin: str) -> None:
+    exchange = Exchange(3_000_000, worker)
+    exchange.sent(5, "tools/call", "t")
+    for size, passes in ((100_000, True), (2_000_000, False)):
+        line = begin.encode() + b', "params": {"data": "' + b"x" * size + b'"}}'
+        assert await exchange.admit(line) == (line if passes else None)
+    assert await exchange.admit(Oversized(10**9, begin.encode(), b"}")) is None
 
 
 async def test_errors_go_to_the_request_they_belong_to(worker: Offload) -> None:

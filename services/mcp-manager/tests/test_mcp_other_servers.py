@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[3]
 @pytest.fixture(scope="module")
 def packages() -> Path:
     """The npm packages, installed if they are not."""
-    return install(ROOT / "build" / "npm") / "@modelcontextprotocol"
+    return Path(install(ROOT / "build" / "npm")) / "@modelcontextprotocol"
 
 
 def local(*command: str, **spec: Any) -> dict[str, Any]:
@@ -39,7 +39,7 @@ def local(*command: str, **spec: Any) -> dict[str, Any]:
 async def serve(world: World, server: dict[str, Any]) -> set[str]:
     await world.apply(server, policy())
     await world.until_ready("other")
-    return {tool.name for tool in (await world.list("other")).tools}
+    return {tool.name for tool in (await world.list_tools("other")).tools}
 
 
 async def test_time(world: World) -> None:

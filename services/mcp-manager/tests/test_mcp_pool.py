@@ -45,7 +45,8 @@ async def make(tmp_path: Path) -> AsyncIterator[Make]:
         async def started(_: Session) -> None:
             """Nothing more is needed."""
 
-        pools.append(Pool(rule, session, started, [].append if crashes is None else crashes.append))
+        seen_crashes: list[Crash] = [] if crashes is None else crashes
+        pools.append(Pool(rule, session, started, seen_crashes.append))
         return pools[-1]
 
     yield make

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from typing import Any
 
 import psutil
 import pytest
@@ -36,7 +37,7 @@ async def test_tools_are_listed_with_the_authors_word(world: World) -> None:
     ]
     await world.apply(world.nasty(tools=tools, allowedTools=["echo", "append", "hang"]))
     await world.until_ready()
-    listed = {tool.name: tool for tool in (await world.list("nasty")).tools}
+    listed = {tool.name: tool for tool in (await world.list_tools("nasty")).tools}
     assert set(listed) == {"echo", "append", "hang"}
     assert listed["echo"].effect == tools_pb2.TOOL_EFFECT_READ_ONLY
     assert (listed["echo"].timeout_seconds, listed["echo"].on_uncertain) == (5, "retry")
@@ -60,7 +61,7 @@ async def test_unknown_servers_and_tools_are_told_and_heal(world: World) -> None
     assert outcome.status == Status.STATUS_UNAVAILABLE
     assert "no such MCPServer" in outcome.message
     with pytest.raises(NotFound):
-        await world.list("nasty")
+        await world.list_tools("nasty")
     await world.apply(world.nasty(tools=READ_ONLY))
     await world.until_ready()
     assert value(await world.call("echo", {"text": "x"})) == {"text": "x"}
@@ -90,7 +91,7 @@ async def test_a_write_needs_a_policy_and_an_approval_is_good_for_one_call(world
     record = await world.record("call-0")
     assert record.state == State.STATE_UNKNOWN_ID, "nothing was sent, so the id is still free"
 
-    approval = {"approval_id": "a-1", "approved_arguments_hash": codec.digest({"text": "one"})}
+    approval: Any = {"approval_id": "a-1", "approved_arguments_hash": codec.digest({"text": "one"})}
     assert (await world.call("append", {"text": "other"}, **approval)).status == Status.STATUS_NEEDS_APPROVAL
     assert (
         await world.call("append", {"text": "one"}, call_id="call-0", **approval)
@@ -403,7 +404,7 @@ async def test_a_server_that_crashes_at_start_becomes_a_condition(world: World) 
     outcome = await world.call("echo", {"text": "x"})
     assert outcome.status == Status.STATUS_UNAVAILABLE
     assert "crash loop" in outcome.message
-    assert (await world.list()).unavailable[0].startswith("nasty: crash loop")
+    assert (await world.list_tools()).unavailable[0].startswith("nasty: crash loop")
     await world.apply(world.nasty(tools=READ_ONLY))
     await world.until_ready()
     assert (await world.condition("CrashLoop"))["status"] == "False"
@@ -449,7 +450,7 @@ async def test_a_tool_that_changes_is_held_until_its_pin_is_accepted(world: Worl
     await world.until_ready()
     outcome = await world.call("echo", {"text": "x"})
     assert outcome.status == Status.STATUS_DENIED
-    pin = next(tool.pin for tool in (await world.list("nasty")).tools if tool.name == "echo")
+    pin = next(tool.pin for tool in (await world.list_tools("nasty")).tools if tool.name == "echo")
     assert pin in outcome.message
     server["metadata"]["annotations"] = {"quarterdeck.dev/accepted-pins": pin}
     await world.apply(server)
@@ -496,6 +497,9 @@ async def test_a_deleted_server_is_gone_with_its_process(world: World) -> None:
     await world.delete("MCPServer", "nasty")
     await eventually(lambda: not psutil.pid_exists(pid))
     assert (await world.call("pid")).status == Status.STATUS_UNAVAILABLE
+    await world.apply(world.nasty(tools=READ_ONLY))
+    await world.until_ready()
+    assert value(await world.call("pid"))["pid"] != pid
 
 
 async def test_calls_need_no_registry_once_it_was_seen(world: World) -> None:

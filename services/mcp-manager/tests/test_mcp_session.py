@@ -168,6 +168,13 @@ async def test_a_server_that_cannot_start_says_why(fixture: Fixture) -> None:
         await fixture.open("true")
 
 
+async def test_a_server_may_speak_and_ask_during_a_call(fixture: Fixture) -> None:
+    session = await fixture.open()
+    answered = (await session.call("chatty", {}, 5)).value
+    assert answered["id"] == "s-1"
+    assert answered["error"]["message"] == "List roots not supported"
+
+
 async def test_many_calls_run_at_once(fixture: Fixture) -> None:
     session = await fixture.open()
     texts = [f"text {n}" for n in range(50)]

@@ -1,4 +1,4 @@
-"""A tool server that does what it is asked: somebody else's. Standard library only, so that it starts at once."""
+"""A tool server that does what it is asked: somebody else's. Standard library only: it starts at once."""
 
 from __future__ import annotations
 

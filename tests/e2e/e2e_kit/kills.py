@@ -17,8 +17,9 @@ PLACED, RANDOM = "commit-outcome", "random"
 KILLS_PER_RUN = 2
 # A kill that came too late is drawn again so often, each time for half the time.
 MOST_DRAWS = 6
-# Before a process has loaded its first module there is nothing to interrupt.
-FIRST_MOMENT = 0.2
+# Before a process has loaded its first module there is nothing to interrupt; what it does after the
+# result has been told is no part of the run. Seconds; share of an undisturbed demo's time.
+FIRST_MOMENT, LAST_MOMENT = 0.2, 0.85
 
 Say = Callable[[str], None]
 
@@ -73,12 +74,11 @@ class Struck:
 
 
 def draw_kills(count: int, seed: int) -> list[Kill]:
-    """Returns kills, half of them placed; every third leaves the tool servers to notice by themselves."""
+    """Returns kills in any order, half of them placed; every third leaves the tool servers to notice."""
     chance = Random(seed)
-    return [
-        Kill(number, (PLACED, RANDOM)[number % 2], number % 3 != 0, chance.random())
-        for number in range(1, count + 1)
-    ]
+    places = [PLACED, RANDOM] * (count // 2) + [PLACED] * (count % 2)
+    chance.shuffle(places)
+    return [Kill(number, place, number % 3 != 0, chance.random()) for number, place in enumerate(places, 1)]
 
 
 class Campaign:
@@ -149,6 +149,11 @@ class Campaign:
             pause_briefly()
         return child.running
 
+    def _time_left(self, demo: Demo) -> float:
+        """Returns about how long the next start works: reading the invoices is half of it."""
+        done = bookings_made(demo.ledger) / self._expected.bookings
+        return self._seconds * LAST_MOMENT * (1 - done / 2 if done else 1)
+
     def _moments(self, demo: Demo, kill: Kill) -> Iterator[bool]:
         """Yields False until the moment has come."""
         if kill.place == PLACED:
@@ -157,7 +162,7 @@ class Campaign:
             target = done + 1 + int(kill.share * max(left - 1, 0))
             while True:
                 yield demo.just_committed() >= target
-        due = time.monotonic() + FIRST_MOMENT + kill.share * self._seconds
+        due = time.monotonic() + FIRST_MOMENT + kill.share * self._time_left(demo)
         while True:
             yield time.monotonic() >= due
 

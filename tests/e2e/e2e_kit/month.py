@@ -100,13 +100,15 @@ def copy_example(
     value = json.loads((EXAMPLE / "input.json").read_text())
     value |= {"statement": f"{month.name}/statement.xml", "invoices": f"{month.name}/invoices"}
     (folder / "input.json").write_text(json.dumps(value))
-    _point_at(folder / "manifests" / "servers.yaml", ledger, ledger_env or {}, checks)
-    return Example(folder, folder / "data" / month.name)
+    example = Example(folder, folder / "data" / month.name)
+    point_at(example, ledger, ledger_env or {}, checks)
+    return example
 
 
-def _point_at(servers: Path, ledger: Path, ledger_env: Mapping[str, str], checks: bool) -> None:
-    """Says in the manifests where the ledger is."""
-    documents = list(yaml.safe_load_all(servers.read_text()))
+def point_at(example: Example, ledger: Path, ledger_env: Mapping[str, str], checks: bool) -> None:
+    """Says in the manifests of a copy where its ledger is, and what that finds in its environment."""
+    servers = example.manifests / "servers.yaml"
+    documents = list(yaml.safe_load_all((EXAMPLE / "manifests" / "servers.yaml").read_text()))
     if not checks:
         without = yaml.safe_load((EXAMPLE / "manifests-no-check" / "ledger.yaml").read_text())
         documents = [without, *(item for item in documents if item["metadata"]["name"] != "ledger")]

@@ -9,6 +9,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -81,9 +82,9 @@ class Shape(ABC):
         return any(child.running for child in self.children)
 
     @property
-    def endpoint(self) -> Mapping[str, str]:
+    def endpoint(self) -> Mapping[str, Any]:
         """Where it says that it listens. Raises OSError or KeyError until this start has said so."""
-        found: dict[str, str] = json.loads((self.data_dir / "endpoint.json").read_text())
+        found: dict[str, Any] = json.loads((self.data_dir / "endpoint.json").read_text())
         if found["pid"] not in [child.pid for child in self.children]:
             raise KeyError("endpoint.json is of an earlier start")
         return found
@@ -122,7 +123,7 @@ class OneProcess(Shape):
 
     def management(self, service: str) -> str:
         """See `Shape.management`: the gateway answers for all."""
-        return self.endpoint["url"]
+        return str(self.endpoint["url"])
 
 
 class FiveProcesses(Shape):

@@ -30,6 +30,7 @@ DESCRIPTIONS = {
     "grandchildren": EMPTY,
     "environment": EMPTY,
     "progress": EMPTY,
+    "chatty": EMPTY,
     "stderr": TEXT,
     "structured": EMPTY,
     "wrong_structure": EMPTY,
@@ -117,6 +118,11 @@ def call(request: dict[str, Any], name: str, arguments: dict[str, Any]) -> None:
                 send({"method": "notifications/progress", "params": notice})
                 time.sleep(0.02)
             answer(request, "done")
+        case "chatty":
+            notice = {"level": "info", "data": "x" * 100_000}
+            send({"method": "notifications/message", "params": notice})
+            send({"id": "s-1", "method": "roots/list"})
+            answer(request, sys.stdin.readline())
         case "stderr":
             sys.stderr.write(arguments["text"] + "\n")
             answer(request, "written")

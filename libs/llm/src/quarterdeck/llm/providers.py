@@ -15,7 +15,7 @@ from quarterdeck.llm.types import Provider
 SecretReader = Callable[[str, str], str | None]
 """From the name of a Secret and a key in it to the value, None when there is none."""
 
-_USUAL_ENV = {ANTHROPIC: "ANTHROPIC_API_KEY", OPENAI: "OPENAI_API_KEY"}
+USUAL_ENV = {ANTHROPIC: "ANTHROPIC_API_KEY", OPENAI: "OPENAI_API_KEY"}
 
 
 class ProviderSource(Protocol):
@@ -75,7 +75,7 @@ class Providers:
         return self._made[identity]
 
     def _key(self, target: Target) -> str:
-        credential = target.credential or Credential(env=_USUAL_ENV.get(target.provider, ""))
+        credential = target.credential or Credential(env=USUAL_ENV.get(target.provider, ""))
         if credential.env:
             return self._env.get(credential.env, "")
         if credential.secret_name and self._secrets is not None:

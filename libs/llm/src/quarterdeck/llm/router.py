@@ -13,7 +13,7 @@ from quarterdeck.llm.answers import check_answer
 from quarterdeck.llm.audience import Audience
 from quarterdeck.llm.errors import ModelError, ModelTimeout, NoProvider
 from quarterdeck.llm.prices import Price, find_price
-from quarterdeck.llm.providers import ProviderSource
+from quarterdeck.llm.providers import USUAL_ENV, ProviderSource
 from quarterdeck.llm.rate import RateLimit
 from quarterdeck.llm.retry import Step, after_failure
 from quarterdeck.llm.route import RouteSpec, Target
@@ -226,6 +226,15 @@ class Router:
         if not chosen:
             raise NoProvider(
                 f"no provider of the tier {tier!r} of route {self.spec.name!r} is configured here",
-                hint=f"set the key of one of {', '.join(target.provider for target in targets)}",
+                hint=f"set one of: {', '.join(dict.fromkeys(_key_place(target) for target in targets))}",
             )
         return chosen
+
+
+def _key_place(target: Target) -> str:
+    """Where the key of a target is looked for, for people."""
+    credential = target.credential
+    if credential is not None and credential.secret_name:
+        return f"key {credential.secret_key} of the Secret {credential.secret_name}"
+    name = credential.env if credential is not None else ""
+    return name or USUAL_ENV.get(target.provider, f"a playbook for {target.provider}")

@@ -61,6 +61,15 @@ def with_usage(problem: Exception, usage: Usage) -> Exception:
     return problem
 
 
+def strict_json(text: str) -> JsonValue:
+    """Read JSON without what Python adds to it (NaN and infinities). Raises ValueError or RecursionError."""
+
+    def refuse(name: str) -> None:
+        raise ValueError(f"{name} is not JSON")
+
+    return json.loads(text, parse_constant=refuse)
+
+
 @dataclass
 class GrowingToolUse:
     """A tool call whose arguments arrive in pieces."""
@@ -74,8 +83,8 @@ class GrowingToolUse:
         text = "".join(self.arguments)
         problem = f"the arguments of the tool call {self.name!r} are not a JSON object"
         try:
-            arguments: JsonValue = json.loads(text) if text.strip() else {}
-        except (json.JSONDecodeError, RecursionError) as reason:
+            arguments: JsonValue = strict_json(text) if text.strip() else {}
+        except (ValueError, RecursionError) as reason:
             raise MalformedOutput(f"{problem}: {reason}", provider=provider, usage=usage) from reason
         if not isinstance(arguments, Mapping):
             raise MalformedOutput(problem, provider=provider, usage=usage)

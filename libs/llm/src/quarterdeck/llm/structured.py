@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from quarterdeck.llm.constants import REPAIR_MARK
 from quarterdeck.llm.errors import InvalidRequest
+from quarterdeck.llm.sdk import strict_json
 from quarterdeck.llm.types import JsonValue
 from quarterdeck.resources.documents import MOST_VIOLATIONS, UnusableSchema, find_violations
 
@@ -70,8 +71,8 @@ def _parse(answer: JsonValue) -> tuple[JsonValue, str | None]:
     if not isinstance(answer, str):
         return answer, None
     try:
-        return json.loads(_without_fence(answer)), None
-    except (json.JSONDecodeError, RecursionError) as problem:
+        return strict_json(_without_fence(answer)), None
+    except (ValueError, RecursionError) as problem:
         return None, f"$: the answer is not JSON: {problem}; it begins with {_short(answer, 80)!r}"
 
 

@@ -174,7 +174,8 @@ def read_documents(text: str | bytes) -> list[Document]:
     """Read every document of a YAML text. Raises `YamlError` on the first thing that is wrong."""
     size = len(text) if isinstance(text, bytes) else len(text.encode(errors="surrogatepass"))
     if size > MAX_MANIFEST_BYTES:
-        raise YamlError(f"{size} bytes of YAML are too many", None, f"at most {MAX_MANIFEST_BYTES} bytes")
+        # No size is named: who reads a file stops at the limit and does not know it.
+        raise YamlError(f"more than {MAX_MANIFEST_BYTES} bytes of YAML", None, "split it into files")
     builder = _Builder()
     for event in _events(_without_pairs(text)):
         builder.feed(event)

@@ -8,7 +8,7 @@ performed before the commit that holds its intent.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import structlog
@@ -55,11 +55,26 @@ class Fenced(Exception):
     """Somebody else holds the run; everything this executor knows about it is void."""
 
 
-class Executor:
-    """One run in the hands of one worker."""
+CommitFunction = Callable[[Commit, float], Awaitable[Committed]]
 
-    def __init__(self, engine: Engine, claim: Claim, loaded: Loaded, definition: Definition) -> None:
+
+class Executor:
+    """One run in the hands of one worker.
+
+    Args:
+        first_commit: makes the first commit in place of a plain one; see `beginning`.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        claim: Claim,
+        loaded: Loaded,
+        definition: Definition,
+        first_commit: CommitFunction | None = None,
+    ) -> None:
         self._engine = engine
+        self._first_commit = first_commit
         self._claim = claim
         self._facts = loaded.facts
         self._row = loaded.row
@@ -272,7 +287,8 @@ class Executor:
     async def _commit(self, *, park: bool, finished: bool) -> Committed:
         commit_unit = await self._unit(park=park, finished=finished)
         now = self._engine.clock.now()
-        answer = await self._engine.database.write(commit, commit_unit, now)
+        store, self._first_commit = self._first_commit or self._store, None
+        answer = await store(commit_unit, now)
         self._engine.instruments.commits.labels(answer.fate.value).inc()
         if answer.fate is Fate.FENCED:
             raise Fenced(self._facts.run_id)
@@ -290,6 +306,9 @@ class Executor:
         if commit_unit.timers:
             self._engine.timers_changed.set()
         return answer
+
+    async def _store(self, commit_unit: Commit, now: float) -> Committed:
+        return await self._engine.database.write(commit, commit_unit, now)
 
     async def _unit(self, *, park: bool, finished: bool) -> Commit:
         facts, state, now = self._facts, self._state, self._engine.clock.now()

@@ -26,18 +26,18 @@ _ROW = (
 
 @dataclass(slots=True)
 class Loaded:
-    """A run as its executor begins with it."""
+    """A run as its executor begins with it. `row` has the columns of `runs`, `priority` and `inbox`."""
 
     facts: RunFacts
     state: RunState
-    row: Row[Any]
+    row: Any
 
 
 async def load(engine: Engine, claim: Claim) -> Loaded:
     """Reads a claimed run: from memory if it was here before, else from snapshot and journal."""
     kept = engine.take_state(claim.run_id, claim.seq)
     row, snapshot, journal = await engine.database.read(_read, claim, kept is not None)
-    facts = _facts(row)
+    facts = facts_of(row)
     if kept is not None:
         return Loaded(facts, kept, row)
     state = RunState.from_json(codec.loads(snapshot)) if snapshot else RunState(run_id=claim.run_id)
@@ -56,7 +56,8 @@ def _read(
     return row, snapshot[1] if snapshot else None, journal
 
 
-def _facts(row: Row[Any]) -> RunFacts:
+def facts_of(row: Any) -> RunFacts:
+    """Returns what stays the same about a run, from its row (with its priority)."""
     return RunFacts(
         run_id=row.run_id,
         tenant_id=row.tenant_id,

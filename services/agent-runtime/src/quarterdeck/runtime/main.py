@@ -55,7 +55,7 @@ class AgentRuntime:
         alone = platform.settings.database_for(NAME).startswith("sqlite:")
         self._worker = Worker(self._engine, platform.bus, concurrency=settings.concurrency, alone=alone)
         tenants = TenantDirectory(platform.peer("registry"))
-        starter = Starter(self._engine, platform.peer("registry"))
+        starter = Starter(self._engine, platform.peer("registry"), self._worker.begin)
         self._triggers = Triggers(self._engine, starter, platform.bus, tenants)
         self._server = platform.rpc_server(
             runs_pb2.DESCRIPTOR.services_by_name["RuntimeService"],

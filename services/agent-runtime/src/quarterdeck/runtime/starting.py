@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -60,19 +60,29 @@ class Start:
 
 @dataclass(slots=True)
 class Accepted:
-    """A run that is durable now, and whom to wake."""
+    """A run that is durable now, and whom to wake. `begun`: it is held by whom its row names."""
 
     run_id: str
     created: bool
+    begun: bool = False
     ready: list[str] = field(default_factory=list)
     poke: dict[str, str] = field(default_factory=dict)
 
 
-class Starter:
-    """Starts runs."""
+# (wish, row) -> a run that began here at once, or None: accept it for the queue.
+Begin = Callable[[Start, dict[str, Any]], Awaitable[Accepted | None]]
 
-    def __init__(self, engine: Engine, registry: Peer) -> None:
+
+class Starter:
+    """Starts runs.
+
+    Args:
+        begin: begins a run in this process in the commit that accepts it; see `Worker.begin`.
+    """
+
+    def __init__(self, engine: Engine, registry: Peer, begin: Begin | None = None) -> None:
         self._engine = engine
+        self._begin = begin
         self._database: Database = engine.database
         self._artifacts: ArtifactStore = engine.artifacts
         self._clock: Clock = engine.clock
@@ -102,9 +112,7 @@ class Starter:
         if wish.signal is not None:
             await check_signal(definition, wish.signal["name"], wish.signal.get("payload"), "signal.payload")
         row = await self._row(wish, closure, definition, wish.input)
-        accepted = await self._database.write(accept, wish, row, self._clock.now())
-        await self._engine.wake(accepted.ready, accepted.poke)
-        return accepted
+        return await accept_here(self._engine, self._begin, wish, row)
 
     async def _row(self, wish: Start, closure: str, definition: Definition, value: Any) -> dict[str, Any]:
         stored = await artifacts.externalise(self._artifacts, wish.tenant.id, value, INLINE_BYTES)
@@ -185,6 +193,21 @@ def request_hash(wish: Start) -> str:
     return codec.digest([wish.kind, wish.name, wish.input, wish.session, wish.key, dict(wish.labels)])
 
 
+async def accept_here(engine: Engine, begin: Begin | None, wish: Start, row: dict[str, Any]) -> Accepted:
+    """Accepts a run and wakes whom that concerns; begins it at once where that is possible.
+
+    A turn of a session begins with what the turns before it said, and a signal is delivered first:
+    those are for the queue.
+    """
+    accepted = None
+    if begin is not None and not wish.session and wish.signal is None:
+        accepted = await begin(wish, row)
+    if accepted is None:
+        accepted = await engine.database.write(accept, wish, row, engine.clock.now())
+    await engine.wake(accepted.ready, accepted.poke)
+    return accepted
+
+
 def accept(connection: Connection, wish: Start, row: dict[str, Any], now: float) -> Accepted:
     """Inserts the run in the caller's transaction, as keys and sessions allow."""
     if wish.idempotency_key:
@@ -197,11 +220,13 @@ def accept(connection: Connection, wish: Start, row: dict[str, Any], now: float)
         joined = _resolve_conflict(connection, wish, ahead, accepted, now)
         if joined is not None:
             return joined
-    row = {**row, "queue_status": "gated" if ahead else "ready"}
+    if ahead:
+        row = {**row, "queue_status": "gated", "worker": "", "epoch": 0}
     runs.create_root(connection, row, wish.labels)
     if wish.signal is not None:
         _signal(connection, wish, row["run_id"], accepted, now)
-    if not ahead:
+    accepted.begun = row["queue_status"] == "held"
+    if row["queue_status"] == "ready":
         accepted.ready.append(row["run_id"])
     return accepted
 

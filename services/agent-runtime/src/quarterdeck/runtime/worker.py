@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from typing import Any
 
 import structlog
 
 from quarterdeck.common.bus import Bus, Message
 from quarterdeck.common.errors import QuarterdeckError
+from quarterdeck.runtime.beginning import Birth, Unborn
 from quarterdeck.runtime.constants import (
     HEARTBEAT_PERIOD,
     LEASE_SECONDS,
@@ -20,6 +22,7 @@ from quarterdeck.runtime.engine import Engine
 from quarterdeck.runtime.executor import CannotGoOn, Executor, Fenced
 from quarterdeck.runtime.failing import fail_run
 from quarterdeck.runtime.loading import load
+from quarterdeck.runtime.starting import Accepted, Start
 from quarterdeck.runtime.store import queue
 from quarterdeck.runtime.timers import TimerLoop
 
@@ -112,11 +115,26 @@ class Worker:
             self._runs[claim.run_id] = asyncio.create_task(self._advance(claim), name=claim.run_id)
         self._engine.instruments.held.set(len(self._runs))
 
-    async def _advance(self, claim: queue.Claim) -> None:
+    async def begin(self, wish: Start, row: dict[str, Any]) -> Accepted | None:
+        """Accepts a run and begins it in the same commit. While there is room, none waits before it.
+
+        Returns None, and has done nothing, when it cannot: the run is then for the queue.
+        """
+        at_work = self._loops and not self._loops[0].done() and not self._draining
+        if not at_work or len(self._runs) >= self._concurrency:
+            return None
+        birth = Birth(self._engine.database, wish, row)
+        self._runs[row["run_id"]] = asyncio.create_task(self._advance(birth.claim, birth), name=row["run_id"])
+        self._engine.instruments.held.set(len(self._runs))
+        return await asyncio.shield(birth.accepted)
+
+    async def _advance(self, claim: queue.Claim, birth: Birth | None = None) -> None:
         let_go = False
         try:
-            let_go = await self._advance_guarded(claim)
+            let_go = await self._advance_guarded(claim, birth)
         finally:
+            if birth is not None:
+                birth.abandon()
             if not let_go or len(self._runs) >= self._concurrency:
                 self._wake.set()
             self._executors.pop(claim.run_id, None)
@@ -124,14 +142,14 @@ class Worker:
             self._runs.pop(claim.run_id, None)
             self._engine.instruments.held.set(len(self._runs))
 
-    async def _advance_guarded(self, claim: queue.Claim) -> bool:
+    async def _advance_guarded(self, claim: queue.Claim, birth: Birth | None) -> bool:
         """Runs an executor and decides what becomes of the run when that fails.
 
         Returns False when the run is to be claimed again.
         """
         database, now = self._engine.database, self._engine.clock.now
         try:
-            let_go = await self._execute(claim)
+            let_go = await (self._execute(claim, None) if birth is None else self._bear(birth))
             if not let_go:
                 await database.write(queue.hand_back, claim.run_id, claim.epoch, now())
             return let_go
@@ -148,11 +166,22 @@ class Worker:
             return False
         return True
 
-    async def _execute(self, claim: queue.Claim) -> bool:
-        loaded = await load(self._engine, claim)
+    async def _bear(self, birth: Birth) -> bool:
+        """Runs the executor of a run that is about to be accepted."""
+        try:
+            return await self._execute(birth.claim, birth)
+        except Unborn:
+            return True
+        except Exception:
+            if birth.decline():  # it could not even be planned: the queue's way tells why
+                return True
+            raise
+
+    async def _execute(self, claim: queue.Claim, birth: Birth | None) -> bool:
+        loaded = await load(self._engine, claim) if birth is None else birth.loaded()
         facts = loaded.facts
         definition = await self._engine.definition(facts.tenant_id, facts.closure, facts.kind, facts.name)
-        executor = Executor(self._engine, claim, loaded, definition)
+        executor = Executor(self._engine, claim, loaded, definition, birth.commit if birth else None)
         self._executors[claim.run_id] = executor
         if claim.run_id in self._early_pokes:
             executor.poke()

@@ -90,7 +90,7 @@ class StatusReporter:
         self._stub = registry.stub(resources_pb2_grpc.RegistryServiceStub)
         self._log = log
         self._changed: dict[tuple[str, str], ToolServer] = {}
-        self._written: dict[tuple[str, str], tuple[int, dict[str, Any]]] = {}
+        self._written: dict[tuple[str, str], tuple[str, int, dict[str, Any]]] = {}
         self._wake = asyncio.Event()
 
     def note(self, server: ToolServer) -> None:
@@ -113,15 +113,16 @@ class StatusReporter:
 
     async def _report(self, key: tuple[str, str], server: ToolServer) -> bool:
         """Writes one status if it says anything new; False if the registry did not take it."""
-        report = (server.definition.generation, status_of(server.state()))
+        definition, status = server.definition, status_of(server.state())
+        report = (definition.uid, definition.generation, status)
         if self._written.get(key) == report:
             return True
         request = resources_pb2.UpdateStatusRequest(
             tenant=key[0],
             kind=SERVER_KIND,
             name=key[1],
-            status_json=codec.dumps(report[1]),
-            observed_generation=report[0],
+            status_json=codec.dumps(status),
+            observed_generation=definition.generation,
         )
         try:
             await self._registry.call(self._stub.UpdateStatus, request)

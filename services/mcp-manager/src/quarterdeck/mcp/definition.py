@@ -59,6 +59,7 @@ class Definition:
     tenant: str
     tenant_id: str
     name: str
+    uid: str
     generation: int
     where: Local | Remote | None
     refusal: str
@@ -87,6 +88,7 @@ def read_definition(watched: Watched) -> Definition:
         tenant=watched.tenant,
         tenant_id=watched.tenant_id,
         name=watched.name,
+        uid=str(metadata.get("uid") or ""),
         generation=int(metadata.get("generation") or 0),
         where=_where(spec, annotations),
         refusal=_refusal(spec),

@@ -98,6 +98,7 @@ class StdioDispatcher:
 
     def _give_up(self, request: RequestId, options: CallOptions, reason: str) -> None:
         """Tells the server that nobody waits for the answer any more."""
+        self._exchange.abandoned(request)
         if options.get("cancel_on_abandon", True):
             params = {"requestId": request, "reason": reason}
             self._process.write(_document("notifications/cancelled", params))

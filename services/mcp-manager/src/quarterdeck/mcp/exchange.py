@@ -20,7 +20,8 @@ from quarterdeck.mcp.constants import (
     PAYLOAD_KEY,
     UNREADABLE,
 )
-from quarterdeck.mcp.framing import EDGE_BYTES, Oversized, message_id
+from quarterdeck.mcp.failures import Unusable
+from quarterdeck.mcp.framing import EDGE_BYTES, Oversized, is_initiative, message_id
 from quarterdeck.mcp.offload import Offload, Payload, Unreadable
 
 CALL = "tools/call"
@@ -49,15 +50,26 @@ class Exchange:
         self._pending[request] = (method, tool)
 
     def settled(self, request: RequestId) -> None:
-        """Notes that a request was answered or given up."""
+        """Notes that a request was answered."""
         self._pending.pop(request, None)
-        if len(self._payloads) > len(self._pending) + 64:
-            self._payloads.clear()
+
+    def abandoned(self, request: RequestId) -> None:
+        """Notes that nobody waits for the answer any more."""
+        self._pending.pop(request, None)
+        self._payloads.pop(request, None)
 
     def take(self, meta: dict[str, Any] | None) -> Payload | None:
-        """Returns the payload that a stand-in's `_meta` names, once."""
+        """Returns the payload that a stand-in's `_meta` names, once; None if it names none.
+
+        Raises Unusable if it names one that is not there: only a server that plays our part can do that.
+        """
         key = (meta or {}).get(PAYLOAD_KEY)
-        return self._payloads.pop(key, None) if isinstance(key, int | str) else None
+        if key is None:
+            return None
+        payload = self._payloads.pop(key, None) if isinstance(key, int | str) else None
+        if payload is None:
+            raise Unusable(f"the server's answer uses the reserved key {PAYLOAD_KEY}")
+        return payload
 
     async def admit(self, line: bytes | Oversized, asked: RequestId | None = None) -> bytes | None:
         """Returns what the SDK may see in place of `line`: itself, a stand-in, an error; None: nothing.
@@ -67,17 +79,27 @@ class Exchange:
             asked: the request that it can only answer, where the transport knows.
         """
         if isinstance(line, Oversized):
-            found = message_id(line.head, line.tail)
-            return self._too_large(asked if found is None else found, line.size, self.limit)
+            return self._skipped(line, asked)
         if len(line) <= INLINE_BYTES:
             return line
-        found = message_id(line[:EDGE_BYTES], line[-EDGE_BYTES:])
+        head = line[:EDGE_BYTES]
+        if is_initiative(head):
+            return line if len(line) <= CONTROL_MESSAGE_BYTES else None
+        found = message_id(head, line[-EDGE_BYTES:])
         request = asked if found is None else found
+        if request is not None and request not in self._pending:
+            return None
         if self._is_call(request):
             return await self._set_aside(line, request)
         if len(line) > CONTROL_MESSAGE_BYTES:
             return self._too_large(request, len(line), CONTROL_MESSAGE_BYTES)
         return line
+
+    def _skipped(self, line: Oversized, asked: RequestId | None) -> bytes | None:
+        if is_initiative(line.head):
+            return None
+        found = message_id(line.head, line.tail)
+        return self._too_large(asked if found is None else found, line.size, self.limit)
 
     def unreadable(self, line: bytes, reason: str) -> bytes | None:
         """Returns an error for the request that a broken line answers; None when it answers none."""
@@ -98,7 +120,7 @@ class Exchange:
         except (Unreadable, Unavailable) as error:
             return self.error(request, UNREADABLE, f"the tool server's answer cannot be read: {error}")
         answers = payload.id if payload.id is not None else request
-        if answers is None:
+        if answers is None or answers not in self._pending:
             return None
         self._payloads[answers] = payload
         result = {"content": [], "isError": payload.is_error, "_meta": {PAYLOAD_KEY: answers}}

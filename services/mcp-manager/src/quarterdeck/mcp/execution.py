@@ -68,7 +68,6 @@ class Executor:
     async def _send(self, flight: Flight, server: ToolServer, tool: Tool, session: Session) -> Outcome:
         call = flight.call
         longest = tool.timeout or server.definition.call_timeout
-        flight.sent = True
         try:
             timeout = min(call.timeout or longest, longest)
             reply = await session.call(call.tool, call.arguments, timeout, flight.note)

@@ -33,13 +33,11 @@ class Flight:
 
     Args:
         call: what was asked.
-        sent: it has been handed to the server.
         cancelled: somebody asked for it to stop.
         intent: what was recorded before it was sent.
     """
 
     call: Call
-    sent: bool = False
     cancelled: bool = False
     intent: Intent | None = None
     task: asyncio.Task[Outcome] | None = None

@@ -14,7 +14,9 @@ from dataclasses import dataclass
 EDGE_BYTES = 1024
 
 _ID = rb'"id"\s*:\s*(\d{1,18}|"(?:[^"\\]|\\.){0,256}")'
-_ID_AT_HEAD = re.compile(rb'\s*\{\s*(?:"jsonrpc"\s*:\s*"2\.0"\s*,\s*)?' + _ID + rb"\s*,")
+_START = rb'\s*\{\s*(?:"jsonrpc"\s*:\s*"2\.0"\s*,\s*)?'
+_ID_AT_HEAD = re.compile(_START + _ID + rb"\s*,")
+_METHOD_AT_HEAD = re.compile(_START + rb'(?:"id"\s*:[^,]{1,300},\s*)?"method"\s*:')
 _ID_AT_TAIL = re.compile(rb",\s*" + _ID + rb'\s*(?:,\s*"jsonrpc"\s*:\s*"2\.0"\s*)?\}\s*\Z')
 
 
@@ -82,5 +84,11 @@ def message_id(head: bytes, tail: bytes) -> int | str | None:
     found = _ID_AT_HEAD.match(head) or _ID_AT_TAIL.search(tail)
     if found is None:
         return None
-    text = found.group(1).decode("utf-8", "replace")
-    return text[1:-1] if text.startswith('"') else int(text)
+    text = found.group(1).decode("utf-8", "replace").strip('"')
+    # Some servers send our numbers back as text.
+    return int(text) if text.isdecimal() else text
+
+
+def is_initiative(head: bytes) -> bool:
+    """Whether a message that begins like this is the server's own: a notification or a request."""
+    return _METHOD_AT_HEAD.match(head) is not None

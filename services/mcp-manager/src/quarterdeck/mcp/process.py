@@ -11,7 +11,7 @@ import subprocess
 import sys
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from quarterdeck.mcp import incarnation
@@ -33,7 +33,7 @@ class Command:
     arguments: tuple[str, ...]
     environment: Mapping[str, str]
     directory: Path | None
-    locks: Path = field(default=Path())
+    locks: Path
 
 
 class ServerProcess:
@@ -158,16 +158,16 @@ class ServerProcess:
         if not self._in.writable.is_set():
             await self._in.writable.wait()
 
-    async def stop(self, grace: float = STOP_GRACE) -> int:
+    async def stop(self, grace: float | None = None) -> int:
         """Ends the server and everything it started; returns its exit status.
 
-        Its input is closed first. A server that has not ended after `grace` seconds loses its launcher's
-        patience: SIGTERM, then SIGKILL to the whole tree.
+        Its input is closed first. A server that has not ended after `grace` seconds (`STOP_GRACE`) loses its
+        launcher's patience: SIGTERM, then SIGKILL to the whole tree.
         """
         self._stdin.close()
         self._discard_output()
         try:
-            if not await self._exits_within(grace):
+            if not await self._exits_within(STOP_GRACE if grace is None else grace):
                 with contextlib.suppress(OSError):  # it may have ended just now
                     self._control.shutdown(socket.SHUT_WR)
                 if not await self._exits_within(TERM_GRACE + _GIVE_UP):

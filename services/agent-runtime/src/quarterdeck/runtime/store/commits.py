@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import BindParameter, Connection, bindparam, delete, insert, select, update
 
 from quarterdeck.common import codec
 from quarterdeck.runtime.constants import REDUCER_VERSION
@@ -68,7 +68,7 @@ class Committed:
 
 
 # Statements of every commit are built once: to build one costs more than to execute it.
-_RUN = bindparam("b_run")
+_RUN: BindParameter[str] = bindparam("b_run")
 _FENCE = (
     update(RUN_QUEUE)
     .where(
@@ -166,11 +166,16 @@ def _side_tables(connection: Connection, unit: Commit) -> None:
         _save_snapshot(connection, unit)
 
 
+# What of a new run's values is its place in the queue.
+_PLACE = frozenset({"queue_status", "priority", "worker", "epoch"})
+
+
 def insert_runs(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
     """Creates runs, each with its place in the queue.
 
     Args:
-        rows: column values of `runs`, plus `queue_status` and `priority` for the queue.
+        rows: column values of `runs`, plus `queue_status` and `priority` for the queue, and
+            `worker` and `epoch` if somebody holds the run from the beginning.
     """
     queue = [
         {
@@ -179,8 +184,8 @@ def insert_runs(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
             "status": row["queue_status"],
             "ready_at": row["created_at"],
             "priority": row["priority"],
-            "worker": "",
-            "epoch": 0,
+            "worker": row.get("worker", ""),
+            "epoch": row.get("epoch", 0),
             "attempts": 0,
             "seq": 0,
             "inbox": 0,
@@ -188,7 +193,7 @@ def insert_runs(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
         }
         for row in rows
     ]
-    columns = [{k: v for k, v in row.items() if k not in ("queue_status", "priority")} for row in rows]
+    columns = [{k: v for k, v in row.items() if k not in _PLACE} for row in rows]
     connection.execute(_INSERT_RUNS, columns)
     connection.execute(_ENQUEUE, queue)
 

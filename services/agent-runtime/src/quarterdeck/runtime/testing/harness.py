@@ -22,7 +22,7 @@ from quarterdeck.runtime.engine import ApprovalExpiry, Engine, Performer, ToolLi
 from quarterdeck.runtime.instruments import Instruments
 from quarterdeck.runtime.live import LiveEvents
 from quarterdeck.runtime.newborn import run_row
-from quarterdeck.runtime.starting import Start, accept, gate_of, request_hash
+from quarterdeck.runtime.starting import Start, accept_here, gate_of, request_hash
 from quarterdeck.runtime.store import approvals, definitions, runs
 from quarterdeck.runtime.store.journal import read_events
 from quarterdeck.runtime.tables import METADATA
@@ -149,9 +149,7 @@ class Harness:
             idempotency_key=wish.idempotency_key or None,
             request_hash=request_hash(wish),
         )
-        accepted = await self.database.write(accept, wish, row, self.clock.now())
-        await self._wake(accepted.ready, accepted.poke)
-        return accepted.run_id
+        return (await accept_here(self.engine, self.worker.begin, wish, row)).run_id
 
     async def row(self, run_id: str) -> Any:
         """Returns the run's row."""
