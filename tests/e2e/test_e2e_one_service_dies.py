@@ -1,4 +1,4 @@
-"""Five processes, one of them killed at a time while the run is at work: the others wait, the run goes on."""
+"""Five processes and the tool server, killed one at a time while a run is at work: the run goes on."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ def test_each_service_in_turn_is_killed_and_comes_back(tmp_path: Path, month: Pa
             wait_for_rows(ledger, "bookings", 1 + 3 * number, RUN_SECONDS)
             platform.kill_one(service)
             platform.start_one(service)
+        wait_for_rows(ledger, "bookings", 1 + 3 * len(SERVICES), RUN_SECONDS)
+        assert platform.kill_below("mcp-manager", "servers/ledger.py")
         with platform.client() as client:
             client.wait_until_only_people(run, RUN_SECONDS)
         assert read_books(ledger) == expected

@@ -90,7 +90,8 @@ async def test_keys_belong_to_a_tenant(house, tools):
 
 async def test_what_is_kept_lies_under_the_tenants_uuid(house, tools):
     await house.client.post(CALL, json={}, headers=KEY)
-    keys = await house.platform.cache._redis().keys("*")
+    redis = await house.platform.cache._redis()
+    keys = await redis.keys("*")
     assert keys and all(
         key.startswith(b"qd:0199d7c2-6d0e-7c41-9f0a-000000000001:idempotency:") for key in keys
     )

@@ -103,6 +103,18 @@ def _gather(process: psutil.Process, found: list[psutil.Process]) -> None:
             _gather(below, found)
 
 
+def kill_below(child: Child, words: str) -> int:
+    """Sends SIGKILL to the innermost processes below one whose command line has these words; how many."""
+    found = [
+        process
+        for process in psutil.Process(child.pid).children(recursive=True)
+        if words in " ".join(process.cmdline()) and not process.children()
+    ]
+    for process in found:
+        process.kill()
+    return len(found)
+
+
 def wait_for_end(child: Child, seconds: float) -> int:
     """Returns the exit code of a process. Raises AssertionError with its output if it goes on."""
     try:

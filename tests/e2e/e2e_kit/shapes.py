@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 
 from e2e_kit.client import Client
-from e2e_kit.process import Child, clean_environment, kill_everything, pause, spawn, wait_for_end
+from e2e_kit.process import Child, clean_environment, kill_below, kill_everything, pause, spawn, wait_for_end
 
 SERVICES = ("registry", "memory", "mcp-manager", "agent-runtime", "gateway")
 START_SECONDS = 60.0
@@ -161,6 +161,10 @@ class FiveProcesses(Shape):
     def kill_one(self, service: str) -> None:
         """Kills one service and everything below it."""
         kill_everything([child for child in self.children if child.name == service])
+
+    def kill_below(self, service: str, words: str) -> int:
+        """Kills what a service started and whose command line has these words; returns how many."""
+        return sum(kill_below(child, words) for child in self.children if child.name == service)
 
     def start_one(self, service: str) -> None:
         """Starts a service again that was killed, and waits until all are healthy."""

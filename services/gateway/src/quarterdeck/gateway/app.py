@@ -18,7 +18,7 @@ from starlette.types import ASGIApp
 from quarterdeck.common.errors import Internal, QuarterdeckError
 from quarterdeck.common.service import Platform
 from quarterdeck.common.tenants import TenantDirectory
-from quarterdeck.gateway import docs_page, health
+from quarterdeck.gateway import console_page, docs_page, health
 from quarterdeck.gateway.authentication import Authenticator
 from quarterdeck.gateway.config import GatewaySettings
 from quarterdeck.gateway.middleware.authenticate import Authenticate
@@ -35,7 +35,9 @@ from quarterdeck.gateway.upstream import Upstream
 
 # As they are: to include a router would match every request twice.
 ROUTES: list[BaseRoute] = [
-    route for router in (*ROUTERS, health.router, docs_page.router) for route in router.routes
+    route
+    for router in (*ROUTERS, health.router, docs_page.router, console_page.router)
+    for route in router.routes
 ]
 
 

@@ -45,6 +45,10 @@ class GatewaySettings(BaseSettings):
         default=None, description="Directory of secret files; empty: `secrets` in the data directory."
     )
 
+    console_dir: Path | None = Field(
+        default=None, description="Directory of the built console; empty: `web/dist` of the repository."
+    )
+
     @property
     def on_loopback(self) -> bool:
         """True while nobody outside this machine can connect."""

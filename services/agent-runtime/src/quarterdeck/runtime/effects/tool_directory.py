@@ -7,7 +7,7 @@ from typing import Any
 
 from quarterdeck.common import codec
 from quarterdeck.common.clock import Clock
-from quarterdeck.common.errors import Unavailable
+from quarterdeck.common.errors import NotFound, Unavailable
 from quarterdeck.common.rpc_client import Peer, act_for
 from quarterdeck.runtime.agent_tools import PinnedTool, model_name, platform_tools, server_tools
 from quarterdeck.runtime.engine import Engine
@@ -42,10 +42,10 @@ class ToolDirectory:
         return tools
 
     async def find(self, tenant: str, server: str, tool: str) -> tools_pb2.Tool | None:
-        """Returns one tool, or None while it is not there or the server cannot be asked."""
+        """Returns one tool, or None while it or its server is not there or cannot be asked."""
         try:
             return next((t for t in await self.tools_of(tenant, server) if t.name == tool), None)
-        except Unavailable:
+        except (Unavailable, NotFound):
             return None
 
     async def pin(

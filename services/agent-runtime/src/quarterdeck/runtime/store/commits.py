@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from quarterdeck.common import codec
 from quarterdeck.runtime.constants import REDUCER_VERSION
 from quarterdeck.runtime.events import Event
+from quarterdeck.runtime.store import statements
 from quarterdeck.runtime.store.inbox import Delivery, deliver
-from quarterdeck.runtime.tables import APPROVALS, INBOX, JOURNAL, RUN_QUEUE, RUNS, SNAPSHOTS, TIMERS
+from quarterdeck.runtime.tables import APPROVALS, RUN_QUEUE, RUNS, SNAPSHOTS, TIMERS
 
 
 class Fate(Enum):
@@ -67,41 +68,6 @@ class Committed:
     poke: dict[str, str] = field(default_factory=dict)
 
 
-# Statements of every commit are built once: to build one costs more than to execute it.
-_RUN: BindParameter[str] = bindparam("b_run")
-_FENCE = (
-    update(RUN_QUEUE)
-    .where(
-        RUN_QUEUE.c.run_id == _RUN,
-        RUN_QUEUE.c.epoch == bindparam("b_epoch"),
-        RUN_QUEUE.c.worker == bindparam("b_worker"),
-        RUN_QUEUE.c.seq == bindparam("b_seq"),
-        RUN_QUEUE.c.status == "held",
-    )
-    .values(seq=bindparam("b_next"), attempts=0)
-)
-_APPEND = insert(JOURNAL)
-_UPDATE_RUN = update(RUNS).where(RUNS.c.run_id == _RUN)
-_INSERT_RUNS = insert(RUNS)
-_ENQUEUE = insert(RUN_QUEUE)
-_PARK = (
-    update(RUN_QUEUE)
-    .where(
-        RUN_QUEUE.c.run_id == _RUN,
-        RUN_QUEUE.c.epoch == bindparam("b_epoch"),
-        RUN_QUEUE.c.inbox == bindparam("b_inbox"),
-    )
-    .values(status="parked", worker="")
-)
-_DROP_CONSUMED = delete(INBOX).where(INBOX.c.id == bindparam("b_id"))
-_FORGET = tuple(delete(table).where(table.c.run_id == _RUN) for table in (RUN_QUEUE, TIMERS, INBOX))
-_WITHDRAW = (
-    update(APPROVALS)
-    .where(APPROVALS.c.run_id == _RUN, APPROVALS.c.state == "open")
-    .values(state="withdrawn", decided_at=bindparam("b_now"))
-)
-
-
 def commit(connection: Connection, unit: Commit, now: float) -> Committed:
     """Appends, if the run is still held under this epoch and nothing was appended meanwhile."""
     fence = {
@@ -111,14 +77,14 @@ def commit(connection: Connection, unit: Commit, now: float) -> Committed:
         "b_seq": unit.seq,
         "b_next": unit.seq + len(unit.events),
     }
-    if connection.execute(_FENCE, fence).rowcount != 1:
+    if statements.FENCE(connection, fence) != 1:
         return Committed(Fate.FENCED)
     answer = Committed(Fate.DONE)
     _append(connection, unit)
     _side_tables(connection, unit)
     answer.ready.extend(child["run_id"] for child in unit.children)
     if unit.run:
-        connection.execute(_UPDATE_RUN, {"b_run": unit.run_id, **unit.run})
+        statements.update_run(frozenset(unit.run))(connection, {"b_run": unit.run_id, **unit.run})
     if unit.cancel_children or unit.cancelled or unit.cancelled_keys:
         _cancel_children(connection, unit, answer, now)
     for delivery in unit.deliveries:
@@ -144,12 +110,12 @@ def _append(connection: Connection, unit: Commit) -> None:
         }
         for offset, event in enumerate(unit.events, 1)
     ]
-    connection.execute(_APPEND, rows)
+    statements.APPEND.many(connection, rows)
 
 
 def _side_tables(connection: Connection, unit: Commit) -> None:
     if unit.consumed:
-        connection.execute(_DROP_CONSUMED, [{"b_id": row_id} for row_id in unit.consumed])
+        statements.DROP_CONSUMED.many(connection, [{"b_id": row_id} for row_id in unit.consumed])
     if unit.timers_cleared:
         mine = TIMERS.c.run_id == unit.run_id
         connection.execute(delete(TIMERS).where(mine, TIMERS.c.timer.in_(unit.timers_cleared)))
@@ -164,10 +130,6 @@ def _side_tables(connection: Connection, unit: Commit) -> None:
         insert_runs(connection, unit.children)
     if unit.snapshot is not None:
         _save_snapshot(connection, unit)
-
-
-# What of a new run's values is its place in the queue.
-_PLACE = frozenset({"queue_status", "priority", "worker", "epoch"})
 
 
 def insert_runs(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
@@ -193,9 +155,8 @@ def insert_runs(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
         }
         for row in rows
     ]
-    columns = [{k: v for k, v in row.items() if k not in _PLACE} for row in rows]
-    connection.execute(_INSERT_RUNS, columns)
-    connection.execute(_ENQUEUE, queue)
+    statements.INSERT_RUN.many(connection, rows)
+    statements.ENQUEUE.many(connection, queue)
 
 
 def _save_snapshot(connection: Connection, unit: Commit) -> None:
@@ -226,9 +187,9 @@ def _cancel_children(connection: Connection, unit: Commit, answer: Committed, no
 
 def _release_finished(connection: Connection, unit: Commit, answer: Committed, now: float) -> None:
     """The run is over: nothing waits in its name any more, and who waited for its gate may go."""
-    for forget in _FORGET:
-        connection.execute(forget, {"b_run": unit.run_id})
-    connection.execute(_WITHDRAW, {"b_run": unit.run_id, "b_now": now})
+    for forget in statements.FORGET:
+        forget(connection, {"b_run": unit.run_id})
+    statements.WITHDRAW(connection, {"b_run": unit.run_id, "b_now": now})
     if unit.gate:
         open_gate(connection, unit.gate, answer.ready, now)
 
@@ -252,4 +213,4 @@ def open_gate(connection: Connection, gate: str, ready: list[str], now: float) -
 def _park(connection: Connection, unit: Commit) -> bool:
     """Parks the run unless something arrived in its inbox since the worker looked."""
     mine = {"b_run": unit.run_id, "b_epoch": unit.epoch, "b_inbox": unit.park_if_inbox}
-    return connection.execute(_PARK, mine).rowcount == 1
+    return statements.PARK(connection, mine) == 1

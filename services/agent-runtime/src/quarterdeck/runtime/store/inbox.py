@@ -9,10 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from quarterdeck.common import codec
+from quarterdeck.runtime.store import statements
 from quarterdeck.runtime.tables import DELIVERED, INBOX, RUN_QUEUE
 
 
@@ -38,15 +39,6 @@ class InboxRow:
     at: float
 
 
-# Built once, because building one costs more than executing it.
-_STATUS = select(RUN_QUEUE.c.worker, RUN_QUEUE.c.status).where(RUN_QUEUE.c.run_id == bindparam("b_run"))
-_PUT = insert(INBOX)
-_BUMP = update(RUN_QUEUE).where(RUN_QUEUE.c.run_id == bindparam("b_run")).values(inbox=RUN_QUEUE.c.inbox + 1)
-_WAKE = (
-    update(RUN_QUEUE)
-    .where(RUN_QUEUE.c.run_id == bindparam("b_run"), RUN_QUEUE.c.status == "parked")
-    .values(status="ready", ready_at=bindparam("b_ready"))
-)
 _OLDEST = (
     select(INBOX).where(INBOX.c.run_id == bindparam("b_run")).order_by(INBOX.c.id).limit(bindparam("b_limit"))
 )
@@ -61,8 +53,9 @@ def deliver(
     Adds the run to `ready` if it was parked, or its worker to `poke` if it is held.
     Returns False when the run is over or the delivery came before.
     """
-    row = connection.execute(_STATUS, {"b_run": delivery.run_id}).one_or_none()
-    if row is None or (delivery.dedup and not _first_time(connection, delivery)):
+    mine = {"b_run": delivery.run_id}
+    found = statements.STATUS.rows(connection, mine)
+    if not found or (delivery.dedup and not _first_time(connection, delivery)):
         return False
     values = {
         "run_id": delivery.run_id,
@@ -71,13 +64,14 @@ def deliver(
         "data": codec.dumps(delivery.data),
         "at": now,
     }
-    connection.execute(_PUT, values)
-    connection.execute(_BUMP, {"b_run": delivery.run_id})
-    if row.status == "parked":
-        connection.execute(_WAKE, {"b_run": delivery.run_id, "b_ready": now + delivery.delay})
+    statements.PUT(connection, values)
+    statements.BUMP(connection, mine)
+    worker, status = found[0]
+    if status == "parked":
+        statements.WAKE(connection, {**mine, "b_ready": now + delivery.delay})
         ready.append(delivery.run_id)
-    elif row.status == "held":
-        poke[delivery.run_id] = row.worker
+    elif status == "held":
+        poke[delivery.run_id] = worker
     return True
 
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from quarterdeck.common import codec
-from quarterdeck.runtime.constants import POISON_ATTEMPTS, REDUCER_VERSION
+from quarterdeck.runtime.constants import POISON_ATTEMPTS
 from quarterdeck.runtime.events import EFFECT_INTENT
+from quarterdeck.runtime.store import statements
 from quarterdeck.runtime.tables import JOURNAL, RUN_QUEUE, RUNS, TIMERS, WORKERS
 
 
@@ -23,33 +24,6 @@ class Claim:
     attempts: int
 
 
-_CANDIDATES = (
-    select(
-        RUN_QUEUE.c.run_id, RUN_QUEUE.c.tenant_id, RUN_QUEUE.c.epoch, RUN_QUEUE.c.seq, RUN_QUEUE.c.attempts
-    )
-    .where(
-        RUN_QUEUE.c.status == "ready",
-        RUN_QUEUE.c.ready_at <= bindparam("b_now"),
-        RUN_QUEUE.c.version <= REDUCER_VERSION,
-    )
-    .order_by(RUN_QUEUE.c.priority.desc(), RUN_QUEUE.c.ready_at)
-    .limit(bindparam("b_limit"))
-)
-_TAKE = (
-    update(RUN_QUEUE)
-    .where(RUN_QUEUE.c.run_id == bindparam("b_run"), RUN_QUEUE.c.status == "ready")
-    .values(
-        status="held",
-        worker=bindparam("b_worker"),
-        epoch=RUN_QUEUE.c.epoch + 1,
-        attempts=RUN_QUEUE.c.attempts + 1,
-    )
-)
-_NEXT_READY = (
-    select(RUN_QUEUE.c.ready_at).where(RUN_QUEUE.c.status == "ready").order_by(RUN_QUEUE.c.ready_at).limit(1)
-)
-
-
 def claim(connection: Connection, worker: str, limit: int, now: float) -> tuple[list[Claim], list[str]]:
     """Takes up to `limit` ready runs, the most urgent first.
 
@@ -58,15 +32,16 @@ def claim(connection: Connection, worker: str, limit: int, now: float) -> tuple[
     """
     taken: list[Claim] = []
     poisoned: list[str] = []
-    for row in connection.execute(_CANDIDATES, {"b_now": now, "b_limit": limit}).all():
-        if row.attempts >= POISON_ATTEMPTS:
-            last = last_intent(connection, row.run_id)
-            quarantine(connection, row.run_id, f"no progress in {row.attempts} attempts{last}")
-            poisoned.append(row.run_id)
+    ready = statements.CANDIDATES.rows(connection, {"b_now": now, "b_limit": limit})
+    for run_id, tenant_id, epoch, seq, attempts in ready:
+        if attempts >= POISON_ATTEMPTS:
+            last = last_intent(connection, run_id)
+            quarantine(connection, run_id, f"no progress in {attempts} attempts{last}")
+            poisoned.append(run_id)
             continue
-        taken.append(Claim(row.run_id, row.tenant_id, row.epoch + 1, row.seq, row.attempts + 1))
+        taken.append(Claim(run_id, tenant_id, epoch + 1, seq, attempts + 1))
     if taken:
-        connection.execute(_TAKE, [{"b_run": run.run_id, "b_worker": worker} for run in taken])
+        statements.TAKE.many(connection, [{"b_run": run.run_id, "b_worker": worker} for run in taken])
     return taken, poisoned
 
 
@@ -80,8 +55,8 @@ def claim_and_look(
 
 def next_ready_at(connection: Connection) -> float | None:
     """Returns when the next ready run is due (Unix time), None when there is none."""
-    due: float | None = connection.execute(_NEXT_READY).scalar()
-    return due
+    found = statements.NEXT_READY.rows(connection, {})
+    return float(found[0][0]) if found else None
 
 
 def last_intent(connection: Connection, run_id: str) -> str:

@@ -1,0 +1,92 @@
+"""The statements that every step of every run makes, prepared."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from sqlalchemy import BindParameter, bindparam, delete, insert, select, update
+
+from quarterdeck.common.prepared import Prepared
+from quarterdeck.runtime.constants import REDUCER_VERSION
+from quarterdeck.runtime.tables import APPROVALS, INBOX, JOURNAL, RUN_QUEUE, RUNS, TIMERS
+
+_RUN: BindParameter[str] = bindparam("b_run")
+_MINE = RUN_QUEUE.c.run_id == _RUN
+
+
+def _insert(table: Any, *without: str) -> Prepared:
+    return Prepared(insert(table), [name for name in table.c.keys() if name not in without])  # noqa: SIM118
+
+
+# -- commits -----------------------------------------------------------------------------------
+FENCE = Prepared(
+    update(RUN_QUEUE)
+    .where(
+        _MINE,
+        RUN_QUEUE.c.epoch == bindparam("b_epoch"),
+        RUN_QUEUE.c.worker == bindparam("b_worker"),
+        RUN_QUEUE.c.seq == bindparam("b_seq"),
+        RUN_QUEUE.c.status == "held",
+    )
+    .values(seq=bindparam("b_next"), attempts=0)
+)
+APPEND = _insert(JOURNAL)
+INSERT_RUN = _insert(RUNS)
+ENQUEUE = _insert(RUN_QUEUE)
+PARK = Prepared(
+    update(RUN_QUEUE)
+    .where(_MINE, RUN_QUEUE.c.epoch == bindparam("b_epoch"), RUN_QUEUE.c.inbox == bindparam("b_inbox"))
+    .values(status="parked", worker="")
+)
+DROP_CONSUMED = Prepared(delete(INBOX).where(INBOX.c.id == bindparam("b_id")))
+FORGET = tuple(Prepared(delete(table).where(table.c.run_id == _RUN)) for table in (RUN_QUEUE, TIMERS, INBOX))
+WITHDRAW = Prepared(
+    update(APPROVALS)
+    .where(APPROVALS.c.run_id == _RUN, APPROVALS.c.state == "open")
+    .values(state="withdrawn", decided_at=bindparam("b_now"))
+)
+
+
+@cache
+def update_run(columns: frozenset[str]) -> Prepared:
+    """Returns the update of some columns of a run's row."""
+    return Prepared(update(RUNS).where(RUNS.c.run_id == _RUN), sorted(columns))
+
+
+# -- the inbox ---------------------------------------------------------------------------------
+STATUS = Prepared(select(RUN_QUEUE.c.worker, RUN_QUEUE.c.status).where(_MINE))
+PUT = _insert(INBOX, "id")
+BUMP = Prepared(update(RUN_QUEUE).where(_MINE).values(inbox=RUN_QUEUE.c.inbox + 1))
+WAKE = Prepared(
+    update(RUN_QUEUE)
+    .where(_MINE, RUN_QUEUE.c.status == "parked")
+    .values(status="ready", ready_at=bindparam("b_ready"))
+)
+
+# -- claiming ----------------------------------------------------------------------------------
+CANDIDATES = Prepared(
+    select(
+        RUN_QUEUE.c.run_id, RUN_QUEUE.c.tenant_id, RUN_QUEUE.c.epoch, RUN_QUEUE.c.seq, RUN_QUEUE.c.attempts
+    )
+    .where(
+        RUN_QUEUE.c.status == "ready",
+        RUN_QUEUE.c.ready_at <= bindparam("b_now"),
+        RUN_QUEUE.c.version <= REDUCER_VERSION,
+    )
+    .order_by(RUN_QUEUE.c.priority.desc(), RUN_QUEUE.c.ready_at)
+    .limit(bindparam("b_limit"))
+)
+TAKE = Prepared(
+    update(RUN_QUEUE)
+    .where(_MINE, RUN_QUEUE.c.status == "ready")
+    .values(
+        status="held",
+        worker=bindparam("b_worker"),
+        epoch=RUN_QUEUE.c.epoch + 1,
+        attempts=RUN_QUEUE.c.attempts + 1,
+    )
+)
+NEXT_READY = Prepared(
+    select(RUN_QUEUE.c.ready_at).where(RUN_QUEUE.c.status == "ready").order_by(RUN_QUEUE.c.ready_at).limit(1)
+)
