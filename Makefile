@@ -42,6 +42,22 @@ doctor: venv ## Check this machine and the platform
 test: venv-dev ## Run all tests (ARGS="-k name" for some of them)
 	$(PYTHON) -m pytest $(wildcard $(TESTED)) $(ARGS)
 
+.PHONY: web
+web: ## Build the console into web/dist; the gateway serves it at /console
+	@sh hack/web.sh build
+
+.PHONY: test-web
+test-web: ## Check the types of the console and run its tests
+	@sh hack/web.sh test
+
+.PHONY: kill-test
+kill-test: venv-dev ## Kill the running demo 20 times (QD_KILLS=N): the ledger must come out the same
+	QD_KILLS=$(or $(QD_KILLS),20) $(PYTHON) -m pytest tests/e2e/test_e2e_kills.py $(ARGS)
+
+.PHONY: fresh-clone
+fresh-clone: ## Clone what is committed into a temporary folder and run the demo there
+	@sh hack/fresh_clone.sh
+
 .PHONY: format
 format: venv-dev ## Format the code
 	$(VENV)/bin/ruff format .

@@ -22,12 +22,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
+from report import Figure, report
 
 from quarterdeck.memory.engine.client import EdgeEngine, slice_length
 from quarterdeck.memory.engine.interface import CollectionKey, Point, SearchQuery, Shape
 
 BIG, SMALL = CollectionKey("bench", "big"), CollectionKey("bench", "small")
 PERIOD = 0.005
+# What indexing may delay another run's step by.
+LIMIT = "<= 100 ms"
 
 
 @dataclass
@@ -56,16 +59,33 @@ class Watch:
             self.searches.append(time.perf_counter() - began)
             await asyncio.sleep(2 * PERIOD)
 
-    def show(self, title: str) -> None:
-        """Prints one line."""
+    def show(self, title: str) -> list[Figure]:
+        """Prints one line and returns its figures: the loop's worst lag, the other collection's worst search."""
         lags, searches = sorted(self.lags), sorted(self.searches)
         middle, late = searches[len(searches) // 2], searches[int(len(searches) * 0.99)]
         print(f"{title}, {len(searches)} searches in another collection:")
         print(f"  loop lag max {lags[-1] * 1e3:.1f} ms, own work max {max(self.work) * 1e3:.1f} ms;", end=" ")
         print(f"search p50 {middle * 1e3:.1f}, p99 {late * 1e3:.1f}, max {searches[-1] * 1e3:.1f} ms")
+        lag, work, search = lags[-1] * 1e3, max(self.work) * 1e3, searches[-1] * 1e3
+        figures = [
+            Figure(
+                f"{title}: loop lag max",
+                "ms",
+                lag,
+                work,
+                "own work of the loop's thread",
+                None,
+                LIMIT,
+                lag <= 100,
+            ),
+            Figure(
+                f"{title}: search elsewhere max", "ms", search, middle * 1e3, "its median", None, "said", None
+            ),
+        ]
         self.lags.clear()
         self.work.clear()
         self.searches.clear()
+        return figures
 
 
 def some_vectors(size: int) -> list[array[float]]:
@@ -105,13 +125,13 @@ async def run(total: int, size: int, directory: Path) -> None:
     watch = Watch(engine, vectors[3])
     watchers = [asyncio.create_task(watch.loop()), asyncio.create_task(watch.search())]
     await asyncio.sleep(2)
-    watch.show("idle")
+    figures = watch.show("idle")
     saving = await save(engine, vectors, total)
-    watch.show(f"saving {total}")
+    figures += watch.show(f"saving {total}")
     began = time.perf_counter()
     await engine.settled(BIG)
     indexing = time.perf_counter() - began
-    watch.show("building the graph index")
+    figures += watch.show("building the graph index")
     for task in watchers:
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
@@ -125,6 +145,7 @@ async def run(total: int, size: int, directory: Path) -> None:
     children = [child.memory_info().rss >> 20 for child in psutil.Process().children()]
     print(f"memory of the engine's processes (MiB, mapped files included): {children}")
     await engine.close()
+    report("memory", figures)
 
 
 def main() -> None:

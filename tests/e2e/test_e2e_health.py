@@ -76,7 +76,8 @@ def test_the_fixed_metrics_are_there_with_their_labels(
 @pytest.mark.parametrize("service", SERVICES)
 def test_every_service_counts_its_work_and_its_loop_lag(morning: Morning, service: str) -> None:
     families = families_of(morning.platform, service)
-    for name in ("grpc_server_handled", "event_loop_lag_seconds", "event_loop_lag_max_seconds"):
+    work = "http_requests" if service == "gateway" else "grpc_server_handled"
+    for name in (work, "event_loop_lag_seconds", "event_loop_lag_max_seconds"):
         own = [
             sample
             for sample in families[name].samples

@@ -76,13 +76,13 @@ async def until(condition, timeout=10.0):
 
 
 async def test_a_journal_longer_than_a_page_is_read_to_its_end(tmp_path, monkeypatch):
-    monkeypatch.setattr(loading, "JOURNAL_PAGE", 7)
+    monkeypatch.setattr(loading, "JOURNAL_PAGE", 5)
     nodes = tool("a", next="b", maxVisits=9), signal("b", next=[{"to": "a"}], maxVisits=3)
     async with harness(tmp_path, *nodes) as h:
         run = await h.start("Workflow", "w", {})
         await h.wait(run, "waiting")
         seq = (await h.row(run)).current_seq
-        assert seq > 7
+        assert seq > 5
         await restart(h)
         await h.signal(run, "go")
         await until(lambda: _advanced(h, run, seq))

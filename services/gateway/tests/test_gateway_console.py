@@ -15,7 +15,7 @@ def built(tmp_path):
     (directory / "index.html").write_text(PAGE)
     (directory / "assets" / "index-1a2b.js").write_text("start()")
     (directory / "notes.txt").write_text("not for the outside")
-    (directory.parent / "secret.js").write_text("secret")
+    (directory.parent / "secret.js").write_text("classified()")
     (directory / "link.js").symlink_to(directory.parent / "secret.js")
     return directory
 
@@ -51,12 +51,21 @@ async def test_the_address_without_a_slash_leads_there(house):
 
 @pytest.mark.parametrize(
     "path",
-    ["nothing.js", "notes.txt", "assets", "%2e%2e/secret.js", "assets/%2e%2e/%2e%2e/secret.js", "link.js", "%00"],
+    [
+        "no.js",
+        "notes.txt",
+        "assets",
+        "%2e%2e/secret.js",
+        "a/%2e%2e/%2e%2e/secret.js",
+        "link.js",
+        "%00",
+        "x" * 999,
+    ],
 )
 async def test_nothing_else_is_served(house, path):
     answer = await house.client.get(f"/console/{path}", headers=WITHOUT_TOKEN)
     assert answer.status_code == 404
-    assert "secret" not in answer.text.replace(path, "").replace("../secret.js", "")
+    assert "classified" not in answer.text
     assert answer.headers["content-type"] == "application/problem+json"
 
 
@@ -65,7 +74,8 @@ async def test_it_says_in_one_line_how_to_build_it(house, built):
     answer = await house.client.get("/console/", headers=WITHOUT_TOKEN)
     assert answer.status_code == 404
     assert answer.headers["content-type"].startswith("text/plain")
-    assert answer.text == console_page.NOT_BUILT and answer.text.count("\n") == 1 and "make web" in answer.text
+    assert answer.text == console_page.NOT_BUILT
+    assert "make web" in answer.text and answer.text.count("\n") == 1
 
 
 def test_a_checkout_has_it_beside_the_services():

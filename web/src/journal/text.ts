@@ -1,12 +1,20 @@
 import { formatJson, scalarText } from "../api/json";
+import { count } from "../format/amounts";
 
 const LONGEST = 160;
 
 /** Returns any value on one line, cut to `longest` characters. */
 export function compact(value: unknown, longest = LONGEST): string {
   if (value === undefined || value === null) return "";
+  if (typeof value === "object" && "$artifact" in value) return artifactText(value);
   const text = typeof value === "object" ? formatJson(value, 0) : scalarText(value);
   return shorten(text.replace(/\s+/g, " ").trim(), longest);
+}
+
+/** A value too large for the journal lies elsewhere; its digest says nothing to a reader. */
+function artifactText(value: object): string {
+  const size = "size" in value && typeof value.size === "number" ? ` of ${count(value.size)} bytes` : "";
+  return `artifact${size}`;
 }
 
 /** Returns a text cut to `longest` characters, with an ellipsis where it was cut. */

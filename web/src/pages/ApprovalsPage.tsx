@@ -34,13 +34,13 @@ export function ApprovalsPage({ state }: { state: ApprovalState }) {
       <ProblemBox problem={problem} stale={value !== undefined} />
       {!value && !problem && <p className="quiet">Reading…</p>}
       {value?.items.length === 0 && <p className="empty">{state === "open" ? "Nothing waits for you." : `None is ${state}.`}</p>}
-      {value && value.items.length > 0 && <ApprovalsTable approvals={value.items} />}
+      {value && value.items.length > 0 && <ApprovalsTable approvals={value.items} decided={state !== "open"} />}
       {value?.continue && <p className="quiet">There are more than {MOST}; these come first.</p>}
     </main>
   );
 }
 
-function ApprovalsTable({ approvals }: { approvals: readonly Approval[] }) {
+function ApprovalsTable({ approvals, decided }: { approvals: readonly Approval[]; decided: boolean }) {
   const now = useNow();
   return (
     <div className="scroll">
@@ -50,7 +50,7 @@ function ApprovalsTable({ approvals }: { approvals: readonly Approval[] }) {
             <th scope="col">What</th>
             <th scope="col" className="wide">Policy</th>
             <th scope="col" className="number">Asked</th>
-            <th scope="col" className="wide">Decided by</th>
+            {decided && <th scope="col" className="number wide">Decided by</th>}
           </tr>
         </thead>
         <tbody>
@@ -64,7 +64,7 @@ function ApprovalsTable({ approvals }: { approvals: readonly Approval[] }) {
               <td className="number" title={approval.createdAt ? moment(approval.createdAt) : undefined}>
                 {age(approval.createdAt, now)}
               </td>
-              <td className="wide">{approval.decidedBy ?? "–"}</td>
+              {decided && <td className="number wide">{approval.decidedBy ?? "–"}</td>}
             </tr>
           ))}
         </tbody>

@@ -41,7 +41,7 @@ function ShownRun({ run }: { run: Run }) {
           <h2 id="journal">Journal</h2>
           <FollowStatus status={status} />
         </div>
-        <ProblemBox problem={problem} stale={journal.events.length > 0} />
+        {status === "failed" && <ProblemBox problem={problem} stale={journal.events.length > 0} />}
         <Timeline events={journal.events} />
         {journal.live && <p className="quiet">{compact(journal.live.data)}</p>}
       </section>

@@ -1,6 +1,6 @@
 import { type FormEvent, useState } from "react";
 import { ApiClient } from "../api/client";
-import { type ApiProblem, asProblem } from "../api/problem";
+import { ApiProblem, asProblem } from "../api/problem";
 import { listRuns } from "../api/runs";
 import { PageTitle } from "../parts/PageTitle";
 import { ProblemBox } from "../parts/ProblemBox";
@@ -20,7 +20,7 @@ export function SignIn({ notice, onSignIn }: { notice: string; onSignIn: (creden
       await listRuns(new ApiClient(credentials.token, credentials.tenant), { limit: 1 });
       onSignIn(credentials);
     } catch (thrown) {
-      setProblem(asProblem(thrown));
+      setProblem(inWords(asProblem(thrown)));
       setBusy(false);
     }
   }
@@ -50,6 +50,11 @@ export function SignIn({ notice, onSignIn }: { notice: string; onSignIn: (creden
       </form>
     </main>
   );
+}
+
+/** The gateway's hint is for programs; the form says below where a token is. */
+function inWords(problem: ApiProblem): ApiProblem {
+  return problem.status === 401 ? new ApiProblem({ status: 401, detail: "This token is not valid." }) : problem;
 }
 
 function text(form: FormData, name: string): string {

@@ -12,7 +12,7 @@ export function DataView({ value, depth = 0 }: { value: unknown; depth?: number 
   return (
     <dl className="data">
       {entries.map(([name, inner]) => (
-        <div key={name}>
+        <div key={name} className={isRecord(inner) ? "nested" : undefined}>
           <dt>{name}</dt>
           <dd>
             <DataView value={inner} depth={depth + 1} />
@@ -21,6 +21,10 @@ export function DataView({ value, depth = 0 }: { value: unknown; depth?: number 
       ))}
     </dl>
   );
+}
+
+function isRecord(value: unknown): boolean {
+  return typeof value === "object" && value !== null && !Array.isArray(value) && Object.keys(value).length > 0;
 }
 
 function ListView({ items }: { items: readonly unknown[] }) {

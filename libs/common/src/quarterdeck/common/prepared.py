@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Dialect, Insert
+from sqlalchemy import Connection, Delete, Dialect, Insert, Select, Update
 from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.expression import Executable
 
 Values = Mapping[str, Any]
+Statement = Select[Any] | Insert | Update | Delete
 
 
 class Prepared:
@@ -27,7 +27,7 @@ class Prepared:
             columns with a default to that when a row does not name them.
     """
 
-    def __init__(self, statement: Executable, columns: Sequence[str] = ()) -> None:
+    def __init__(self, statement: Statement, columns: Sequence[str] = ()) -> None:
         self._statement = statement
         self._columns = columns
         self._compiled: dict[str, _Compiled] = {}
@@ -61,8 +61,8 @@ class Prepared:
 class _Compiled:
     """SQL of one dialect, the order of its parameters, and the values that never change."""
 
-    def __init__(self, statement: Executable, columns: Sequence[str], dialect: Dialect) -> None:
-        compiled: Any = statement.compile(dialect=dialect, column_keys=list(columns) or None)
+    def __init__(self, statement: Statement, columns: Sequence[str], dialect: Dialect) -> None:
+        compiled = statement.compile(dialect=dialect, column_keys=list(columns) or None)
         assert isinstance(compiled, SQLCompiler) and compiled.positiontup is not None
         self.sql = str(compiled)
         self._order = tuple(compiled.positiontup)

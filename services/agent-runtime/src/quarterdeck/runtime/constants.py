@@ -17,6 +17,9 @@ MAX_LABELS = 64
 MAX_MAP_ITEMS = 1_000_000
 # Runs above a run: a workflow that calls itself ends with an error, not with the disk.
 MAX_DEPTH = 32
+# A run goes before those that it started: else one that starts more and more of them keeps everybody waiting,
+# its own cancellation first. Between two priorities there is room for a tree of any depth.
+PRIORITY_STEP = 100
 
 # Children that one statement creates, and inbox rows that one event folds.
 # (A page is built between two turns of the event loop, so it is smaller than the statement allows.)

@@ -50,6 +50,14 @@ class ToolLister(Protocol):
         """Returns pinned tools as JSON. Raises Unavailable while a server cannot be asked."""
 
 
+@dataclass(frozen=True, slots=True)
+class KeptState:
+    """A parked run's state, and the sequence number of its last snapshot (0: there is none)."""
+
+    state: RunState
+    snapshot_seq: int
+
+
 ApprovalExpiry = Callable[[str, str], float | None]
 
 
@@ -77,7 +85,7 @@ class Engine:
     _definitions: OrderedDict[tuple[str, str], Definition] = field(default_factory=OrderedDict)
     _specs: OrderedDict[tuple[str, str], dict[str, Any]] = field(default_factory=OrderedDict)
     _closures: OrderedDict[tuple[str, str], definitions.Revisions] = field(default_factory=OrderedDict)
-    _states: OrderedDict[str, RunState] = field(default_factory=OrderedDict)
+    _states: OrderedDict[str, KeptState] = field(default_factory=OrderedDict)
     _values: OrderedDict[tuple[str, str], Any] = field(default_factory=OrderedDict)
 
     async def revisions(self, tenant_id: str, closure: str) -> definitions.Revisions:
@@ -127,14 +135,14 @@ class Engine:
             _keep(self._values, key, parsed, KEPT_VALUES)
         return self._values[key]
 
-    def keep_state(self, state: RunState) -> None:
-        """Keeps the state of a run that parks: its next claim need not fold again."""
-        _keep(self._states, state.run_id, state, KEPT_STATES)
+    def keep_state(self, state: RunState, snapshot_seq: int) -> None:
+        """Keeps the state of a run that parks: its next claim need not fold again. Hands it over for good."""
+        _keep(self._states, state.run_id, KeptState(state, snapshot_seq), KEPT_STATES)
 
-    def take_state(self, run_id: str, seq: int) -> RunState | None:
+    def take_state(self, run_id: str, seq: int) -> KeptState | None:
         """Returns a kept state if it is exactly at `seq`."""
-        state = self._states.pop(run_id, None)
-        return state if state is not None and state.seq == seq else None
+        kept = self._states.pop(run_id, None)
+        return kept if kept is not None and kept.state.seq == seq else None
 
 
 def _keep(kept: OrderedDict[Any, Any], key: Any, value: Any, limit: int) -> None:

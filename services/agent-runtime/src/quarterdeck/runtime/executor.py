@@ -15,12 +15,19 @@ import structlog
 
 from quarterdeck.common import artifacts, codec
 from quarterdeck.common.constants import INLINE_BYTES
-from quarterdeck.common.errors import FailedPrecondition, InvalidArgument, NotFound, QuarterdeckError
+from quarterdeck.common.errors import (
+    FailedPrecondition,
+    InvalidArgument,
+    NotFound,
+    QuarterdeckError,
+    Unavailable,
+)
 from quarterdeck.runtime import events as ev
 from quarterdeck.runtime import planner, planner_agent, planner_workflow, unit
-from quarterdeck.runtime.asking import HandedOver, until
+from quarterdeck.runtime.asking import FIRST_PAUSE, HandedOver, ask_later, until
 from quarterdeck.runtime.budgets import child_budget
 from quarterdeck.runtime.constants import (
+    CHILD_PAGE,
     INBOX_PAGE,
     ITEM_WAKE_DELAY,
     MAX_EVENT_BYTES,
@@ -39,16 +46,18 @@ from quarterdeck.runtime.loading import Loaded
 from quarterdeck.runtime.newborn import child_row, start_event
 from quarterdeck.runtime.planning import Decision, NewChild, Planning, ValuesNeeded
 from quarterdeck.runtime.reducer import apply
-from quarterdeck.runtime.state import Effect, RunState, Step
+from quarterdeck.runtime.state import FORWARD, Effect, RunState, Step
 from quarterdeck.runtime.store.commits import Commit, Committed, Fate, commit
 from quarterdeck.runtime.store.inbox import read_inbox
 from quarterdeck.runtime.store.queue import Claim
+from quarterdeck.runtime.storing import lightened
 
 log = structlog.get_logger("executor")
 
-# Decisions between two turns of the event loop, and events in one commit at most.
+# Decisions between two turns of the event loop; events and new child runs in one commit (a decision more).
 DECISIONS_PER_TURN = 20
 EVENTS_PER_COMMIT = 500
+CHILDREN_PER_COMMIT = 1000
 
 
 class Fenced(Exception):
@@ -88,8 +97,9 @@ class Executor:
         self._consumed: list[int] = []
         self._inbox_seen = -1
         self._committed_seq = loaded.state.seq
-        self._snapshot_seq = loaded.state.seq
+        self._snapshot_seq = loaded.snapshot_seq
         self._timers_before = set(loaded.state.timers)
+        self._asked_before = set(loaded.state.approvals)
         # Columns of the run's row as they were written last; a commit writes only what differs.
         self._written = {name: getattr(loaded.row, name) for name in unit.CHANGING_COLUMNS}
         self._tasks: dict[str, asyncio.Task[list[Event]]] = {}
@@ -101,6 +111,11 @@ class Executor:
         """Something arrived in the run's inbox."""
         self._poked = True
         self._stirred.set()
+
+    def look(self, inbox: int) -> None:
+        """The database says how many deliveries the run ever got: reads those that no poke told of."""
+        if inbox > self._inbox_seen >= 0:
+            self.poke()
 
     def drain(self) -> None:
         """Hand the run over as soon as no effect of it is in flight."""
@@ -138,7 +153,7 @@ class Executor:
 
         (A root's input was checked before it was accepted.)
         """
-        self._append(start_event(self._row, await self._externalised(await self._history())))
+        self._append(start_event(self._row, await self._put(await self._history(), INLINE_BYTES)))
         if not self._facts.parent_run_id or self._definition.input_schema is None:
             return
         stored = self._state.input
@@ -160,14 +175,18 @@ class Executor:
     async def _decide(self) -> None:
         """Applies decisions until nothing follows from the state, or a commit is full."""
         count = 0
-        while len(self._pending) < EVENTS_PER_COMMIT:
+        while not self._is_full:
             decision = await self._next_decision()
             if decision is None:
                 return
             await self._take(decision)
             count += 1
-            if count % DECISIONS_PER_TURN == 0:
+            if decision.children or count % DECISIONS_PER_TURN == 0:
                 await asyncio.sleep(0)
+
+    @property
+    def _is_full(self) -> bool:
+        return len(self._pending) >= EVENTS_PER_COMMIT or len(self._children) >= CHILDREN_PER_COMMIT
 
     async def _next_decision(self) -> Decision | None:
         while True:
@@ -198,22 +217,9 @@ class Executor:
 
     async def _enriched(self, event: Event) -> list[Event]:
         """Adds what a decision cannot know: artifacts for large values, and when a question expires."""
-        data = event.data
         if event.type == ev.APPROVAL_REQUESTED:
             return self._with_expiry(event)
-        if "output" in data and data["output"] is not None:
-            stored = await self._externalised(data["output"])
-            return [Event(event.type, {**data, "output": stored})]
-        if event.type == ev.EFFECT_INTENT and data.get("arguments") is not None:
-            stored = await self._externalised(data["arguments"])
-            return [Event(event.type, {**data, "arguments": stored})]
-        if event.type == ev.MESSAGE_APPENDED:
-            return [await self._stored_outcome(event)]
-        if event.type == ev.STEP_STARTED and "use" in (data.get("params") or {}):
-            use = data["params"]["use"]
-            stored = await self._externalised(use.get("arguments"))
-            return [Event(event.type, {**data, "params": {"use": {**use, "arguments": stored}}})]
-        return [event]
+        return [await lightened(event, self._put)]
 
     def _with_expiry(self, event: Event) -> list[Event]:
         seconds = self._engine.approval_expiry(self._facts.tenant, event.data["policy"])
@@ -223,8 +229,8 @@ class Executor:
         asked = Event(event.type, {**event.data, "expires": due})
         return [asked, timer(event.data["step"], "expiry", due, EXPIRY + event.data["approval"])]
 
-    async def _externalised(self, value: Any) -> Any:
-        return await artifacts.externalise(self._engine.artifacts, self._facts.tenant_id, value, INLINE_BYTES)
+    async def _put(self, value: Any, limit: int) -> Any:
+        return await artifacts.externalise(self._engine.artifacts, self._facts.tenant_id, value, limit)
 
     def _append(self, event: Event) -> None:
         """Folds an event and holds it for the next commit."""
@@ -239,7 +245,7 @@ class Executor:
         if self._inbox_seen < 0 and self._row.inbox == 0:
             # Nothing had ever arrived when the run was loaded; whatever came later has poked.
             self._inbox_seen = 0
-        if self._inbox_seen >= 0 and not self._poked:
+        if (self._inbox_seen >= 0 and not self._poked) or self._state.outcome:
             return
         self._poked = False
         run_id = self._facts.run_id
@@ -266,7 +272,7 @@ class Executor:
     async def _commit_and_perform(self) -> bool:
         """Commits what is pending, then starts what it allows. Returns True when the run is let go."""
         finished = bool(self._state.outcome)
-        full = len(self._pending) >= EVENTS_PER_COMMIT
+        full = self._is_full
         idle = not full and not self._tasks and not self._wanted_tasks()
         park = idle and not finished and not self._poked
         if self._pending or self._consumed or park or finished:
@@ -275,7 +281,7 @@ class Executor:
                 self._count_end()
                 return True
             if park and answer.fate is Fate.DONE:
-                self._engine.keep_state(self._state)
+                self._engine.keep_state(self._state, self._snapshot_seq)
                 return True
             if answer.fate is Fate.NOT_PARKED:
                 self.poke()
@@ -296,6 +302,7 @@ class Executor:
         self._engine.live.committed(self._facts.run_id, self._committed_seq + 1, self._pending)
         self._committed_seq = self._state.seq
         self._timers_before = set(self._state.timers)
+        self._asked_before = set(self._state.approvals)
         self._pending, self._children, self._consumed = [], [], []
         self._cancelled, self._cancelled_keys = [], []
         if commit_unit.snapshot is not None:
@@ -326,19 +333,26 @@ class Executor:
             finished=finished,
             gate=facts.gate,
         )
-        unit.side_rows(made, facts, self._pending, state, now)
-        made.children = [await self._child_row(child, now) for child in self._children]
+        unit.side_rows(made, facts, self._pending, state, now, self._asked_before)
+        made.children = await self._child_rows(now)
         made.cancelled, made.cancelled_keys = tuple(self._cancelled), tuple(self._cancelled_keys)
         made.run = await self._run_columns(park=park, finished=finished, now=now)
         if finished:
             told = unit.parent_delivery(facts, state, state.output, ITEM_WAKE_DELAY)
             made.deliveries = [told] if told else []
         elif state.seq - self._snapshot_seq >= SNAPSHOT_EVERY:
-            made.snapshot = codec.dumps(state.to_json())
+            made.snapshot = self._snapshot()
         return made
 
+    def _snapshot(self) -> bytes:
+        """Returns the state as JSON. One that is too large may not grow on, but what was done is undone."""
+        data = codec.dumps(self._state.to_json())
+        if len(data) > MAX_STATE_BYTES and self._state.phase == FORWARD:
+            raise CannotGoOn("limit", f"the run's state has {len(data)} bytes; the limit is {MAX_STATE_BYTES}")
+        return data
+
     def _refuse_oversized(self) -> None:
-        """Raises if an event or the state is over its limit; the run then fails with that error."""
+        """Raises if an event is over its limit; the run then fails with that error."""
         for event in self._pending:
             data = codec.dumps(event.data)
             where = f" of step {event.data['step']}" if event.data.get("step") else ""
@@ -348,15 +362,15 @@ class Executor:
             if codec.is_deep(data, MAX_EVENT_DEPTH):
                 message = f"event {event.type}{where} is nested deeper than {MAX_EVENT_DEPTH} levels"
                 raise CannotGoOn("limit", message)
-        if self._state.seq - self._snapshot_seq >= SNAPSHOT_EVERY:
-            size = len(codec.dumps(self._state.to_json()))
-            if size > MAX_STATE_BYTES:
-                message = f"the run's state has {size} bytes; the limit is {MAX_STATE_BYTES}"
-                raise CannotGoOn("limit", message)
 
-    async def _child_row(self, child: NewChild, now: float) -> dict[str, Any]:
-        budget = child_budget(self._state, child.step)
-        return await child_row(self._engine, self._facts, child, budget, now)
+    async def _child_rows(self, now: float) -> list[dict[str, Any]]:
+        rows = []
+        for count, child in enumerate(self._children, 1):
+            budget = child_budget(self._state, child.step)
+            rows.append(await child_row(self._engine, self._facts, child, budget, now))
+            if count % CHILD_PAGE == 0:
+                await asyncio.sleep(0)
+        return rows
 
     async def _run_columns(self, *, park: bool, finished: bool, now: float) -> dict[str, Any]:
         if finished:
@@ -367,7 +381,7 @@ class Executor:
             columns |= unit.started_row(now)
         if park:
             columns |= {"state": "waiting", "reason": unit.waiting_reason(self._state)}
-        elif self._written["state"] == "waiting" and self._pending:
+        elif self._written["state"] in ("waiting", "quarantined") and self._pending:
             columns |= {"state": "running", "reason": ""}
         return {name: value for name, value in columns.items() if self._written.get(name) != value}
 
@@ -414,9 +428,8 @@ class Executor:
         return self._pin_tools()
 
     async def _perform(self, effect: Effect) -> list[Event]:
-        performer = self._engine.performers[effect.kind]
         try:
-            return await performer.perform(self._facts, self._definition, self._state, effect)
+            return await self._performed(effect)
         except HandedOver:
             return []
         except QuarterdeckError as error:
@@ -425,6 +438,16 @@ class Executor:
             log.exception("effect.failed", run_id=self._facts.run_id, effect=effect.id)
             problem = ev.error_value("internal", f"{type(error).__name__} while performing {effect.kind}")
         return [Event(ev.EFFECT_OUTCOME, {"effect": effect.id, "status": "error", "error": problem})]
+
+    async def _performed(self, effect: Effect) -> list[Event]:
+        """Performs until there is an outcome. One that could not be stored is not lost: it is asked for again."""
+        performer, pause = self._engine.performers[effect.kind], FIRST_PAUSE
+        while True:
+            try:
+                return await performer.perform(self._facts, self._definition, self._state, effect)
+            except Unavailable as error:
+                log.warning("effect.held_up", run_id=self._facts.run_id, effect=effect.id, reason=str(error))
+                pause = await ask_later(self._engine.clock, pause)
 
     async def _pin_tools(self) -> list[Event]:
         from quarterdeck.runtime.toolbox import pinned_event
@@ -442,14 +465,7 @@ class Executor:
             if task.done():
                 del self._tasks[key]
                 for event in task.result():
-                    self._append(await self._stored_outcome(event))
-
-    async def _stored_outcome(self, event: Event) -> Event:
-        """Moves a large result or message into an artifact before anything names it."""
-        for name in ("result", "message"):
-            if event.data.get(name) is not None:
-                event = Event(event.type, {**event.data, name: await self._externalised(event.data[name])})
-        return event
+                    self._append(await lightened(event, self._put))
 
     async def _drop_tasks(self) -> None:
         for task in self._tasks.values():

@@ -8,23 +8,32 @@ from quarterdeck.runtime.constants import ITEM_WAKE_DELAY
 from quarterdeck.runtime.engine import Engine
 from quarterdeck.runtime.loading import load
 from quarterdeck.runtime.reducer import apply
-from quarterdeck.runtime.store.commits import Commit, commit
-from quarterdeck.runtime.store.queue import Claim, current_seq
-from quarterdeck.runtime.unit import finished_row, parent_delivery
+from quarterdeck.runtime.state import FORWARD, RunState
+from quarterdeck.runtime.store.commits import Commit, Fate, commit
+from quarterdeck.runtime.store.queue import Claim, current_seq, hand_back
+from quarterdeck.runtime.unit import RunFacts, finished_row, parent_delivery, withdrawn
 
 LONGEST_MESSAGE = INLINE_BYTES // 8
 
 
 async def fail_run(engine: Engine, claim: Claim, kind: str, message: str) -> None:
-    """Appends `run.failed` to a held run and lets it go. Its children are told to stop."""
+    """Makes a held run fail, and lets it go.
+
+    A run on its way forward stops like any other that fails: whoever claims it next waits for what is in
+    flight, undoes what was done, and ends it. One that was stopping already ends here and now.
+    Its children are told to stop.
+    """
     current = await engine.database.read(current_seq, claim.run_id)
+    if current is None:
+        return
     loaded = await load(engine, Claim(claim.run_id, claim.tenant_id, claim.epoch, current, claim.attempts))
     state, facts = loaded.state, loaded.facts
     now = engine.clock.now()
-    before = state.seq
-    event = ev.Event(ev.RUN_FAILED, {"error": ev.error_value(kind, message[:LONGEST_MESSAGE])}, now)
+    before, asked = state.seq, list(state.approvals)
+    stops = before > 0 and state.phase == FORWARD
+    error = {"error": ev.error_value(kind, message[:LONGEST_MESSAGE])}
+    event = ev.Event(ev.RUN_STOPPING if stops else ev.RUN_FAILED, error, now)
     apply(state, event)
-    told = parent_delivery(facts, state, None, ITEM_WAKE_DELAY)
     unit = Commit(
         run_id=facts.run_id,
         tenant_id=facts.tenant_id,
@@ -32,12 +41,23 @@ async def fail_run(engine: Engine, claim: Claim, kind: str, message: str) -> Non
         epoch=claim.epoch,
         seq=before,
         events=[event],
-        run=finished_row(state, now, None),
-        deliveries=[told] if told else [],
+        approvals_closed=withdrawn(asked, state, now),
         cancel_children=message[:200],
-        finished=True,
         gate=facts.gate,
     )
+    if not stops:
+        _finish(unit, facts, state, now)
     answer = await engine.database.write(commit, unit, now)
+    if answer.fate is Fate.FENCED:
+        return
     engine.live.committed(facts.run_id, before + 1, [event])
     await engine.wake(answer.ready, answer.poke)
+    if stops:
+        await engine.database.write(hand_back, claim.run_id, claim.epoch, now)
+
+
+def _finish(unit: Commit, facts: RunFacts, state: RunState, now: float) -> None:
+    told = parent_delivery(facts, state, None, ITEM_WAKE_DELAY)
+    unit.deliveries = [told] if told else []
+    unit.run = finished_row(state, now, None)
+    unit.finished = True

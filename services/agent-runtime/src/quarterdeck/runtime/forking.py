@@ -73,9 +73,11 @@ def fork(
         earlier = runs.by_idempotency_key(connection, tenant.id, idempotency_key)
         if earlier is not None:
             return Fork(run_id=earlier.run_id)
+    if before - 1 > LONGEST_JOURNAL:
+        raise InvalidArgument(f"a fork copies {LONGEST_JOURNAL} events at most", field="beforeSeq")
     if not 2 <= before <= row.current_seq + 1:
         raise InvalidArgument(f"choose a point from 2 to {row.current_seq + 1}", field="beforeSeq")
-    entries = read_events(connection, tenant.id, run_id, 0, min(before - 1, LONGEST_JOURNAL))
+    entries = read_events(connection, tenant.id, run_id, 0, before - 1)
     state = fold(run_id, (entry.event() for entry in entries))
     _refuse_open_work(state)
     plan = Fork(copied=len(entries), kept=_kept(entries), following=sorted(state.steps) or ["(the end)"])
@@ -83,7 +85,7 @@ def fork(
         return plan
     plan.run_id = uuid7()
     _insert(connection, row, plan, entries, idempotency_key, now)
-    _copy_timers(connection, tenant, plan.run_id, state)
+    _copy_timers(connection, tenant, plan.run_id, state, now - entries[-1].at)
     return plan
 
 
@@ -96,6 +98,10 @@ def _refuse_open_work(state: RunState) -> None:
     if state.open_children or any(step.children for step in state.steps.values()):
         raise FailedPrecondition(
             "child runs are at work at that point", hint="choose a point after they have ended"
+        )
+    if state.approvals:
+        raise FailedPrecondition(
+            "a question is open at that point", hint="choose a point before it was asked or after the answer"
         )
     if state.outcome:
         raise FailedPrecondition("the run is over at that point", hint="choose an earlier point")
@@ -156,9 +162,12 @@ def _copied(entry: Any, run_id: str, tenant_id: str) -> dict[str, Any]:
     }
 
 
-def _copy_timers(connection: Connection, tenant: TenantId, run_id: str, state: RunState) -> None:
+def _copy_timers(
+    connection: Connection, tenant: TenantId, run_id: str, state: RunState, shift: float
+) -> None:
+    """Copies what waits for a time. It has as much time left, in seconds, as it had at the chosen point."""
     rows = [
-        {"run_id": run_id, "timer": name, "tenant_id": tenant.id, "due": timer["due"]}
+        {"run_id": run_id, "timer": name, "tenant_id": tenant.id, "due": timer["due"] + shift}
         for name, timer in state.timers.items()
     ]
     if rows:

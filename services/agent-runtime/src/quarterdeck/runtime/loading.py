@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, select
 
 from quarterdeck.common import codec
+from quarterdeck.common.errors import Internal
 from quarterdeck.runtime.engine import Engine
 from quarterdeck.runtime.reducer import fold
 from quarterdeck.runtime.state import RunState
@@ -16,7 +17,10 @@ from quarterdeck.runtime.store.queue import Claim
 from quarterdeck.runtime.tables import RUN_QUEUE, RUNS
 from quarterdeck.runtime.unit import RunFacts
 
-JOURNAL_PAGE = 10_000
+# Events folded without letting others have a turn.
+JOURNAL_PAGE = 500
+# A snapshot (sequence number, state as JSON) and the first page of what came after it.
+Stored = tuple[tuple[int, bytes] | None, list[Recorded]]
 _ROW = (
     select(RUNS, RUN_QUEUE.c.priority, RUN_QUEUE.c.inbox)
     .join(RUN_QUEUE, RUN_QUEUE.c.run_id == RUNS.c.run_id)
@@ -31,29 +35,45 @@ class Loaded:
     facts: RunFacts
     state: RunState
     row: Any
+    snapshot_seq: int = 0
 
 
 async def load(engine: Engine, claim: Claim) -> Loaded:
     """Reads a claimed run: from memory if it was here before, else from snapshot and journal."""
     kept = engine.take_state(claim.run_id, claim.seq)
-    row, snapshot, journal = await engine.database.read(_read, claim, kept is not None)
+    row, stored = await engine.database.read(_read, claim, kept is not None)
     facts = facts_of(row)
     if kept is not None:
-        return Loaded(facts, kept, row)
-    state = RunState.from_json(codec.loads(snapshot)) if snapshot else RunState(run_id=claim.run_id)
-    return Loaded(facts, fold(claim.run_id, (entry.event() for entry in journal), state), row)
+        return Loaded(facts, kept.state, row, kept.snapshot_seq)
+    state, snapshot_seq = await _folded(engine, claim.tenant_id, claim.run_id, stored)
+    if state.seq != claim.seq:
+        raise Internal(f"the journal of run {claim.run_id} ends at {state.seq} and not at {claim.seq}")
+    return Loaded(facts, state, row, snapshot_seq)
 
 
-def _read(
-    connection: Connection, claim: Claim, row_only: bool
-) -> tuple[Row[Any], bytes | None, list[Recorded]]:
+def _read(connection: Connection, claim: Claim, row_only: bool) -> tuple[Row[Any], Stored]:
     row = connection.execute(_ROW, {"b_run": claim.run_id}).one()
     if row_only or claim.seq == 0:
-        return row, None, []
-    snapshot = read_snapshot(connection, claim.tenant_id, claim.run_id)
+        return row, (None, [])
+    return row, _read_stored(connection, claim.tenant_id, claim.run_id)
+
+
+def _read_stored(connection: Connection, tenant_id: str, run_id: str) -> Stored:
+    snapshot = read_snapshot(connection, tenant_id, run_id)
     after = snapshot[0] if snapshot else 0
-    journal = read_events(connection, claim.tenant_id, claim.run_id, after, JOURNAL_PAGE)
-    return row, snapshot[1] if snapshot else None, journal
+    return snapshot, read_events(connection, tenant_id, run_id, after, JOURNAL_PAGE)
+
+
+async def _folded(engine: Engine, tenant_id: str, run_id: str, stored: Stored) -> tuple[RunState, int]:
+    """Returns the state and the sequence number of its snapshot. Others get a turn between two pages."""
+    snapshot, page = stored
+    state = RunState.from_json(codec.loads(snapshot[1])) if snapshot else RunState(run_id=run_id)
+    while page:
+        fold(run_id, (entry.event() for entry in page), state)
+        if len(page) < JOURNAL_PAGE:
+            break
+        page = await engine.database.read(read_events, tenant_id, run_id, state.seq, JOURNAL_PAGE)
+    return state, snapshot[0] if snapshot else 0
 
 
 def facts_of(row: Any) -> RunFacts:
@@ -81,12 +101,6 @@ def facts_of(row: Any) -> RunFacts:
 
 async def load_idle(engine: Engine, tenant_id: str, run_id: str) -> RunState:
     """Returns the state of a run that nobody advances at the moment, without claiming it."""
-    snapshot, journal = await engine.database.read(_read_idle, tenant_id, run_id)
-    state = RunState.from_json(codec.loads(snapshot)) if snapshot else RunState(run_id=run_id)
-    return fold(run_id, (entry.event() for entry in journal), state)
-
-
-def _read_idle(connection: Connection, tenant_id: str, run_id: str) -> tuple[bytes | None, list[Recorded]]:
-    snapshot = read_snapshot(connection, tenant_id, run_id)
-    after = snapshot[0] if snapshot else 0
-    return snapshot[1] if snapshot else None, read_events(connection, tenant_id, run_id, after, JOURNAL_PAGE)
+    stored = await engine.database.read(_read_stored, tenant_id, run_id)
+    state, _ = await _folded(engine, tenant_id, run_id, stored)
+    return state

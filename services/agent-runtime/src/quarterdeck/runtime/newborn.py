@@ -58,7 +58,7 @@ async def child_row(
         budget=narrower(definition.budget, given),
         principal=parent.principal,
         labels=parent.labels,
-        priority=parent.priority,
+        priority=parent.priority - 1,
         now=now,
         parent_run_id=parent.run_id,
         parent_step=child.step,
@@ -112,6 +112,9 @@ async def inline_closure(engine: Engine, parent: RunFacts, child: NewChild) -> s
     """Pins a workflow that was made on the spot (the tool body of a map) and returns its closure."""
     spec = codec.dumps(child.inline)
     revision = f"{child.kind}/{child.name}@{codec.digest(child.inline)[:12]}"
+    closure = definitions.closure_id({f"{child.kind}/{child.name}": revision})
+    if engine.knows_closure(parent.tenant_id, closure):
+        return closure
     specs = [(revision, child.kind, child.name, spec)]
     return await engine.database.write(
         definitions.save_closure, parent.tenant_id, (child.kind, child.name), specs

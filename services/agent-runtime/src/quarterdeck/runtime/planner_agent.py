@@ -74,7 +74,8 @@ def _between_steps(planning: Planning) -> Decision:
     if uses and all(use["id"] in planning.state.outputs for use in uses):
         return Decision([ev.Event(ev.MESSAGE_APPENDED, {"results": [use["id"] for use in uses]})])
     if uses:
-        return Decision([_tool_started(planning, use) for use in uses])
+        missing = [use for use in uses if use["id"] not in planning.state.outputs]
+        return Decision([_tool_started(planning, use) for use in missing])
     return _conclude(planning, last)
 
 
@@ -201,7 +202,7 @@ def _advance_use(planning: Planning, step: Step) -> Decision | None:
         return Decision([ev.Event(ev.STEP_COMPLETED, {"step": step.id})])
     if step.status == st.FAILED:
         return _recover_use(planning, step)
-    if step.status == st.PARKED:
+    if step.status in (st.PARKED, st.DELAYED):
         return lifecycle.look_again(planning, step)
     return None
 
@@ -322,10 +323,5 @@ def _recover_use(planning: Planning, step: Step) -> Decision:
             params=params,
             editable=True,
         )
-    if error.get("status") == "not_done":
-        return recovery.again(planning, step, 0)
-    if error.get("status") == "uncertain":
-        decision = recovery.after_uncertainty(planning, step)
-        if decision is not None:
-            return decision
-    return _answer(step, error.get("message", "failed"))
+    decision = recovery.after_uncertainty(planning, step)
+    return decision or _answer(step, error.get("message", "failed"))

@@ -11,7 +11,7 @@ from quarterdeck.runtime import state as st
 from quarterdeck.runtime.definition import Node
 from quarterdeck.runtime.nodes import children, effects, pure, waits
 from quarterdeck.runtime.planning import Decision, Planning, StepRefused, expression_problem
-from quarterdeck.runtime.state import Step
+from quarterdeck.runtime.state import Step, child_key
 from quarterdeck.runtime.workflow_failures import fail, recover
 from quarterdeck.runtime.workflow_paths import (
     completed,
@@ -107,9 +107,20 @@ def _finish(planning: Planning) -> Decision:
 def _stop(planning: Planning) -> Decision | None:
     """Waits until nothing is in flight; what succeeded meanwhile can still be undone."""
     for step in planning.state.steps.values():
-        if step.status == st.DONE and not step.parent:
-            return Decision([completed(planning, step, node_of(planning, step), None)])
+        if step.status == st.DONE:
+            return _ended(planning, step)
+    if joinable_steps(planning):  # the undo of a map sees what its items gave
+        return None
     return lifecycle.phase(st.COMPENSATING) if lifecycle.is_quiet(planning.state) else None
+
+
+def _ended(planning: Planning, step: Step) -> Decision:
+    """Ends a step that goes nowhere. One that cannot say how to undo it fails, and the others are undone."""
+    try:
+        return Decision([completed(planning, step, node_of(planning, step), None)])
+    except ExpressionError as error:
+        failed = {"step": step.id, "error": expression_problem(error, step)}
+        return Decision([ev.Event(ev.STEP_FAILED, failed)])
 
 
 # -- one step --------------------------------------------------------------------------------------
@@ -136,7 +147,7 @@ def _advance_by_status(planning: Planning, step: Step) -> Decision | None:
         return _continue_map(planning, step, node)
     if step.status == st.WAITING:
         return _continue_wait(planning, step, node)
-    if step.status == st.PARKED:
+    if step.status in (st.PARKED, st.DELAYED):
         return lifecycle.look_again(planning, step)
     return None
 
@@ -164,12 +175,7 @@ def _timeout(planning: Planning, step: Step, node: Node) -> list[ev.Event]:
 def _complete(planning: Planning, step: Step, node: Node, output: Any = None) -> Decision:
     """Ends a step and opens the next one."""
     if step.parent or is_undo(step):
-        data: dict[str, Any] = {"step": step.id}
-        if is_undo(step):
-            data["undo_of"] = step.node
-        if pure.is_pure(step):
-            data["output"] = output
-        return Decision([ev.Event(ev.STEP_COMPLETED, data)])
+        return Decision([completed(planning, step, node, None, output)])
     following = following_node(planning, node, output, step)
     ended = completed(planning, step, node, following, output)
     if not following:
@@ -199,8 +205,8 @@ def _continue_parallel(planning: Planning, step: Step, node: Node) -> Decision |
         [name for name, value in outputs.items() if value is not None] if step.error else list(outputs)
     )
     if node.body.get("join") == "any" and succeeded:
-        runs = [b.children.run for b in open_branches if b.children and b.children.run]
-        return Decision([children.joined(step, outputs)], cancel_runs=runs)
+        keys = [child_key(branch) for branch in open_branches if branch.children]
+        return Decision([children.joined(step, outputs)], cancel_children_of=keys)
     if open_branches:
         return None
     if step.error is not None:

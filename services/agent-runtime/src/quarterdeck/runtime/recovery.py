@@ -7,6 +7,7 @@ from typing import Any
 
 from quarterdeck.common import codec
 from quarterdeck.runtime import events as ev
+from quarterdeck.runtime.constants import DEFAULT_RETRY_ATTEMPTS
 from quarterdeck.runtime.definition import RetryRule
 from quarterdeck.runtime.lifecycle import timer
 from quarterdeck.runtime.planning import Decision, Planning
@@ -51,20 +52,31 @@ def backoff(rule: RetryRule, run_id: str, step_id: str, attempt: int) -> float:
     return delay * (1 + rule.jitter * (2 * noise - 1))
 
 
+# How often what may have been done, or was not done, is tried again unasked.
+_UNCERTAIN = RetryRule(frozenset(), DEFAULT_RETRY_ATTEMPTS, 0.5, 2.0, 30.0, 0.1, None)
 _CHOICES = "Approve to call it again, reject to give up, or resume the run with its outcome."
 
 
 def after_uncertainty(planning: Planning, step: Step) -> Decision | None:
     """Applies the policy for an effect whose outcome nobody knows; None: it is an ordinary failure."""
     error = step.error or {}
+    if error.get("status") == "not_done":  # the check is certain: it can be done now
+        return _once_more(planning, step)
+    if error.get("status") != "uncertain":
+        return None
     policy = error.get("policy", "ask")
     if policy == "retry":
-        return again(planning, step, 0)
+        return _once_more(planning, step)
     if policy == "check" and error.get("check"):
         return _check(planning, step, error)
     if policy == "fail":
         return None
     return ask_about_effect(planning, step)
+
+
+def _once_more(planning: Planning, step: Step) -> Decision | None:
+    """Tries again at once the first time, later after that: what dies of every call must not be called for ever."""
+    return again(planning, step, 0) if step.attempt == 1 else _attempt(planning, step, _UNCERTAIN)
 
 
 def _check(planning: Planning, step: Step, error: dict[str, Any]) -> Decision:

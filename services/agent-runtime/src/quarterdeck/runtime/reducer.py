@@ -86,7 +86,7 @@ def _effect_outcome(state: RunState, data: dict[str, Any], at: float) -> None:
     state.reserved -= effect.reserve
     _charge(state, data)
     step = state.steps.get(effect.step)
-    if step is None:
+    if step is None or step.effect != effect.id:  # it belongs to an attempt that was given up
         return
     step.effect = ""
     status = data["status"]
@@ -115,10 +115,11 @@ def _charge(state: RunState, data: dict[str, Any]) -> None:
 
 def _step_retrying(state: RunState, data: dict[str, Any], at: float) -> None:
     step = state.steps[data["step"]]
+    _let_go(state, step)
     step.attempt = data["attempt"]
     step.status = st.DELAYED if data.get("timer") else st.OPEN
-    step.error, step.effect, step.approval, step.children = None, "", "", None
-    step.branches = []
+    step.output, step.error, step.effect, step.approval, step.children = None, None, "", "", None
+    step.branches, step.timers = [], []
 
 
 def _step_completed(state: RunState, data: dict[str, Any], at: float) -> None:
@@ -152,6 +153,12 @@ def _step_failed(state: RunState, data: dict[str, Any], at: float) -> None:
 def _close(state: RunState, step_id: str) -> Step:
     """Takes a step out, with everything that waits for it."""
     step = state.steps.pop(step_id)
+    _let_go(state, step)
+    return step
+
+
+def _let_go(state: RunState, step: Step) -> None:
+    """Forgets what a step waits for: its branches, timers and question."""
     for branch in step.branches:
         if branch in state.steps:
             _close(state, branch)
@@ -159,7 +166,6 @@ def _close(state: RunState, step_id: str) -> Step:
         state.timers.pop(timer, None)
     if step.approval:
         state.approvals.pop(step.approval, None)
-    return step
 
 
 def _timer_set(state: RunState, data: dict[str, Any], at: float) -> None:
@@ -285,7 +291,9 @@ def _children_progress(state: RunState, data: dict[str, Any], at: float) -> None
 
 
 def _children_joined(state: RunState, data: dict[str, Any], at: float) -> None:
-    step = state.steps[data["step"]]
+    step = state.steps.get(data["step"])
+    if step is None:  # closed while its results were being collected
+        return
     step.status, step.output = st.DONE, data["output"]
     if step.children is not None:
         step.children.joined = True
@@ -337,7 +345,7 @@ def _tool_result(use_id: str, output: Any) -> dict[str, Any]:
 
 def _context_compacted(state: RunState, data: dict[str, Any], at: float) -> None:
     if state.agent is not None:
-        state.agent.messages = data["messages"]
+        state.agent.messages = list(data["messages"])
         state.agent.last_input_tokens = 0
 
 
@@ -350,11 +358,15 @@ def _cancel_requested(state: RunState, data: dict[str, Any], at: float) -> None:
 def _run_stopping(state: RunState, data: dict[str, Any], at: float) -> None:
     state.phase, state.error = st.STOPPING, data["error"]
     for step in list(state.steps.values()):
-        if step.status in (st.EFFECT, st.CHILDREN) or step.id not in state.steps:
-            continue
-        if any(state.steps[b].status in (st.EFFECT, st.CHILDREN) for b in step.branches if b in state.steps):
-            continue
-        _close(state, step.id)
+        if step.id in state.steps and not _outlasts_stop(state, step):
+            _close(state, step.id)
+
+
+def _outlasts_stop(state: RunState, step: Step) -> bool:
+    """True for what is still at work outside, and for what has ended: that may have to be undone."""
+    if step.status in (st.EFFECT, st.CHILDREN, st.DONE):
+        return True
+    return any(_outlasts_stop(state, state.steps[b]) for b in step.branches if b in state.steps)
 
 
 def _run_phase(state: RunState, data: dict[str, Any], at: float) -> None:

@@ -69,7 +69,7 @@ def problems(state: RunState, definition: Definition) -> list[str]:
         return []
     found = []
     for step in state.steps.values():
-        top = node_name(step.parent or step.node)
+        top = node_name(step.parent or step.node).partition("/")[0]
         node = definition.nodes.get(top)
         if node is None:
             found.append(f"step {step.id} stands at node {top}, which is no longer there")

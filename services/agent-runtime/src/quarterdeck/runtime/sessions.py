@@ -15,7 +15,7 @@ TURNS = 50
 
 async def history_of(engine: Engine, facts: RunFacts) -> list[dict[str, Any]]:
     """Returns [{"run": id, "messages": [question, answer]}], oldest first."""
-    rows = await engine.database.read(session_history, facts.tenant_id, facts.session, facts.run_id, TURNS)
+    rows = await engine.database.read(session_history, facts.tenant_id, facts.session, TURNS)
     turns = []
     for row in rows:
         question = await _value(engine, facts, row.input)

@@ -25,6 +25,7 @@ from quarterdeck.common.identity import Principal
 from quarterdeck.common.ids import uuid7
 from quarterdeck.common.rpc_client import Peer
 from quarterdeck.common.tenants import TenantId
+from quarterdeck.runtime.constants import PRIORITY_STEP
 from quarterdeck.runtime.definition import Definition
 from quarterdeck.runtime.engine import Engine
 from quarterdeck.runtime.inputs import check_input
@@ -130,7 +131,7 @@ class Starter:
             budget=definition.budget,
             principal={"subject": wish.principal.subject, "groups": list(wish.principal.groups)},
             labels=wish.labels,
-            priority=wish.priority,
+            priority=wish.priority * PRIORITY_STEP,
             now=self._clock.now(),
             session=wish.session,
             run_key=wish.key,

@@ -14,6 +14,7 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
+    text,
 )
 
 from quarterdeck.common.watching import objects_table
@@ -32,6 +33,7 @@ RUN_QUEUE = Table(
     # ready, held, parked, gated (waits for its session or key), quarantined
     Column("status", String, nullable=False),
     Column("ready_at", Float, nullable=False),
+    # What its starter asked for, times PRIORITY_STEP; a child has one less than its parent.
     Column("priority", Integer, nullable=False, default=0),
     Column("worker", String, nullable=False, default=""),
     Column("epoch", Integer, nullable=False, default=0),
@@ -40,7 +42,7 @@ RUN_QUEUE = Table(
     Column("seq", Integer, nullable=False, default=0),
     Column("inbox", Integer, nullable=False, default=0),
     Column("version", Integer, nullable=False),
-    Index("run_queue_claim", "status", "priority", "ready_at"),
+    Index("run_queue_claim", "status", text("priority DESC"), "ready_at"),
     Index("run_queue_worker", "worker"),
     sqlite_with_rowid=False,
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,22 +37,37 @@ class RunFacts:
     started: bool = False
 
 
-def side_rows(unit: Commit, facts: RunFacts, events: Sequence[Event], state: RunState, now: float) -> None:
+def side_rows(
+    unit: Commit,
+    facts: RunFacts,
+    events: Sequence[Event],
+    state: RunState,
+    now: float,
+    asked: Iterable[str],
+) -> None:
     """Fills `unit` with the timers, approvals and deliveries that `events` imply.
 
-    `state` is the state after them.
+    `state` is the state after them; `asked` are the approvals that were open before.
     """
     timers, approvals = [], []
+    unit.approvals_closed = withdrawn(asked, state, now)
     for event in events:
         if event.type == ev.TIMER_SET and event.data["timer"] in state.timers:
             timers.append(_timer_row(facts, event.data))
         elif event.type == ev.APPROVAL_REQUESTED:
             approvals.append(_approval_row(facts, event.data, now))
+            unit.approvals_closed |= withdrawn([event.data["approval"]], state, now)
         elif event.type == ev.APPROVAL_DECIDED:
             unit.approvals_closed[event.data["approval"]] = _decision_row(event.data, now)
         elif event.type == ev.RUN_STOPPING:
             unit.cancel_children = str(event.data["error"].get("message", "the parent stops"))
     unit.timers, unit.approvals = timers, approvals
+
+
+def withdrawn(asked: Iterable[str], state: RunState, now: float) -> dict[str, dict[str, Any]]:
+    """Returns what becomes of the approvals that no step waits for any more, unless they were decided."""
+    gone = {"state": "withdrawn", "decided_at": now}
+    return {approval: gone for approval in asked if approval not in state.approvals}
 
 
 def _timer_row(facts: RunFacts, data: dict[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 
 from quarterdeck.common.bus import Bus, Message
-from quarterdeck.common.errors import QuarterdeckError
+from quarterdeck.common.errors import QuarterdeckError, Unavailable
 from quarterdeck.runtime.beginning import Birth, Unborn
 from quarterdeck.runtime.constants import (
     HEARTBEAT_PERIOD,
@@ -157,8 +157,14 @@ class Worker:
             log.warning("run.fenced", run_id=claim.run_id)
         except CannotGoOn as error:
             await fail_run(self._engine, claim, error.kind, str(error))
+            return False
         except asyncio.CancelledError:
             raise
+        except Unavailable as error:  # the disk or the database: no fault of the run's
+            log.error("run.held_up", run_id=claim.run_id, reason=str(error))
+            with contextlib.suppress(QuarterdeckError):
+                await database.write(queue.hand_back, claim.run_id, claim.epoch, now(), RETRY_DELAY)
+            return False
         except Exception:
             log.exception("run.failed_to_advance", run_id=claim.run_id, attempts=claim.attempts)
             with contextlib.suppress(QuarterdeckError):
@@ -207,7 +213,9 @@ class Worker:
         if freed:
             log.warning("worker.took_over", runs=freed)
             self._wake.set()
-        for run_id in set(held) - self._runs.keys():
+        for run_id in held.keys() & self._executors.keys():  # a poke may have been lost
+            self._executors[run_id].look(held[run_id])
+        for run_id in held.keys() - self._runs.keys():
             await database.write(queue.hand_back_stray, run_id, self._engine.worker, now)
             self._wake.set()
 

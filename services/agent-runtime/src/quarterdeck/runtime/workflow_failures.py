@@ -23,23 +23,22 @@ def recover(planning: Planning, step: Step, error: dict[str, Any]) -> Decision:
     status = error.get("status")
     if status == "needs_approval":
         return _ask_for_tool(planning, step, error)
-    if status == "not_done":
-        return recovery.again(planning, step, 0)
-    if status == "uncertain":
-        decision = recovery.after_uncertainty(planning, step)
-        if decision is not None:
-            return decision
+    decision = recovery.after_uncertainty(planning, step)
+    if decision is not None:
+        return decision
     rules = _UNDO_RETRY if is_undo(step) else node_of(planning, step).retry
     retried = recovery.retry(planning, replace(step, error=error), rules)
     if retried is None:
         return fail(planning, step, error)
-    retried.cancel_children_of += _children_at_work(step)
+    retried.cancel_children_of += _children_at_work(planning, step)
     return retried
 
 
-def _children_at_work(step: Step) -> list[str]:
+def _children_at_work(planning: Planning, step: Step) -> list[str]:
     """Returns whose children to stop when an attempt is given up, such as one that took too long."""
-    return [child_key(step)] if step.children and step.children.outstanding else []
+    steps = planning.state.steps
+    family = [step, *(steps[branch] for branch in step.branches if branch in steps)]
+    return [child_key(one) for one in family if one.children and one.children.outstanding]
 
 
 def _ask_for_tool(planning: Planning, step: Step, error: dict[str, Any]) -> Decision:
@@ -64,7 +63,7 @@ def fail(planning: Planning, step: Step, error: dict[str, Any]) -> Decision:
     failed: dict[str, Any] = {"step": step.id, "error": error}
     if is_undo(step):
         failed["undo_of"] = step.node
-    decision = Decision([ev.Event(ev.STEP_FAILED, failed)], cancel_children_of=_children_at_work(step))
+    decision = Decision([ev.Event(ev.STEP_FAILED, failed)], cancel_children_of=_children_at_work(planning, step))
     if step.parent or is_undo(step):
         return decision
     handler = _handler(node_of(planning, step), error["class"])

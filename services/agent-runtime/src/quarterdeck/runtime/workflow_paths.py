@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+from quarterdeck.resources.expressions import Expression
+from quarterdeck.resources.templates import Template, names_used
 from quarterdeck.runtime import events as ev
 from quarterdeck.runtime import lifecycle
 from quarterdeck.runtime.definition import Node, WorkflowDefinition
@@ -34,13 +37,16 @@ def node_of(planning: Planning, step: Step) -> Node:
     """Returns the node that a step visits, undoes, or is a branch of."""
     nodes = definition_of(planning).nodes
     if is_undo(step):
-        undo = nodes[node_name(step.node)].undo
+        undo = _named(nodes, step.node).undo
         assert undo is not None
         return undo
-    if step.parent:
-        parent = nodes[node_name(step.parent)]
-        return next(branch for branch in parent.branches if branch.name == step.node)
-    return nodes[step.node]
+    return _named(nodes, f"{node_name(step.parent)}/{step.node}" if step.parent else step.node)
+
+
+def _named(nodes: Mapping[str, Node], name: str) -> Node:
+    """Returns a node, or a branch as "node/branch"."""
+    top, _, branch = name.partition("/")
+    return next(one for one in nodes[top].branches if one.name == branch) if branch else nodes[top]
 
 
 def enter(planning: Planning, name: str) -> Decision:
@@ -62,6 +68,8 @@ def completed(
 ) -> ev.Event:
     """Returns the event that ends a step; it carries how to undo it, if that can be needed."""
     data: dict[str, Any] = {"step": step.id}
+    if is_undo(step):
+        data["undo_of"] = step.node
     if pure.is_pure(step):
         data["output"] = output
     if following:
@@ -76,12 +84,13 @@ def _undo(planning: Planning, step: Step, undo: Node) -> dict[str, Any]:
     output = planning.value(step.output)
     body = undo.template.value
     if not undo.template.constant:
-        body = planning.render(undo.template, _with_output(planning, step.node, output))
+        body = planning.render(undo.template, _with_output(planning, undo.template, step.node, output))
     params = body
     if undo.kind == "tool":
         target = {"server": body["server"], "tool": body["name"]}
         params = {"target": target, "arguments": body.get("arguments") or {}}
-    return {"step": step.id + _UNDO, "node": node_name(step.id), "kind": undo.kind, "params": params}
+    node = f"{node_name(step.parent)}/{step.node}" if step.parent else step.node
+    return {"step": step.id + _UNDO, "node": node, "kind": undo.kind, "params": params}
 
 
 def following_node(planning: Planning, node: Node, output: Any, step: Step) -> str:
@@ -92,13 +101,19 @@ def following_node(planning: Planning, node: Node, output: Any, step: Step) -> s
         return ""
     value = planning.value(output if pure.is_pure(step) else step.output)
     for edge in node.edges:
-        if edge.when is None or planning.holds(edge.when, _with_output(planning, node.name, value)):
+        if edge.when is None or planning.holds(
+            edge.when, _with_output(planning, edge.when, node.name, value)
+        ):
             return edge.to
     return ""
 
 
-def _with_output(planning: Planning, name: str, output: Any) -> dict[str, Any]:
-    """Binds what is known of ended nodes together with the output that is being completed."""
-    nodes = planning.nodes(planning.state.visits)
+def _with_output(
+    planning: Planning, used: Template | Expression, name: str, output: Any
+) -> dict[str, Any]:
+    """Binds what is read of ended nodes together with the output that is being completed."""
+    names = names_used(used)
+    wanted = planning.state.visits if names.all_nodes else names.nodes
+    nodes = planning.nodes(other for other in wanted if other != name)
     nodes[name] = {"output": output, "visits": planning.state.visits.get(name, 0)}
     return {"nodes": nodes, "output": output}

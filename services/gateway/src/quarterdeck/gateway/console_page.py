@@ -1,4 +1,7 @@
-"""The console's files, as `make web` built them. They hold no data: what they show, they ask for with a token."""
+"""The console's files, as `make web` built them.
+
+They are open because they hold no data: what they show, they ask for with a token.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from quarterdeck.gateway.config import GatewaySettings
 
 router = APIRouter(include_in_schema=False)
 
+INDEX = "index.html"
 NOT_BUILT = "The console is not built. Build it in the repository with: make web\n"
 # With `nosniff` a browser takes a file for what it is declared to be; nothing else is served.
 MEDIA_TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
@@ -34,16 +38,27 @@ async def without_slash() -> Response:
 async def file(request: Request, path: str) -> Response:
     """One of the console's files; the page itself for an empty path. One line when nothing is built."""
     settings: GatewaySettings = request.app.state.settings
-    directory = (settings.console_dir or built_in_tree()).resolve()
-    if not (directory / "index.html").is_file():
+    files = built_files(settings.console_dir or built_in_tree())
+    if INDEX not in files:
         return Response(NOT_BUILT, 404, media_type="text/plain")
-    wanted = (directory / (path or "index.html")).resolve()
-    media_type = MEDIA_TYPES.get(wanted.suffix)
-    if media_type is None or not wanted.is_relative_to(directory) or not wanted.is_file():
+    wanted = files.get(path or INDEX)
+    if wanted is None:
         raise NotFound(f"the console has no file {path!r}")
-    lasting = _FOREVER if wanted.parent == directory / "assets" else _ASK_AGAIN
+    lasting = _FOREVER if path.startswith("assets/") else _ASK_AGAIN
     headers = {**lasting, "Content-Security-Policy": _CONTENT_POLICY}
-    return FileResponse(wanted, media_type=media_type, headers=headers)
+    return FileResponse(wanted, media_type=MEDIA_TYPES[wanted.suffix], headers=headers)
+
+
+def built_files(directory: Path) -> dict[str, Path]:
+    """Returns what may be served, by its path below the console.
+
+    A request's path is only looked up here and never given to the file system.
+    """
+    return {
+        found.relative_to(directory).as_posix(): found
+        for found in directory.rglob("*")
+        if found.suffix in MEDIA_TYPES and found.is_file() and not found.is_symlink()
+    }
 
 
 def built_in_tree() -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from quarterdeck.runtime import events as ev
@@ -136,14 +137,18 @@ def target(node: Node) -> tuple[str, str]:
     return "Workflow", f"{node.name}!item"
 
 
+def one_call(call: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the workflow that makes a tool call which is its input: data, never a template itself."""
+    return {"nodes": [{"name": "call", "tool": {field: f"${{input.{field}}}" for field in sorted(call)}}]}
+
+
 def _item(planning: Planning, step: Step, node: Node, items: list[Any], index: int) -> NewChild:
     extra = {"item": items[index], "index": index}
     kind, name = target(node)
     inline = None
     if node.body.get("tool"):
-        arguments = planning.render(node.parts["tool"], extra)
-        inline = {"nodes": [{"name": "call", "tool": arguments}]}
-        value = None
+        value = planning.render(node.parts["tool"], extra)
+        inline = one_call(value)
     else:
         value = planning.render(node.parts["input"], extra)
     return NewChild(planning.new_id(), child_key(step), kind, name, value, index=index, inline=inline)

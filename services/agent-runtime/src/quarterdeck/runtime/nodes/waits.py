@@ -9,7 +9,7 @@ from quarterdeck.resources.durations import duration_seconds
 from quarterdeck.runtime import events as ev
 from quarterdeck.runtime.definition import Node
 from quarterdeck.runtime.lifecycle import timer
-from quarterdeck.runtime.planning import Decision, Planning
+from quarterdeck.runtime.planning import Decision, Planning, StepRefused
 from quarterdeck.runtime.recovery import request_approval
 from quarterdeck.runtime.state import Step
 
@@ -19,12 +19,16 @@ def begin_wait(planning: Planning, step: Step, node: Node) -> Decision:
     body = planning.render(node.template)
     if body.get("signal"):
         return _begin_signal(planning, step, body["signal"])
-    due = (
-        parse_rfc3339(body["until"])
-        if body.get("until")
-        else planning.now + duration_seconds(body["duration"])
-    )
-    return Decision([timer(step.id, "wait", due)])
+    return Decision([timer(step.id, "wait", _due(planning, node, body))])
+
+
+def _due(planning: Planning, node: Node, body: dict[str, Any]) -> float:
+    try:
+        if body.get("until"):
+            return parse_rfc3339(body["until"])
+        return planning.now + duration_seconds(body["duration"])
+    except (ValueError, TypeError, AttributeError) as error:  # a template gave it
+        raise StepRefused("validation", f"{node.name} cannot wait: {error}", node=node.name) from error
 
 
 def _begin_signal(planning: Planning, step: Step, signal: dict[str, Any]) -> Decision:

@@ -195,19 +195,22 @@ def _release_finished(connection: Connection, unit: Commit, answer: Committed, n
 
 
 def open_gate(connection: Connection, gate: str, ready: list[str], now: float) -> None:
-    """Lets the oldest run that waits at a gate go on."""
-    waiting = (
+    """Lets the oldest run that waits at a gate go on, unless another one is through and not over."""
+    at_gate = (
         select(RUNS.c.run_id)
         .join(RUN_QUEUE, RUN_QUEUE.c.run_id == RUNS.c.run_id)
-        .where(RUNS.c.gate == gate, RUN_QUEUE.c.status == "gated")
-        .order_by(RUNS.c.run_id)
+        .where(RUNS.c.gate == gate, RUNS.c.finished_at.is_(None))
         .limit(1)
     )
-    following = connection.execute(waiting).scalar()
-    if following is not None:
-        go = update(RUN_QUEUE).where(RUN_QUEUE.c.run_id == following)
-        connection.execute(go.values(status="ready", ready_at=now))
-        ready.append(following)
+    if connection.execute(at_gate.where(RUN_QUEUE.c.status != "gated")).first() is not None:
+        return
+    oldest = at_gate.where(RUN_QUEUE.c.status == "gated").order_by(RUNS.c.created_at, RUNS.c.run_id)
+    following = connection.execute(oldest).scalar()
+    if following is None:
+        return
+    go = update(RUN_QUEUE).where(RUN_QUEUE.c.run_id == following)
+    connection.execute(go.values(status="ready", ready_at=now))
+    ready.append(following)
 
 
 def _park(connection: Connection, unit: Commit) -> bool:

@@ -25,7 +25,7 @@ def save_closure(
         specs: (revision, kind, name, spec as JSON), the root's first.
     """
     revisions: Revisions = {f"{kind}/{name}": revision for revision, kind, name, _ in specs}
-    closure = codec.digest(revisions)[:24]
+    closure = closure_id(revisions)
     if read_closure(connection, tenant_id, closure) is None:
         data = codec.dumps(revisions)
         connection.execute(insert(CLOSURES).values(tenant_id=tenant_id, closure=closure, revisions=data))
@@ -33,6 +33,11 @@ def save_closure(
         _save_definition(connection, tenant_id, revision, kind, name, spec)
     _remember_latest(connection, tenant_id, root, closure)
     return closure
+
+
+def closure_id(revisions: Revisions) -> str:
+    """Returns the name of a closure, which follows from what is in it."""
+    return codec.digest(revisions)[:24]
 
 
 def _save_definition(

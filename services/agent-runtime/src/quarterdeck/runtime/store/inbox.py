@@ -39,6 +39,10 @@ class InboxRow:
     at: float
 
 
+# What a delivery wakes. To be cancelled, a run need not wait for its turn nor for its release.
+_SLEEPING = frozenset({"parked"})
+_CANCELLABLE = frozenset({"parked", "gated", "quarantined"})
+
 _OLDEST = (
     select(INBOX).where(INBOX.c.run_id == bindparam("b_run")).order_by(INBOX.c.id).limit(bindparam("b_limit"))
 )
@@ -67,8 +71,8 @@ def deliver(
     statements.PUT(connection, values)
     statements.BUMP(connection, mine)
     worker, status = found[0]
-    if status == "parked":
-        statements.WAKE(connection, {**mine, "b_ready": now + delivery.delay})
+    if status in (_CANCELLABLE if delivery.kind == "cancel" else _SLEEPING):
+        statements.WAKE(connection, {**mine, "b_status": status, "b_ready": now + delivery.delay})
         ready.append(delivery.run_id)
     elif status == "held":
         poke[delivery.run_id] = worker

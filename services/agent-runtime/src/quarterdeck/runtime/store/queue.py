@@ -96,13 +96,14 @@ def give_up(connection: Connection, run_id: str, epoch: int, now: float, delay: 
     connection.execute(update(RUN_QUEUE).where(mine).values(status="ready", worker="", ready_at=now + delay))
 
 
-def heartbeat(connection: Connection, worker: str, now: float) -> list[str]:
-    """Renews the worker's lease and returns the runs that the database says it holds."""
+def heartbeat(connection: Connection, worker: str, now: float) -> dict[str, int]:
+    """Renews the worker's lease. Returns the inbox counters of the runs that the database says it holds."""
     renewed = connection.execute(update(WORKERS).where(WORKERS.c.worker == worker).values(heartbeat_at=now))
     if renewed.rowcount == 0:
         connection.execute(insert(WORKERS).values(worker=worker, started_at=now, heartbeat_at=now))
-    held = select(RUN_QUEUE.c.run_id).where(RUN_QUEUE.c.worker == worker, RUN_QUEUE.c.status == "held")
-    return [row.run_id for row in connection.execute(held).all()]
+    mine = (RUN_QUEUE.c.worker == worker) & (RUN_QUEUE.c.status == "held")
+    held = connection.execute(select(RUN_QUEUE.c.run_id, RUN_QUEUE.c.inbox).where(mine)).all()
+    return {row.run_id: row.inbox for row in held}
 
 
 def take_over(connection: Connection, now: float, lease: float, *, everybody: bool = False) -> int:
@@ -111,17 +112,15 @@ def take_over(connection: Connection, now: float, lease: float, *, everybody: bo
     Args:
         everybody: also of workers whose lease has not: this process is known to be the only one.
     """
-    dead = select(WORKERS.c.worker)
+    dead = delete(WORKERS)
     if not everybody:
         dead = dead.where(WORKERS.c.heartbeat_at < now - lease)
-    names = [row.worker for row in connection.execute(dead).all()]
-    if not names:
-        return 0
-    orphans = (RUN_QUEUE.c.worker.in_(names)) & (RUN_QUEUE.c.status == "held")
+    connection.execute(dead)
+    # Also of workers that nobody knows: one that was declared dead may have claimed after that.
+    orphans = (RUN_QUEUE.c.status == "held") & RUN_QUEUE.c.worker.not_in(select(WORKERS.c.worker))
     freed = connection.execute(
         update(RUN_QUEUE).where(orphans).values(status="ready", worker="", ready_at=now)
     )
-    connection.execute(delete(WORKERS).where(WORKERS.c.worker.in_(names)))
     return freed.rowcount
 
 
@@ -141,9 +140,10 @@ def next_timer_due(connection: Connection) -> float | None:
     return due
 
 
-def current_seq(connection: Connection, run_id: str) -> int:
-    """Returns the last sequence number of an open run's journal."""
-    return int(connection.execute(select(RUN_QUEUE.c.seq).where(RUN_QUEUE.c.run_id == run_id)).scalar_one())
+def current_seq(connection: Connection, run_id: str) -> int | None:
+    """Returns the last sequence number of an open run's journal, None when the run is over."""
+    seq: int | None = connection.execute(select(RUN_QUEUE.c.seq).where(RUN_QUEUE.c.run_id == run_id)).scalar()
+    return seq
 
 
 def hand_back_stray(connection: Connection, run_id: str, worker: str, now: float) -> None:

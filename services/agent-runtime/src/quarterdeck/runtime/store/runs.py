@@ -77,8 +77,8 @@ def by_idempotency_key(connection: Connection, tenant_id: str, key: str) -> Row[
 
 def open_at_gate(connection: Connection, gate: str) -> list[Any]:
     """Returns the open runs of a session or key, oldest first."""
-    query = _with_seq().where(RUNS.c.gate == gate, RUNS.c.state.in_(OPEN_STATES)).order_by(RUNS.c.run_id)
-    return list(connection.execute(query).all())
+    query = _with_seq().where(RUNS.c.gate == gate, RUNS.c.state.in_(OPEN_STATES))
+    return list(connection.execute(query.order_by(RUNS.c.created_at, RUNS.c.run_id)).all())
 
 
 def list_runs(
@@ -143,9 +143,12 @@ def child_outputs(connection: Connection, parent: str, step: str, after: int, li
 
 
 def session_history(
-    connection: Connection, tenant_id: str, session: str, before: str, limit: int
+    connection: Connection, tenant_id: str, session: str, limit: int
 ) -> list[Any]:
-    """Returns the session's last ended turns before a run, oldest first: run_id, input, output."""
+    """Returns the session's last turns that ended well, in the order they ended: run_id, input, output.
+
+    (The ids of turns that were started together need not be in the order of the turns.)
+    """
     query = (
         select(RUNS.c.run_id, RUNS.c.input, RUNS.c.output)
         .where(
@@ -153,9 +156,8 @@ def session_history(
             RUNS.c.session == session,
             RUNS.c.state == "succeeded",
             RUNS.c.kind == "Agent",
-            RUNS.c.run_id < before,
         )
-        .order_by(RUNS.c.run_id.desc())
+        .order_by(RUNS.c.finished_at.desc(), RUNS.c.run_id.desc())
         .limit(limit)
     )
     rows: list[Any] = list(connection.execute(query).all())

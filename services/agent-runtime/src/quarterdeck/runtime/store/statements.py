@@ -9,7 +9,16 @@ from sqlalchemy import BindParameter, bindparam, delete, insert, select, update
 
 from quarterdeck.common.prepared import Prepared
 from quarterdeck.runtime.constants import REDUCER_VERSION
-from quarterdeck.runtime.tables import APPROVALS, INBOX, JOURNAL, RUN_QUEUE, RUNS, TIMERS
+from quarterdeck.runtime.tables import (
+    APPROVALS,
+    DELIVERED,
+    INBOX,
+    JOURNAL,
+    RUN_QUEUE,
+    RUNS,
+    SNAPSHOTS,
+    TIMERS,
+)
 
 _RUN: BindParameter[str] = bindparam("b_run")
 _MINE = RUN_QUEUE.c.run_id == _RUN
@@ -40,7 +49,10 @@ PARK = Prepared(
     .values(status="parked", worker="")
 )
 DROP_CONSUMED = Prepared(delete(INBOX).where(INBOX.c.id == bindparam("b_id")))
-FORGET = tuple(Prepared(delete(table).where(table.c.run_id == _RUN)) for table in (RUN_QUEUE, TIMERS, INBOX))
+FORGET = tuple(
+    Prepared(delete(table).where(table.c.run_id == _RUN))
+    for table in (RUN_QUEUE, TIMERS, INBOX, DELIVERED, SNAPSHOTS)
+)
 WITHDRAW = Prepared(
     update(APPROVALS)
     .where(APPROVALS.c.run_id == _RUN, APPROVALS.c.state == "open")
@@ -60,8 +72,8 @@ PUT = _insert(INBOX, "id")
 BUMP = Prepared(update(RUN_QUEUE).where(_MINE).values(inbox=RUN_QUEUE.c.inbox + 1))
 WAKE = Prepared(
     update(RUN_QUEUE)
-    .where(_MINE, RUN_QUEUE.c.status == "parked")
-    .values(status="ready", ready_at=bindparam("b_ready"))
+    .where(_MINE, RUN_QUEUE.c.status == bindparam("b_status"))
+    .values(status="ready", ready_at=bindparam("b_ready"), attempts=0)
 )
 
 # -- claiming ----------------------------------------------------------------------------------

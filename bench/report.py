@@ -1,0 +1,58 @@
+"""The one form in which every benchmark reports: a table for people, JSON for whoever checks.
+
+Each benchmark writes build/bench-<name>.json; `collect` joins them into build/bench.json.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+BUILD = Path(__file__).parent.parent / "build"
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One figure beside its peer, measured in the same run. `target` says what `met` was judged by."""
+
+    name: str
+    unit: str
+    ours: float
+    peer: float | None
+    peer_name: str
+    ratio: float | None
+    target: str
+    met: bool | None
+
+
+def report(name: str, figures: list[Figure]) -> None:
+    """Prints the figures and writes them to build/bench-<name>.json."""
+    BUILD.mkdir(exist_ok=True)
+    (BUILD / f"bench-{name}.json").write_text(json.dumps([asdict(f) for f in figures], indent=2) + "\n")
+    show(figures)
+
+
+def show(figures: list[Figure]) -> None:
+    """Prints a table."""
+    for figure in figures:
+        verdict = {True: "met", False: "MISSED", None: "said"}[figure.met]
+        peer = f"{figure.peer:.4g} {figure.unit} {figure.peer_name}" if figure.peer is not None else "-"
+        ratio = f"{figure.ratio:.2f}x" if figure.ratio is not None else "-"
+        left = f"{figure.name:<52} {figure.ours:>9.4g} {figure.unit:<8}"
+        print(f"{left} {peer:<44} {ratio:>7}  {figure.target:<24} {verdict}")
+
+
+def collect() -> list[Figure]:
+    """Joins what the benchmarks wrote into build/bench.json and returns it."""
+    parts = sorted(BUILD.glob("bench-*.json"))
+    figures = [Figure(**row) for path in parts for row in json.loads(path.read_text())]
+    (BUILD / "bench.json").write_text(json.dumps([asdict(f) for f in figures], indent=2) + "\n")
+    return figures
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] != ["collect"]:
+        raise SystemExit("usage: python bench/report.py collect")
+    show(collect())
