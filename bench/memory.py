@@ -60,7 +60,7 @@ class Watch:
             await asyncio.sleep(2 * PERIOD)
 
     def show(self, title: str) -> list[Figure]:
-        """Prints one line and returns its figures: the loop's worst lag, the other collection's worst search."""
+        """Prints one line and returns its figures: the loop's worst lag, the slowest search elsewhere."""
         lags, searches = sorted(self.lags), sorted(self.searches)
         middle, late = searches[len(searches) // 2], searches[int(len(searches) * 0.99)]
         print(f"{title}, {len(searches)} searches in another collection:")

@@ -1,7 +1,8 @@
 """The peer: runs of five no-op tool steps in LangGraph on its SQLite checkpointer.
 
-Runs in the environment .venv-bench. Driven as `answers.py` says. Each node calls one no-op tool that is
-registered in this process; `durability="sync"` makes LangGraph commit a step's outcome before the next one begins.
+Runs in the environment .venv-bench, driven as `answers.py` says. Each node calls one no-op tool that
+is registered in this process; `durability="sync"` makes LangGraph commit a step's outcome before
+the next one begins.
 
     python bench/sides/langgraph_runs.py sync|async DIRECTORY
 """

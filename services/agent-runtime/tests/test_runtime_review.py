@@ -7,8 +7,8 @@ from sqlalchemy import func, select, update
 
 from quarterdeck.common import codec
 from quarterdeck.common.bus import FaultPlan, InProcessBus
-from quarterdeck.common.errors import FailedPrecondition, InvalidArgument, Unavailable
-from quarterdeck.runtime import executor, loading, operations, worker
+from quarterdeck.common.errors import Conflict, FailedPrecondition, InvalidArgument, Unavailable
+from quarterdeck.runtime import deciding, executor, loading, operations, worker
 from quarterdeck.runtime.events import Event
 from quarterdeck.runtime.forking import Forker
 from quarterdeck.runtime.reducer import fold
@@ -17,6 +17,7 @@ from quarterdeck.runtime.store.commits import commit
 from quarterdeck.runtime.tables import APPROVALS, DEFINITIONS, DELIVERED, RUN_QUEUE, RUNS, SNAPSHOTS, TIMERS
 from quarterdeck.runtime.testing.harness import TENANT, Harness
 from quarterdeck.runtime.testing.stubs import LocalModels, ToolFailure
+from quarterdeck.runtime.timers import fire_due
 
 
 def tool(name, tool_name="echo", arguments=None, **more):
@@ -68,7 +69,9 @@ async def count(h, table, run):
 
 async def until(condition, timeout=10.0):
     async with asyncio.timeout(timeout):
-        while not await condition():
+        while True:
+            if await condition():
+                return
             await asyncio.sleep(0.01)
 
 
@@ -158,8 +161,8 @@ async def test_what_ended_while_the_cancel_arrived_is_undone(tmp_path):
         return arguments
 
     runs = []
-    nodes = tool("w", next="a"), tool("a", "late", {"n": 1}, compensate=undo(n="${output.n}"))
-    async with harness(tmp_path, signal("s", next="a"), nodes[1], tools={"late": cancelled_meanwhile}) as h:
+    nodes = signal("s", next="a"), tool("a", "late", {"n": 1}, compensate=undo(n="${output.n}"))
+    async with harness(tmp_path, *nodes, tools={"late": cancelled_meanwhile}) as h:
         runs.append(await h.start("Workflow", "w", {}))
         await h.wait(runs[0], "waiting")
         await h.signal(runs[0], "go")
@@ -181,10 +184,10 @@ async def test_branches_are_undone(tmp_path):
 
 
 async def test_a_run_over_a_limit_undoes_what_it_did(tmp_path):
-    ask = {"name": "b", "approval": {"policy": "p", "title": "t", "summary": "${input}"}}
+    ask = {"name": "b", "approval": {"policy": "p", "title": "t", "summary": "${input}" * 4}}
     nodes = tool("a", compensate=undo(n=1), next="b"), ask
     async with harness(tmp_path, *nodes) as h:
-        error = await h.error(await h.start("Workflow", "w", "x" * 70_000))
+        error = await h.error(await h.start("Workflow", "w", "x" * 20_000))
         assert error["class"] == "limit" and "approval.requested" in error["message"]
         assert undone(h) == [{"n": 1}]
 
@@ -292,6 +295,36 @@ async def test_a_question_that_nobody_waits_for_any_more_is_withdrawn(tmp_path):
         assert await h.approvals()
         await until(withdrawn)
         assert (await h.row(run)).state in ("running", "waiting")
+
+
+async def test_a_decision_that_came_too_late_is_refused(tmp_path):
+    ask = {"name": "a", "approval": {"policy": "p", "title": "t"}}
+    async with harness(tmp_path, ask, approval_expiry=lambda _tenant, _policy: 60.0) as h:
+        run = await h.start("Workflow", "w", {})
+        await h.wait(run, "waiting")
+        (asked,) = await h.approvals()
+        assert (await h.database.write(fire_due, h.clock.now() + 61.0, 10))[0] == 1
+        with pytest.raises(Conflict):
+            await h.approve(asked.approval_id)
+        assert (await h.output(run))["expired"] is True
+
+
+async def test_a_decision_in_time_holds_though_the_alarm_goes_off(tmp_path):
+    ask = {"name": "a", "approval": {"policy": "p", "title": "t"}}
+    async with harness(tmp_path, ask, approval_expiry=lambda _tenant, _policy: 60.0) as h:
+        run = await h.start("Workflow", "w", {})
+        await h.wait(run, "waiting")
+        (asked,) = await h.approvals()
+
+        def both(connection):
+            vote = deciding.Vote(asked.approval_id, True, "me")
+            fire_due(connection, h.clock.now() + 59.0, 10)
+            deciding.decide(connection, TENANT, vote, h.clock.now(), [], {})
+            fire_due(connection, h.clock.now() + 61.0, 10)
+
+        await h.database.write(both)
+        await h.engine.wake([run], {})
+        assert (await h.output(run))["approved"] is True
 
 
 async def test_a_second_attempt_of_a_parallel_begins_afresh(tmp_path):
@@ -452,11 +485,9 @@ async def test_a_turn_remembers_what_was_said_before_it_whatever_its_id(tmp_path
         texts = [block["text"] for m in state.agent.messages for block in m["content"]]
         return {"role": "assistant", "content": [{"type": "text", "text": "|".join(texts)}]}
 
-    ids = iter(["ffffffff", "00000000", "88888888"])
-    monkeypatch.setattr("quarterdeck.runtime.testing.harness.uuid7", lambda: next(ids))
-    monkeypatch.setattr(Harness, "start_worker", Harness.start_worker)
-    specs = {"Agent/a": {"instructions": "x"}}
     ids = iter(["worker", "ffffffff", "00000000", "88888888"])
+    monkeypatch.setattr("quarterdeck.runtime.testing.harness.uuid7", lambda: next(ids))
+    specs = {"Agent/a": {"instructions": "x"}}
     async with harness(tmp_path, tool("n"), specs=specs, performers={"model": LocalModels(model)}) as h:
         runs = [await h.start("Agent", "a", text, session="s") for text in ("1", "2", "3")]
         assert [await h.output(run) for run in runs] == ["1", "1|1|2", "1|1|2|1|1|2|3"]

@@ -90,6 +90,8 @@ class RedisCache:
 
     async def check(self) -> None:
         """See `Cache.check`."""
+        if self._client is None and self._url.startswith("memory://"):
+            return  # it is in this process and was not needed yet: nothing can be away
         try:
             await (await self._redis()).ping()
         except Exception as error:

@@ -348,7 +348,8 @@ class Executor:
         """Returns the state as JSON. One that is too large may not grow on, but what was done is undone."""
         data = codec.dumps(self._state.to_json())
         if len(data) > MAX_STATE_BYTES and self._state.phase == FORWARD:
-            raise CannotGoOn("limit", f"the run's state has {len(data)} bytes; the limit is {MAX_STATE_BYTES}")
+            message = f"the run's state has {len(data)} bytes; the limit is {MAX_STATE_BYTES}"
+            raise CannotGoOn("limit", message)
         return data
 
     def _refuse_oversized(self) -> None:
@@ -440,7 +441,7 @@ class Executor:
         return [Event(ev.EFFECT_OUTCOME, {"effect": effect.id, "status": "error", "error": problem})]
 
     async def _performed(self, effect: Effect) -> list[Event]:
-        """Performs until there is an outcome. One that could not be stored is not lost: it is asked for again."""
+        """Performs until there is an outcome; one that could not be stored is asked for again."""
         performer, pause = self._engine.performers[effect.kind], FIRST_PAUSE
         while True:
             try:

@@ -75,7 +75,7 @@ def after_uncertainty(planning: Planning, step: Step) -> Decision | None:
 
 
 def _once_more(planning: Planning, step: Step) -> Decision | None:
-    """Tries again at once the first time, later after that: what dies of every call must not be called for ever."""
+    """Tries again: at once the first time, later and later after that, and not for ever."""
     return again(planning, step, 0) if step.attempt == 1 else _attempt(planning, step, _UNCERTAIN)
 
 

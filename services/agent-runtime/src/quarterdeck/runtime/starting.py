@@ -109,11 +109,20 @@ class Starter:
         else:
             closure = await self.newest_closure(wish)
         definition = await self._engine.definition(wish.tenant.id, closure, wish.kind, wish.name)
-        await check_input(wish.input, definition.input_schema)
+        value = await self._input(wish)
+        await check_input(value, definition.input_schema)
         if wish.signal is not None:
             await check_signal(definition, wish.signal["name"], wish.signal.get("payload"), "signal.payload")
-        row = await self._row(wish, closure, definition, wish.input)
+        row = await self._row(wish, closure, definition, value)
         return await accept_here(self._engine, self._begin, wish, row)
+
+    async def _input(self, wish: Start) -> Any:
+        """Returns the input itself where a client named an artifact that holds it."""
+        try:
+            return await artifacts.internalise(self._artifacts, wish.tenant.id, wish.input)
+        except (NotFound, InvalidArgument, ValueError) as error:
+            message = f"the input names an artifact that cannot be read: {error}"
+            raise InvalidArgument(message, field="input") from error
 
     async def _row(self, wish: Start, closure: str, definition: Definition, value: Any) -> dict[str, Any]:
         stored = await artifacts.externalise(self._artifacts, wish.tenant.id, value, INLINE_BYTES)

@@ -27,15 +27,14 @@ async def lightened(event: Event, put: Put) -> Event:
     if event.type == ev.CONTEXT_COMPACTED:
         data = {**data, "messages": [await put(message, _MESSAGE_BYTES) for message in data["messages"]]}
     elif event.type == ev.STEP_STARTED and "use" in (data.get("params") or {}):
-        use = await _with_light_arguments(data["params"]["use"], put)
+        use = await _with_light_values(data["params"]["use"], put)
         data = {**data, "params": {**data["params"], "use": use}}
     elif event.type == ev.STEP_COMPLETED and "undo" in data:
-        params = await _with_light_arguments(data["undo"]["params"], put)
+        params = await _with_light_values(data["undo"]["params"], put)
         data = {**data, "undo": {**data["undo"], "params": params}}
     return event if data is event.data else Event(event.type, data, event.at)
 
 
-async def _with_light_arguments(call: dict[str, Any], put: Put) -> dict[str, Any]:
-    if call.get("arguments") is None:
-        return call
-    return {**call, "arguments": await put(call["arguments"], INLINE_BYTES)}
+async def _with_light_values(call: dict[str, Any], put: Put) -> dict[str, Any]:
+    large = [name for name in ("arguments", "input") if call.get(name) is not None]
+    return {**call, **{name: await put(call[name], INLINE_BYTES) for name in large}}

@@ -10,6 +10,8 @@ from sqlalchemy import Connection
 
 from quarterdeck.runtime.constants import SWEEP_PERIOD
 from quarterdeck.runtime.engine import Engine
+from quarterdeck.runtime.inbox_events import EXPIRY
+from quarterdeck.runtime.store.approvals import expire
 from quarterdeck.runtime.store.inbox import Delivery, deliver
 from quarterdeck.runtime.store.queue import next_timer_due, take_due_timers
 
@@ -26,6 +28,8 @@ def fire_due(connection: Connection, now: float, limit: int) -> tuple[int, list[
     poke: dict[str, str] = {}
     due = take_due_timers(connection, now, limit)
     for run_id, tenant_id, timer in due:
+        if timer.startswith(EXPIRY) and not expire(connection, timer.removeprefix(EXPIRY), now):
+            continue  # a person was quicker
         delivery = Delivery(run_id, tenant_id, "timer", {"timer": timer})
         deliver(connection, delivery, now, ready, poke)
     return len(due), ready, poke

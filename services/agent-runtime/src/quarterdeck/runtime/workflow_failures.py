@@ -63,7 +63,8 @@ def fail(planning: Planning, step: Step, error: dict[str, Any]) -> Decision:
     failed: dict[str, Any] = {"step": step.id, "error": error}
     if is_undo(step):
         failed["undo_of"] = step.node
-    decision = Decision([ev.Event(ev.STEP_FAILED, failed)], cancel_children_of=_children_at_work(planning, step))
+    at_work = _children_at_work(planning, step)
+    decision = Decision([ev.Event(ev.STEP_FAILED, failed)], cancel_children_of=at_work)
     if step.parent or is_undo(step):
         return decision
     handler = _handler(node_of(planning, step), error["class"])

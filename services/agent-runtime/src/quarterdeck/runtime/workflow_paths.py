@@ -88,6 +88,8 @@ def _undo(planning: Planning, step: Step, undo: Node) -> dict[str, Any]:
     params = body
     if undo.kind == "tool":
         target = {"server": body["server"], "tool": body["name"]}
+        if body.get("idempotencyKey"):
+            target["key"] = body["idempotencyKey"]
         params = {"target": target, "arguments": body.get("arguments") or {}}
     node = f"{node_name(step.parent)}/{step.node}" if step.parent else step.node
     return {"step": step.id + _UNDO, "node": node, "kind": undo.kind, "params": params}

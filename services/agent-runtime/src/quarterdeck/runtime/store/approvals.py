@@ -39,6 +39,11 @@ def decide(connection: Connection, approval_id: str, values: dict[str, Any]) -> 
     return connection.execute(update(APPROVALS).where(still_open).values(**values)).rowcount == 1
 
 
+def expire(connection: Connection, approval_id: str, now: float) -> bool:
+    """Closes an open approval whose time is over; False if it was decided in time."""
+    return decide(connection, approval_id, {"state": "expired", "decided_at": now})
+
+
 def count_for_run(connection: Connection, run_id: str) -> int:
     """Returns how many approvals of a run, or of runs below it, are open."""
     below = (APPROVALS.c.run_id == run_id) | (APPROVALS.c.root_run_id == run_id)
