@@ -36,12 +36,24 @@ def report(name: str, figures: list[Figure]) -> None:
 
 def show(figures: list[Figure]) -> None:
     """Prints a table."""
-    for figure in figures:
-        verdict = {True: "met", False: "MISSED", None: "said"}[figure.met]
-        peer = f"{figure.peer:.4g} {figure.unit} {figure.peer_name}" if figure.peer is not None else "-"
-        ratio = f"{figure.ratio:.2f}x" if figure.ratio is not None else "-"
-        left = f"{figure.name:<52} {figure.ours:>9.4g} {figure.unit:<8}"
-        print(f"{left} {peer:<44} {ratio:>7}  {figure.target:<24} {verdict}")
+    rows = [("", "ours", "peer", "", "ratio", "target", ""), *(_cells(figure) for figure in figures)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        name, ours, peer, who, ratio, target, verdict = (
+            cell.ljust(width) for cell, width in zip(row, widths, strict=True)
+        )
+        numbers = (
+            f"{ours.strip():>{widths[1]}}  {peer.strip():>{widths[2]}} {who}  {ratio.strip():>{widths[4]}}"
+        )
+        print(f"{name}  {numbers}  {target}  {verdict}".rstrip())
+
+
+def _cells(figure: Figure) -> tuple[str, ...]:
+    verdict = {True: "met", False: "MISSED", None: ""}[figure.met]
+    peer = f"{figure.peer:.4g} {figure.unit}" if figure.peer is not None else ""
+    ratio = f"{figure.ratio:.2f}x" if figure.ratio is not None else ""
+    ours = f"{figure.ours:.4g} {figure.unit}"
+    return (figure.name, ours, peer, figure.peer_name, ratio, figure.target, verdict)
 
 
 def collect() -> list[Figure]:

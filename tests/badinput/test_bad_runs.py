@@ -81,7 +81,7 @@ def test_a_loop_of_millions_holds_nobody_up_and_can_be_cancelled(platform: LiveP
 @pytest.mark.parametrize(
     ("node", "value", "kind", "words"),
     [
-        ({"transform": {"output": {"x": "${input.a.b}"}}}, {"a": {}}, "expression", "no such key: \"b\""),
+        ({"transform": {"output": {"x": "${input.a.b}"}}}, {"a": {}}, "expression", 'no such key: "b"'),
         ({"transform": {"output": "${1 / input.a}"}}, {"a": 0}, "expression", "divide by zero"),
         (
             {"transform": {"output": "${input.a.map(x, input.a.map(y, input.a.map(z, x + y + z)))}"}},

@@ -8,7 +8,7 @@ from sqlalchemy import func, select, update
 from quarterdeck.common import codec
 from quarterdeck.common.bus import FaultPlan, InProcessBus
 from quarterdeck.common.errors import Conflict, FailedPrecondition, InvalidArgument, Unavailable
-from quarterdeck.runtime import deciding, executor, loading, operations, worker
+from quarterdeck.runtime import committing, deciding, executor, loading, operations, performing, worker
 from quarterdeck.runtime.events import Event
 from quarterdeck.runtime.forking import Forker
 from quarterdeck.runtime.reducer import fold
@@ -98,7 +98,7 @@ async def _advanced(h, run, seq):
 
 
 async def test_a_run_that_parks_often_is_snapshotted_all_the_same(tmp_path, monkeypatch):
-    monkeypatch.setattr(executor, "SNAPSHOT_EVERY", 20)
+    monkeypatch.setattr(committing, "SNAPSHOT_EVERY", 20)
     async with harness(tmp_path, signal("b", next="b", maxVisits=50)) as h:
         run = await h.start("Workflow", "w", {})
         await h.wait(run, "waiting")
@@ -142,7 +142,7 @@ async def test_a_compacted_transcript_may_be_large(tmp_path):
 
 
 async def test_nothing_is_kept_for_a_run_that_is_over_but_its_journal(tmp_path, monkeypatch):
-    monkeypatch.setattr(executor, "SNAPSHOT_EVERY", 1)
+    monkeypatch.setattr(committing, "SNAPSHOT_EVERY", 1)
     async with harness(tmp_path, tool("a", next="b"), signal("b")) as h:
         run = await h.start("Workflow", "w", {})
         await h.wait(run, "waiting")
@@ -199,8 +199,8 @@ async def test_a_map_whose_items_all_ended_is_undone_though_its_join_came_late(t
         await asyncio.sleep(0.1)
         return await join(engine, facts, step)
 
-    join = executor.join_children
-    monkeypatch.setattr(executor, "join_children", late_join)
+    join = performing.join_children
+    monkeypatch.setattr(performing, "join_children", late_join)
     body = {"items": "${[1, 2]}", "tool": {"server": "s", "name": "echo", "arguments": {"n": "${item}"}}}
     async with harness(tmp_path, {"name": "m", "map": body, "compensate": undo(all="${output}")}) as h:
         assert (await h.wait(await h.start("Workflow", "w", {}))).state == "cancelled"
@@ -303,9 +303,16 @@ async def test_a_decision_that_came_too_late_is_refused(tmp_path):
         run = await h.start("Workflow", "w", {})
         await h.wait(run, "waiting")
         (asked,) = await h.approvals()
-        assert (await h.database.write(fire_due, h.clock.now() + 61.0, 10))[0] == 1
-        with pytest.raises(Conflict):
-            await h.approve(asked.approval_id)
+
+        def both(connection):
+            connection.execute(update(TIMERS).values(due=0.0))
+            assert fire_due(connection, h.clock.now(), 10)[0] == 1
+            vote = deciding.Vote(asked.approval_id, True, "me")
+            with pytest.raises(Conflict):
+                deciding.decide(connection, TENANT, vote, h.clock.now(), [], {})
+
+        await h.database.write(both)
+        await h.engine.wake([run], {})
         assert (await h.output(run))["expired"] is True
 
 

@@ -4,35 +4,62 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
+import time
+from pathlib import Path
 from typing import Any
 
-ECHO = {
-    "name": "echo",
-    "description": "Returns the text.",
-    "inputSchema": {
-        "type": "object",
-        "properties": {"text": {"type": "string"}},
-        "required": ["text"],
+TEXT = {"type": "string"}
+TOOLS = [
+    {
+        "name": "echo",
+        "description": "Returns the text.",
+        "inputSchema": {"type": "object", "properties": {"text": TEXT}, "required": ["text"]},
     },
-}
+    {
+        "name": "note",
+        "description": "Waits some seconds, then appends the text to a file. Twice, when called twice.",
+        "inputSchema": {
+            "type": "object",
+            "properties": {"text": TEXT, "file": TEXT, "seconds": {"type": "number"}},
+            "required": ["text", "file", "seconds"],
+        },
+    },
+]
+OUT = threading.Lock()
 
 
-def answer(method: str, params: dict[str, Any]) -> dict[str, Any]:
+def initialize(params: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "protocolVersion": params["protocolVersion"],
+        "capabilities": {"tools": {}},
+        "serverInfo": {"name": "friendly", "version": "1"},
+    }
+
+
+def call(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    if name == "note":
+        time.sleep(arguments["seconds"])
+        with Path(arguments["file"]).open("a") as file:
+            file.write(arguments["text"] + "\n")
+    return {"content": [{"type": "text", "text": arguments["text"]}]}
+
+
+def serve(request: dict[str, Any]) -> None:
+    method, params = request["method"], request.get("params") or {}
     if method == "initialize":
-        return {
-            "protocolVersion": params["protocolVersion"],
-            "capabilities": {"tools": {}},
-            "serverInfo": {"name": "friendly", "version": "1"},
-        }
-    if method == "tools/list":
-        return {"tools": [ECHO]}
-    if method == "tools/call":
-        return {"content": [{"type": "text", "text": params["arguments"]["text"]}]}
-    return {}
+        result = initialize(params)
+    elif method == "tools/list":
+        result = {"tools": TOOLS}
+    elif method == "tools/call":
+        result = call(params["name"], params["arguments"])
+    else:
+        result = {}
+    with OUT:
+        print(json.dumps({"jsonrpc": "2.0", "id": request["id"], "result": result}), flush=True)
 
 
 for line in sys.stdin:
-    request = json.loads(line)
-    if "id" in request:
-        result = answer(request["method"], request.get("params") or {})
-        print(json.dumps({"jsonrpc": "2.0", "id": request["id"], "result": result}), flush=True)
+    received = json.loads(line)
+    if "id" in received:
+        threading.Thread(target=serve, args=(received,), daemon=True).start()

@@ -14,6 +14,8 @@ from e2e_kit.ledger import Books, bookings_made, unrecorded_bookings
 from e2e_kit.process import Child, kill_everything
 
 PLACED, RANDOM = "commit-outcome", "random"
+# Not more: a run that was taken up three times without getting on is set aside for a person, since it may
+# be what kills its worker. Four kills in a row, seconds apart, look just like that.
 KILLS_PER_RUN = 2
 # A kill that came too late is drawn again so often, each time for half the time.
 MOST_DRAWS = 6

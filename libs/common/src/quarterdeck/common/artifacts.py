@@ -7,6 +7,7 @@ gives nobody another tenant's bytes. It is durable before anything names it.
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
 import os
 import re
@@ -20,6 +21,8 @@ from quarterdeck.common.errors import InvalidArgument, NotFound, Unavailable
 
 PREFIX = "sha256:"
 REF = "$artifact"
+# No space, no quota, or a limit on the size of files.
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
@@ -55,8 +58,17 @@ class DirectoryArtifacts:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             _write_durably(path, data)
         except OSError as error:
-            raise Unavailable(f"artifact cannot be stored: {error}", hint="free some space") from error
+            raise self._explain(error) from error
         return PREFIX + name
+
+    def _explain(self, error: OSError) -> Unavailable:
+        if error.errno in _FULL:
+            return Unavailable(
+                f"the disk that holds {self._root} is full",
+                hint="free some space; the platform goes on by itself",
+                reason="DiskFull",
+            )
+        return Unavailable(f"an artifact cannot be stored in {self._root}: {error.strerror or error}")
 
     async def get(self, tenant_id: str, digest: str) -> bytes:
         """See `ArtifactStore.get`."""

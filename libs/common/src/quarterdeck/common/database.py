@@ -119,7 +119,7 @@ class SqliteDatabase:
 
     async def check(self) -> None:
         """See `Database.check`."""
-        await self.write(lambda connection: connection.exec_driver_sql("SELECT 1").scalar())
+        await self.write(_touch)
 
     async def close(self) -> None:
         """See `Database.close`."""
@@ -240,8 +240,9 @@ def _translated(path: Path) -> Iterator[None]:
 def _explain(error: Exception, path: Path) -> Exception:
     text = str(getattr(error, "orig", error))
     if "disk is full" in text or "disk I/O error" in text:
+        problem = "is full" if "full" in text else f"is full or does not work ({text})"
         return Unavailable(
-            f"the disk that holds {path} is full",
+            f"the disk that holds {path} {problem}",
             hint="free some space; the platform goes on by itself",
             reason="DiskFull",
         )
@@ -253,7 +254,14 @@ def _explain(error: Exception, path: Path) -> Exception:
         )
     if "readonly" in text or "read-only" in text:
         return Unavailable(f"the database file {path} cannot be written: {text}", reason="ReadOnlyDatabase")
+    if isinstance(getattr(error, "orig", error), sqlite3.OperationalError):
+        return Unavailable(f"the database {path} failed: {text}", reason="DatabaseFailed")
     return error
+
+
+def _touch(connection: Connection) -> None:
+    """Writes, and changes nothing: a transaction alone would not show that the disk is full."""
+    connection.exec_driver_sql("PRAGMA user_version = 0")
 
 
 async def open_database(url: str, metadata: MetaData, migrations: str = "") -> Database:

@@ -11,6 +11,7 @@ import structlog
 from quarterdeck.common.bus import Bus, Message
 from quarterdeck.common.errors import QuarterdeckError, Unavailable
 from quarterdeck.runtime.beginning import Birth, Unborn
+from quarterdeck.runtime.committing import Fenced
 from quarterdeck.runtime.constants import (
     HEARTBEAT_PERIOD,
     LEASE_SECONDS,
@@ -19,8 +20,9 @@ from quarterdeck.runtime.constants import (
     TOPIC_READY,
 )
 from quarterdeck.runtime.engine import Engine
-from quarterdeck.runtime.executor import CannotGoOn, Executor, Fenced
+from quarterdeck.runtime.executor import Executor
 from quarterdeck.runtime.failing import fail_run
+from quarterdeck.runtime.limits import CannotGoOn
 from quarterdeck.runtime.loading import load
 from quarterdeck.runtime.starting import Accepted, Start
 from quarterdeck.runtime.store import queue

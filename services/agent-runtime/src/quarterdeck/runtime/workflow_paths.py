@@ -110,9 +110,7 @@ def following_node(planning: Planning, node: Node, output: Any, step: Step) -> s
     return ""
 
 
-def _with_output(
-    planning: Planning, used: Template | Expression, name: str, output: Any
-) -> dict[str, Any]:
+def _with_output(planning: Planning, used: Template | Expression, name: str, output: Any) -> dict[str, Any]:
     """Binds what is read of ended nodes together with the output that is being completed."""
     names = names_used(used)
     wanted = planning.state.visits if names.all_nodes else names.nodes

@@ -142,9 +142,7 @@ def child_outputs(connection: Connection, parent: str, step: str, after: int, li
     return list(connection.execute(query).all())
 
 
-def session_history(
-    connection: Connection, tenant_id: str, session: str, limit: int
-) -> list[Any]:
+def session_history(connection: Connection, tenant_id: str, session: str, limit: int) -> list[Any]:
     """Returns the session's last turns that ended well, in the order they ended: run_id, input, output.
 
     (The ids of turns that were started together need not be in the order of the turns.)

@@ -1,0 +1,115 @@
+"""What is at work outside for a held run: effects, joins of maps, the list of an agent's tools."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import structlog
+
+from quarterdeck.common.errors import QuarterdeckError, Unavailable
+from quarterdeck.runtime import events as ev
+from quarterdeck.runtime import planner_agent, planner_workflow
+from quarterdeck.runtime.asking import FIRST_PAUSE, HandedOver, ask_later
+from quarterdeck.runtime.definition import Definition, WorkflowDefinition
+from quarterdeck.runtime.engine import Engine
+from quarterdeck.runtime.events import Event
+from quarterdeck.runtime.joining import join_children
+from quarterdeck.runtime.planning import Planning
+from quarterdeck.runtime.state import FINISHED, Effect, RunState, Step
+from quarterdeck.runtime.unit import RunFacts
+
+log = structlog.get_logger("performing")
+
+# An effect, a map whose results are to be collected, or None for the list of tools.
+Subject = Effect | Step | None
+
+
+def wanted_work(planning: Planning) -> dict[str, Subject]:
+    """Returns what should be at work in this state, by a name that stays the same."""
+    state = planning.state
+    wanted: dict[str, Subject] = dict(state.effects)
+    if isinstance(planning.definition, WorkflowDefinition):
+        if state.phase != FINISHED:
+            wanted |= {f"join:{step.id}": step for step in planner_workflow.joinable_steps(planning)}
+    elif planner_agent.needs_tools(planning):
+        wanted["tools"] = None
+    return wanted
+
+
+class Work:
+    """The tasks of one executor.
+
+    Args:
+        stir: called whenever one of them has ended.
+    """
+
+    def __init__(self, engine: Engine, facts: RunFacts, stir: Callable[[], None]) -> None:
+        self._engine = engine
+        self._facts = facts
+        self._stir = stir
+        self._tasks: dict[str, asyncio.Task[list[Event]]] = {}
+
+    def __bool__(self) -> bool:
+        """True while anything is at work."""
+        return bool(self._tasks)
+
+    def start(self, planning: Planning) -> None:
+        """Starts what is wanted and not at work. Every intent among it must be durable by now."""
+        for key, subject in wanted_work(planning).items():
+            if key not in self._tasks:
+                work = self._work(planning.definition, planning.state, subject)
+                task = asyncio.create_task(work, name=f"{self._facts.run_id}:{key}")
+                task.add_done_callback(lambda _task: self._stir())
+                self._tasks[key] = task
+
+    def collect(self) -> list[Event]:
+        """Returns the events of what has ended since the last time."""
+        ended = [key for key, task in self._tasks.items() if task.done()]
+        return [event for key in ended for event in self._tasks.pop(key).result()]
+
+    async def drop(self) -> None:
+        """Cancels what is at work; whoever holds the run next asks for it again."""
+        for task in self._tasks.values():
+            task.cancel()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+    def _work(
+        self, definition: Definition, state: RunState, subject: Subject
+    ) -> Coroutine[Any, Any, list[Event]]:
+        if isinstance(subject, Effect):
+            return self._perform(definition, state, subject)
+        if isinstance(subject, Step):
+            return join_children(self._engine, self._facts, subject)
+        return self._pin_tools()
+
+    async def _perform(self, definition: Definition, state: RunState, effect: Effect) -> list[Event]:
+        try:
+            return await self._performed(definition, state, effect)
+        except HandedOver:
+            return []
+        except QuarterdeckError as error:
+            problem = ev.error_value("internal", error.message, hint=error.hint)
+        except Exception as error:
+            log.exception("effect.failed", run_id=self._facts.run_id, effect=effect.id)
+            problem = ev.error_value("internal", f"{type(error).__name__} while performing {effect.kind}")
+        return [Event(ev.EFFECT_OUTCOME, {"effect": effect.id, "status": "error", "error": problem})]
+
+    async def _performed(self, definition: Definition, state: RunState, effect: Effect) -> list[Event]:
+        """Performs until there is an outcome; one that could not be stored is asked for again."""
+        performer, pause = self._engine.performers[effect.kind], FIRST_PAUSE
+        while True:
+            try:
+                return await performer.perform(self._facts, definition, state, effect)
+            except Unavailable as error:
+                log.warning("effect.held_up", run_id=self._facts.run_id, effect=effect.id, reason=str(error))
+                pause = await ask_later(self._engine.clock, pause)
+
+    async def _pin_tools(self) -> list[Event]:
+        from quarterdeck.runtime.toolbox import pinned_event
+
+        try:
+            return await pinned_event(self._engine, self._facts)
+        except HandedOver:
+            return []
