@@ -102,7 +102,7 @@ def test_a_full_disk_is_told_and_read_from_and_recovered_from(disk: SmallDisk, t
         pausing, waiting = (platform.start_run("Workflow", name) for name in ("pauses", "waits"))
         for run_id in (pausing, waiting):
             platform.wait(run_id, "waiting")
-        until(lambda: platform.get(f"runs/{writing}/effects")["items"], 10, "the call to begin")
+        until(Path(f"{notes}.begun").exists, 10, "the call to begin")
         disk.fill(platform)
         full_disk_is_told(platform, waiting)
         reading_goes_on(platform, writing)
@@ -176,8 +176,11 @@ def refused(platform: LivePlatform, *more: str) -> tuple[int, str]:
     """Starts a platform that cannot start; returns its exit code and what it said."""
     screen = platform.folder / "screen.txt"
     screen.unlink(missing_ok=True)
-    code = platform.spawn(*more).wait(60)
-    return code, screen.read_text()
+    process = platform.spawn(*more)
+    try:
+        return process.wait(60), screen.read_text()
+    finally:
+        process.kill()
 
 
 def damage_head(file: Path) -> None:
@@ -227,7 +230,7 @@ def test_a_corrupt_database_is_named_and_what_is_kept_elsewhere_stays(own_platfo
 def test_half_a_configuration_is_named(own_platform: LivePlatform) -> None:
     own_platform.folder.mkdir()
     for name, value, code, words in (
-        ("QD_GATEWAY_HTTP_PORT", "eighty", EXIT_INVALID, "http_port"),
+        ("QD_GATEWAY_MAX_BODY_BYTES", "plenty", EXIT_INVALID, "max_body_bytes"),
         ("QD_DRAIN_TIMEOUT", "soon", EXIT_INVALID, "drain_timeout"),
         ("QD_DATA_DIR", "/dev/null/data", EXIT_STORAGE, "/dev/null"),
         ("QD_DATABASE_URL", "mysql://nowhere/x", 1, "mysql"),

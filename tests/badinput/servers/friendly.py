@@ -18,7 +18,7 @@ TOOLS = [
     },
     {
         "name": "note",
-        "description": "Waits some seconds, then appends the text to a file. Twice, when called twice.",
+        "description": "Touches <file>.begun, waits, then appends the text to the file.",
         "inputSchema": {
             "type": "object",
             "properties": {"text": TEXT, "file": TEXT, "seconds": {"type": "number"}},
@@ -39,6 +39,7 @@ def initialize(params: dict[str, Any]) -> dict[str, Any]:
 
 def call(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
     if name == "note":
+        Path(arguments["file"] + ".begun").touch()
         time.sleep(arguments["seconds"])
         with Path(arguments["file"]).open("a") as file:
             file.write(arguments["text"] + "\n")

@@ -10,6 +10,8 @@ from quarterdeck.cli.constants import EXIT_FAILED, EXIT_IN_USE, EXIT_INVALID, EX
 from quarterdeck.cli.errors import CliError
 
 STORAGE_REASONS = ("DiskFull", "CorruptDatabase", "ReadOnlyDatabase", "SchemaTooNew")
+# No space, no quota, or a limit on the size of files.
+FULL_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 STORAGE_ERRNOS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENOENT)
 
 
@@ -36,7 +38,7 @@ def explain_start(error: BaseException, data_dir: Path) -> CliError:
 
 def _explain_os(error: OSError, data_dir: Path) -> CliError:
     where = error.filename or data_dir
-    if error.errno == errno.ENOSPC:
+    if error.errno in FULL_ERRNOS:
         return CliError(
             f"the disk that holds {data_dir} is full ({where})",
             hint="free some space, or choose another directory with QD_DATA_DIR",
