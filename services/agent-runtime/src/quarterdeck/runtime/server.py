@@ -193,7 +193,7 @@ class RuntimeServicer(runs_pb2_grpc.RuntimeServiceServicer):
         row = await self._database.read(operations.require_run, tenant, run_id)
         if row.current_seq > position:
             return False  # it went on after the journal was read: those events come first
-        if row.finished_at is not None:
+        if row.finished_at is not None or row.state == "quarantined":
             return True
         return waiting_counts and not await self._database.read(runs.at_work, tenant.id, row)
 
