@@ -64,7 +64,7 @@ MOST_MODULES = 1400
 
 
 @pytest.fixture(scope="module")
-def imported(tmp_path_factory):
+def imported(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """Modules of the second start on a data directory: the first one makes the databases."""
     folder = tmp_path_factory.mktemp("cold")
     found = folder / "modules.txt"
@@ -75,22 +75,22 @@ def imported(tmp_path_factory):
     return found.read_text().split("\n")
 
 
-def packages(modules):
+def packages(modules: list[str]) -> set[str]:
     tops = {name.partition(".")[0] for name in modules} - set(sys.stdlib_module_names)
     return {top for top in tops if not top.startswith("_")}
 
 
-def test_the_platform_did_start(imported):
+def test_the_platform_did_start(imported: list[str]) -> None:
     assert {"quarterdeck.gateway.main", "quarterdeck.runtime.main", "uvicorn", "grpc"} <= set(imported)
 
 
-def test_heavy_packages_wait_for_their_first_use(imported):
+def test_heavy_packages_wait_for_their_first_use(imported: list[str]) -> None:
     assert packages(imported) & ON_FIRST_USE == set()
 
 
-def test_no_new_package_is_imported_by_a_start(imported):
+def test_no_new_package_is_imported_by_a_start(imported: list[str]) -> None:
     assert packages(imported) - ALLOWED - SHADOWS == set()
 
 
-def test_number_of_modules_does_not_grow_unseen(imported):
+def test_number_of_modules_does_not_grow_unseen(imported: list[str]) -> None:
     assert len(imported) <= MOST_MODULES
