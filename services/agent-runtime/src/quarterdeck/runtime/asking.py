@@ -31,16 +31,17 @@ async def ask_later(clock: Clock, pause: float) -> float:
     if leaving is None:
         await clock.sleep(pause)
     else:
-        await _sleep_unless(leaving, clock, pause)
+        await sleep_unless(leaving, clock, pause)
+        if leaving.is_set():
+            raise HandedOver
     return min(pause * 2, LONGEST_PAUSE)
 
 
-async def _sleep_unless(leaving: asyncio.Event, clock: Clock, seconds: float) -> None:
+async def sleep_unless(leaving: asyncio.Event, clock: Clock, seconds: float) -> None:
+    """Sleeps for `seconds`, or until the event is set."""
     waits = [asyncio.ensure_future(clock.sleep(seconds)), asyncio.ensure_future(leaving.wait())]
     try:
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
     finally:
         for wait in waits:
             wait.cancel()
-    if leaving.is_set():
-        raise HandedOver

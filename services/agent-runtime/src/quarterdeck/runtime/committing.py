@@ -8,7 +8,7 @@ from typing import Any
 
 from quarterdeck.runtime import unit
 from quarterdeck.runtime.budgets import child_budget
-from quarterdeck.runtime.constants import CHILD_PAGE, ITEM_WAKE_DELAY, SNAPSHOT_EVERY
+from quarterdeck.runtime.constants import CHILD_PAGE, SNAPSHOT_EVERY
 from quarterdeck.runtime.engine import Engine
 from quarterdeck.runtime.events import Event
 from quarterdeck.runtime.limits import refuse_oversized, snapshot_of
@@ -144,7 +144,7 @@ class Writer:
         made.cancelled, made.cancelled_keys = tuple(self._cancelled), tuple(self._cancelled_keys)
         made.run = self._columns(parks=park_if_inbox is not None, finished=finished, now=now)
         if finished:
-            told = unit.parent_delivery(facts, state, state.output, ITEM_WAKE_DELAY)
+            told = unit.parent_delivery(facts, state, state.output)
             made.deliveries = [told] if told else []
         elif state.seq - self.snapshot_seq >= SNAPSHOT_EVERY:
             made.snapshot = snapshot_of(state)

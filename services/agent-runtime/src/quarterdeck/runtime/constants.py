@@ -25,6 +25,8 @@ PRIORITY_STEP = 100
 # (A page is built between two turns of the event loop, so it is smaller than the statement allows.)
 CHILD_PAGE = 250
 INBOX_PAGE = 1000
+# Items of a map from which on it counts as a large one.
+LARGE_MAP = 1000
 
 SNAPSHOT_EVERY = 200
 
@@ -35,7 +37,9 @@ POISON_ATTEMPTS = 3
 HEARTBEAT_PERIOD = 3.0
 LEASE_SECONDS = 10.0
 SWEEP_PERIOD = 2.0
+# How long a map waits for more of its items to end before it looks: a large one folds many at once.
 ITEM_WAKE_DELAY = 0.05
+LATE_ITEM_WAKE_DELAY = 0.2
 PARK_RETRY_FIRST = 1.0
 PARK_RETRY_MOST = 60.0
 HAND_OVER_SECONDS = 2.0

@@ -15,9 +15,9 @@ from quarterdeck.common.constants import INLINE_BYTES
 from quarterdeck.common.errors import FailedPrecondition, InvalidArgument, NotFound
 from quarterdeck.runtime import events as ev
 from quarterdeck.runtime import planner
-from quarterdeck.runtime.asking import until
+from quarterdeck.runtime.asking import sleep_unless, until
 from quarterdeck.runtime.committing import CommitFunction, Writer
-from quarterdeck.runtime.constants import INBOX_PAGE
+from quarterdeck.runtime.constants import INBOX_PAGE, LATE_ITEM_WAKE_DELAY
 from quarterdeck.runtime.definition import Definition
 from quarterdeck.runtime.engine import Engine
 from quarterdeck.runtime.events import Event
@@ -62,6 +62,8 @@ class Executor:
         self._values: dict[str, Any] = {}
         self._inbox_seen = -1
         self._poked = False
+        # There is more to decide at once: the last commit was full.
+        self._more = False
         self._leaving = asyncio.Event()
         self._stirred = asyncio.Event()
         self._writer = Writer(engine, claim, loaded, first_commit)
@@ -229,7 +231,8 @@ class Executor:
                 return True
             if fate is Fate.NOT_PARKED:
                 self.poke()
-        if full:  # there is more to decide at once
+        self._more = full
+        if full:
             self._stirred.set()
         if not self._leaving.is_set():
             self._work.start(self._planning())
@@ -245,6 +248,9 @@ class Executor:
     async def _wait(self) -> None:
         """Waits for an outcome, a poke or the order to drain, and takes the outcomes in."""
         await self._stirred.wait()
+        if not (self._more or self._work) and self._state.maps_many:
+            # Items end all the time: one look at many of them costs as much as one at a few.
+            await sleep_unless(self._leaving, self._engine.clock, LATE_ITEM_WAKE_DELAY)
         self._stirred.clear()
         for event in self._work.collect():
             self._writer.append(await lightened(event, self._put))

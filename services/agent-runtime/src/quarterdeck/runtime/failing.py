@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from quarterdeck.common.constants import INLINE_BYTES
 from quarterdeck.runtime import events as ev
-from quarterdeck.runtime.constants import ITEM_WAKE_DELAY
 from quarterdeck.runtime.engine import Engine
 from quarterdeck.runtime.loading import load
 from quarterdeck.runtime.reducer import apply
@@ -57,7 +56,7 @@ async def fail_run(engine: Engine, claim: Claim, kind: str, message: str) -> Non
 
 
 def _finish(unit: Commit, facts: RunFacts, state: RunState, now: float) -> None:
-    told = parent_delivery(facts, state, None, ITEM_WAKE_DELAY)
+    told = parent_delivery(facts, state, None)
     unit.deliveries = [told] if told else []
     unit.run = finished_row(state, now, None)
     unit.finished = True

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from quarterdeck.runtime.constants import REDUCER_VERSION
+from quarterdeck.runtime.constants import LARGE_MAP, REDUCER_VERSION
 
 # Statuses of a step.
 OPEN = "open"  # nothing was done for it yet
@@ -167,6 +167,11 @@ class RunState:
     def open_children(self) -> int:
         """Child runs that have not ended."""
         return sum(step.children.outstanding for step in self.steps.values() if step.children)
+
+    @property
+    def maps_many(self) -> bool:
+        """True while a large map is at work."""
+        return any(step.children and step.children.total >= LARGE_MAP for step in self.steps.values())
 
 
 def _step(data: dict[str, Any]) -> Step:

@@ -8,6 +8,7 @@ from typing import Any
 
 from quarterdeck.common import codec
 from quarterdeck.runtime import events as ev
+from quarterdeck.runtime.constants import ITEM_WAKE_DELAY, LARGE_MAP, LATE_ITEM_WAKE_DELAY
 from quarterdeck.runtime.events import Event
 from quarterdeck.runtime.state import RunState
 from quarterdeck.runtime.store.commits import Commit
@@ -140,7 +141,15 @@ def finished_row(state: RunState, now: float, output: Any) -> dict[str, Any]:
     }
 
 
-def parent_delivery(facts: RunFacts, state: RunState, output: Any, wake_delay: float) -> Delivery | None:
+def item_wake_delay(index: int) -> float:
+    """Returns for how long a map may leave the end of its item `index` unread (seconds).
+
+    A map of a hundred thousand items would else look thousands of times, for a few items each.
+    """
+    return ITEM_WAKE_DELAY if index < LARGE_MAP else LATE_ITEM_WAKE_DELAY
+
+
+def parent_delivery(facts: RunFacts, state: RunState, output: Any) -> Delivery | None:
     """Returns what the parent is told when its child is over."""
     if not facts.parent_run_id:
         return None
@@ -149,7 +158,9 @@ def parent_delivery(facts: RunFacts, state: RunState, output: Any, wake_delay: f
     dedup = f"child:{facts.run_id}"
     if facts.item_index >= 0:
         data |= {"ok": ok} if ok else {"ok": ok, "error": state.error}
-        return Delivery(facts.parent_run_id, facts.tenant_id, "item", data, delay=wake_delay)
+        return Delivery(
+            facts.parent_run_id, facts.tenant_id, "item", data, delay=item_wake_delay(facts.item_index)
+        )
     data |= {"run": facts.run_id, "state": state.outcome}
     data |= {"output": output} if ok else {"error": child_error(facts, state)}
     return Delivery(facts.parent_run_id, facts.tenant_id, "child", data, dedup=dedup)

@@ -1,0 +1,127 @@
+"""A map over 100,000 items beside maps over 100, on one worker and SQLite.
+
+Every item is a child run with a journal of its own. The peer is the same map over few items, measured
+before and after the large one, so the ratio says whether the cost of an item grows with their number.
+
+    python bench/map.py [--items 100000]
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import uvloop
+from report import Figure, report
+
+from quarterdeck.runtime.testing.harness import Harness
+
+SMALL, SMALL_MAPS = 100, 20
+MOST_EVENTS = 1000
+MOST_RATIO = 1.2
+MOST_LAG_MS = 50
+LAG_STEP = 0.005
+
+LISTED = {"server": "bench", "name": "items", "arguments": {"count": "${input.count}"}}
+EACH = {"items": "${nodes.list.output.items}", "workflow": "item", "input": {"x": "${item}"}}
+SPECS = {
+    "Workflow/all": {
+        "nodes": [{"name": "list", "tool": LISTED, "next": ["each"]}, {"name": "each", "map": EACH}]
+    },
+    "Workflow/item": {"nodes": [{"name": "same", "transform": {"output": {"x": "${input.x}"}}}]},
+}
+
+
+async def items(arguments: dict[str, Any]) -> dict[str, Any]:
+    """The tool that lists what the map goes over."""
+    return {"items": list(range(int(arguments["count"])))}
+
+
+async def one(harness: Harness, count: int) -> tuple[str, float]:
+    """Runs a map over `count` items. Returns its run and its seconds."""
+    began = time.perf_counter()
+    run_id = await harness.start("Workflow", "all", {"count": count})
+    listening = harness.engine.live.listen(run_id)
+    while not (event := await listening.get()).type.startswith(("run.succeeded", "run.failed")):
+        pass
+    harness.engine.live.forget(run_id, listening)
+    if event.type != "run.succeeded":
+        raise RuntimeError(event.data.decode())
+    return run_id, time.perf_counter() - began
+
+
+async def small_maps(harness: Harness) -> float:
+    """Returns the median seconds an item costs in a small map."""
+    return statistics.median([(await one(harness, SMALL))[1] / SMALL for _ in range(SMALL_MAPS)])
+
+
+async def watch_lag(lags: list[float]) -> None:
+    """Notes how late the event loop comes back, in seconds."""
+    while True:
+        asked = time.perf_counter()
+        await asyncio.sleep(LAG_STEP)
+        lags.append(time.perf_counter() - asked - LAG_STEP)
+
+
+def resident() -> float:
+    """Returns this process's resident memory in MiB."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * 4096 / (1 << 20)
+
+
+async def measure(count: int) -> list[Figure]:
+    """Runs both and compares."""
+    with tempfile.TemporaryDirectory() as folder:
+        async with Harness(
+            Path(folder), specs=SPECS, tools={"bench/items": items}, concurrency=128
+        ) as harness:
+            await small_maps(harness)  # warms up
+            before, memory, lags = await small_maps(harness), resident(), list[float]()
+            watching = asyncio.create_task(watch_lag(lags))
+            run_id, seconds = await one(harness, count)
+            watching.cancel()
+            grown = resident() - memory
+            small = (before + await small_maps(harness)) / 2
+            events = len(await harness.journal(run_id))
+    return figures(count, seconds / count, small, events, grown, lags)
+
+
+def figures(
+    count: int, large: float, small: float, events: int, grown: float, lags: list[float]
+) -> list[Figure]:
+    """Returns what is reported. `large` and `small` are seconds an item, `grown` is MiB."""
+    ratio = large / small
+    slowest = sorted(lags)[int(len(lags) * 0.999) - 1] * 1000
+    name = f"map over {count:,} items"
+    return [
+        Figure(
+            f"{name}, cost of an item", "ms", large * 1000, small * 1000, f"a map over {SMALL}",
+            ratio, f"<= {MOST_RATIO}x", ratio <= MOST_RATIO,
+        ),
+        Figure(
+            f"{name}, events of the parent", "events", events, None, "", None,
+            f"<= {MOST_EVENTS}", events <= MOST_EVENTS,
+        ),
+        Figure(f"{name}, memory grown by", "MiB", grown, None, "", None, "said", None),
+        Figure(
+            f"{name}, loop lag at p99.9", "ms", slowest, None, "", None,
+            f"<= {MOST_LAG_MS} ms", slowest <= MOST_LAG_MS,
+        ),
+    ]  # fmt: skip
+
+
+def main() -> None:
+    """Measures and reports."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--items", type=int, default=100_000)
+    options = parser.parse_args()
+    report("map", uvloop.run(measure(options.items)))
+
+
+if __name__ == "__main__":
+    main()
