@@ -20,15 +20,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from quarterdeck.common.errors import QuarterdeckError, Unavailable
+from quarterdeck.memory.engine.interface import CollectionKey
 from quarterdeck.memory.engine.layout import read_description
+from quarterdeck.memory.engine.routes import Route, Routes
 from quarterdeck.memory.engine.worker import Worker
-
-if TYPE_CHECKING:
-    from quarterdeck.memory.engine.client import EdgeEngine, Route
-    from quarterdeck.memory.engine.interface import CollectionKey
 
 PROGRAM = "quarterdeck.memory.engine.indexer"
 # Vectors outside the graph that a plain scan still searches within some ten milliseconds.
@@ -49,52 +47,66 @@ def is_due(route: Route, index_bytes: int) -> bool:
     return route.unindexed * route.size * 4 >= index_bytes and route.unindexed >= route.indexed * GROWTH
 
 
-async def rebuild(engine: EdgeEngine, key: CollectionKey) -> None:
-    """Rebuilds and swaps; a failure is logged, leaves everything as it was and is tried again later."""
-    route = engine.route(key)
-    try:
-        if route.shared:
-            await _renew(engine, key, index=False)
-        while is_due(route, engine.index_bytes):
-            async with engine.one_index:
-                await _renew(engine, key, index=True)
-    except (QuarterdeckError, OSError) as error:
-        route.rebuild_after = time.monotonic() + RETRY_SECONDS
-        _log.warning("index of collection %s was not built: %s", key.name, error)
-    finally:
-        route.rebuilding = None
+class Rebuilding:
+    """Rebuilds the collections of one engine, one index at a time.
 
+    Args:
+        index_bytes: vectors not in a graph index yet, in bytes, that start a rebuild.
+    """
 
-async def _renew(engine: EdgeEngine, key: CollectionKey, *, index: bool) -> None:
-    """Replaces the collection's data and process by a copy, indexed or as it is."""
-    route, directory = engine.route(key), engine.directory(key)
-    description = await asyncio.to_thread(read_description, directory)
-    if description is None:
-        return
-    target = description.next_directory()
-    try:
-        async with route.gate.exclusive():
-            copied = await _ask(route.worker, key, {"op": "checkpoint", "target": target})
-        if index:
-            await _index(directory / target, engine.lock)
-            copied["indexed"] = copied["points"]
-        await _replace(engine, key, {"op": "open", "data": target, **copied})
-    except BaseException:
-        with contextlib.suppress(QuarterdeckError):
-            await _ask(route.worker, key, {"op": "abandon"})
-        await asyncio.to_thread(shutil.rmtree, directory / target, True)
-        raise
-    await asyncio.to_thread(shutil.rmtree, directory / description.current, True)
+    def __init__(self, routes: Routes, index_bytes: int) -> None:
+        self._routes = routes
+        self._index_bytes = index_bytes
+        self._one_index = asyncio.Lock()
 
+    def start_if_due(self, key: CollectionKey, route: Route) -> None:
+        """Starts a rebuild when enough vectors are outside the graph."""
+        if is_due(route, self._index_bytes):
+            route.rebuilding = asyncio.create_task(self._rebuild(key, route), name=f"rebuild {key.name}")
 
-async def _replace(engine: EdgeEngine, key: CollectionKey, opening: dict[str, Any]) -> None:
-    successor = engine.new_worker()
-    try:
-        await _ask(successor, key, opening)
-        await _take_over(engine, key, successor)
-    except BaseException:
-        await successor.close()
-        raise
+    async def _rebuild(self, key: CollectionKey, route: Route) -> None:
+        """Rebuilds and swaps; a failure is logged, leaves everything as it was and is tried again later."""
+        try:
+            if route.shared:
+                await self._renew(key, route, index=False)
+            while is_due(route, self._index_bytes):
+                async with self._one_index:
+                    await self._renew(key, route, index=True)
+        except (QuarterdeckError, OSError) as error:
+            route.rebuild_after = time.monotonic() + RETRY_SECONDS
+            _log.warning("index of collection %s was not built: %s", key.name, error)
+        finally:
+            route.rebuilding = None
+
+    async def _renew(self, key: CollectionKey, route: Route, *, index: bool) -> None:
+        """Replaces the collection's data and process by a copy, indexed or as it is."""
+        directory = self._routes.directory(key)
+        description = await asyncio.to_thread(read_description, directory)
+        if description is None:
+            return
+        target = description.next_directory()
+        try:
+            async with route.gate.exclusive():
+                copied = await _ask(route.worker, key, {"op": "checkpoint", "target": target})
+            if index:
+                await _index(directory / target, self._routes.lock)
+                copied["indexed"] = copied["points"]
+            await self._replace(key, route, {"op": "open", "data": target, **copied})
+        except BaseException:
+            with contextlib.suppress(QuarterdeckError):
+                await _ask(route.worker, key, {"op": "abandon"})
+            await asyncio.to_thread(shutil.rmtree, directory / target, True)
+            raise
+        await asyncio.to_thread(shutil.rmtree, directory / description.current, True)
+
+    async def _replace(self, key: CollectionKey, route: Route, opening: dict[str, Any]) -> None:
+        successor = self._routes.new_worker()
+        try:
+            await _ask(successor, key, opening)
+            await _take_over(key, route, successor)
+        except BaseException:
+            await successor.close()
+            raise
 
 
 async def _index(path: Path, lock: int) -> None:
@@ -113,9 +125,8 @@ async def _index(path: Path, lock: int) -> None:
         raise Unavailable(f"the indexer ended with status {process.returncode}: {last}")
 
 
-async def _take_over(engine: EdgeEngine, key: CollectionKey, successor: Worker) -> None:
+async def _take_over(key: CollectionKey, route: Route, successor: Worker) -> None:
     """Lets the successor catch up and makes it the collection's process."""
-    route = engine.route(key)
     predecessor, was_shared = route.worker, route.shared
     before, left = sys.maxsize, await _carry_over(predecessor, successor, key)
     # Under a flood of writes what is left may grow; then the writers have to wait for us.
