@@ -42,6 +42,14 @@ doctor: venv ## Check this machine and the platform
 test: venv-dev ## Run all tests (ARGS="-k name" for some of them)
 	$(PYTHON) -m pytest $(wildcard $(TESTED)) $(ARGS)
 
+.PHONY: services
+services: ## Start PostgreSQL, Redis and RabbitMQ for tests, with throw-away data; prints their URLs
+	@"$$(sh hack/find_python.sh)" -m hack.services start
+
+.PHONY: services-stop
+services-stop: ## Stop those and remove their data
+	@"$$(sh hack/find_python.sh)" -m hack.services stop
+
 .PHONY: web
 web: ## Build the console into web/dist; the gateway serves it at /console
 	@sh hack/web.sh build
