@@ -14,6 +14,8 @@ import pytest
 from quarterdeck.cli.constants import EXIT_IN_USE
 from quarterdeck.cli.errors import CliError
 from quarterdeck.cli.locks import hold_locks, holder_of
+from quarterdeck.cli.uptime import owned_services
+from quarterdeck.common.settings import PlatformSettings
 
 HOLDER = """
 import os, sys, time
@@ -61,3 +63,10 @@ def test_a_killed_process_frees_it_at_once_even_if_a_child_lives_on(
     holder.wait()
     with hold_locks(tmp_path, ("registry", "memory")):
         pass
+
+
+def test_replicas_share_a_directory_when_a_server_keeps_the_truth(tmp_path: Path) -> None:
+    alone = PlatformSettings(data_dir=tmp_path)
+    shared = PlatformSettings(data_dir=tmp_path, database_url="postgresql://db.example/quarterdeck")
+    assert list(owned_services(alone, "agent-runtime")) == ["agent-runtime"]
+    assert list(owned_services(shared, "agent-runtime")) == []

@@ -116,3 +116,40 @@ async def test_our_own_faults_say_nothing_of_the_inside(platforms):
         await peer.call(memory.GetMemory, memory_pb2.GetMemoryRequest())
     assert "secret detail" not in str(caught.value)
     assert "RuntimeError" in str(caught.value)
+
+
+async def test_calls_are_shared_by_the_replicas_of_an_address(tmp_path):
+    settings = PlatformSettings(data_dir=tmp_path)
+    platforms, served = [], []
+
+    class Counting(memory_pb2_grpc.MemoryServiceServicer):
+        def __init__(self, number):
+            self.number = number
+
+        async def SearchMemory(self, request, context):
+            served.append(self.number)
+            return memory_pb2.SearchMemoryResponse()
+
+    ports = []
+    servers = []
+    for number in range(2):
+        replica = open_platform("memory", settings.model_copy(update={"listen": "127.0.0.1:0"}))
+        server = replica.rpc_server(memory_pb2.DESCRIPTOR.services_by_name["MemoryService"])
+        memory_pb2_grpc.add_MemoryServiceServicer_to_server(Counting(number), server.grpc)
+        await server.start()
+        ports.append(server.port)
+        platforms.append(replica)
+        servers.append(server)
+    address = "ipv4:" + ",".join(f"127.0.0.1:{port}" for port in ports)
+    gateway = open_platform("gateway", settings.model_copy(update={"peers": {"memory": address}}))
+    act_for(ADMIN)
+    peer, memory = stub(gateway)
+    await peer.channel.channel_ready()
+    for _ in range(20):
+        await peer.call(memory.SearchMemory, memory_pb2.SearchMemoryRequest(tenant="default"))
+    act_for(None)
+    assert set(served) == {0, 1}
+    await servers[0].stop(0)
+    await servers[1].stop(0)
+    for platform in (*platforms, gateway):
+        await platform.close()

@@ -53,6 +53,11 @@ def owned_data_dir(data_dir: Path, services: Sequence[str]) -> Iterator[None]:
         yield
 
 
+def owned_services(settings: PlatformSettings, service: str) -> Sequence[str]:
+    """Returns which locks a process of `service` needs: replicas may share what a database server keeps."""
+    return (service,) if settings.database_for(service).startswith("sqlite:") else ()
+
+
 def check_writable(data_dir: Path) -> None:
     """Writes and removes a file: a full or read-only disk is told before anything starts. Raises OSError."""
     probe = data_dir / f".probe-{os.getpid()}"

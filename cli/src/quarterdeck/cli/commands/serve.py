@@ -30,7 +30,7 @@ def serve(
     """
     from quarterdeck.cli.logfile import log_to_stream, quiet_grpc
     from quarterdeck.cli.process import run_loop
-    from quarterdeck.cli.uptime import announced, load_settings, owned_data_dir, set_ports
+    from quarterdeck.cli.uptime import announced, load_settings, owned_data_dir, owned_services, set_ports
 
     if name not in MANAGEMENT_PORTS:
         raise CliError(
@@ -41,7 +41,7 @@ def serve(
     settings = load_settings()
     settings.management_port = _management_port(name, management_port, settings.management_port)
     data_dir = settings.data_dir.absolute()
-    with owned_data_dir(data_dir, (name,)):
+    with owned_data_dir(data_dir, owned_services(settings, name)):
         log_to_stream(settings.log_level, settings.log_format)
         from quarterdeck.cli.serving import serve_one
 

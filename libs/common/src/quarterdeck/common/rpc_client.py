@@ -24,6 +24,8 @@ CLIENT_OPTIONS = (
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
     ("grpc.enable_retries", 0),
     ("grpc.dns_min_time_between_resolutions_ms", 10_000),
+    # An address may name several replicas: dns:///name, or ipv4:host:port,host:port.
+    ("grpc.service_config", '{"loadBalancingConfig": [{"round_robin": {}}]}'),
 )
 
 _acting_for: ContextVar[Principal | None] = ContextVar("quarterdeck_acting_for", default=None)
