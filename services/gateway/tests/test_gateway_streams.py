@@ -3,6 +3,8 @@
 import asyncio
 import json
 
+import pytest
+
 from quarterdeck.common.errors import Internal, InvalidArgument, NotFound
 from quarterdeck.gateway.streams import frame
 from quarterdeck.v1 import runs_pb2
@@ -44,8 +46,35 @@ async def test_it_resumes_by_the_last_event_id(house):
     assert house.runtime.last(runs_pb2.StreamRunEventsRequest).after_seq == 7
     await house.client.get(f"{T}/runs/r1/events?afterSeq=2", headers=SSE)
     assert house.runtime.last(runs_pb2.StreamRunEventsRequest).after_seq == 2
-    response = await house.client.get(f"{T}/runs/r1/events", headers={**SSE, "Last-Event-ID": "seven"})
+
+
+@pytest.mark.parametrize("path", ["runs/r1/events", "runs/r1/ag-ui"])
+@pytest.mark.parametrize(
+    "text", ["seven", "-1", "1e3", "\u0663".encode(), str(2**63), "9" * 5000, f"{2**63}.1", "1.2.3"]
+)
+async def test_what_is_no_position_is_refused_by_name(house, path, text):
+    house.runtime.answers["StreamRunEvents"] = []
+    response = await house.client.get(f"{T}/{path}", headers={**SSE, "Last-Event-ID": text})
     assert (response.status_code, response.json()["field"]) == (400, "Last-Event-ID")
+
+
+@pytest.mark.parametrize("accept", ["application/json", "text/event-stream"])
+async def test_a_sequence_is_a_number_of_64_bits(house, accept):
+    house.runtime.answers["ListRunEvents"] = runs_pb2.ListRunEventsResponse()
+    house.runtime.answers["StreamRunEvents"] = []
+    for wrong in (2**63, 10**30, -1):
+        response = await house.client.get(f"{T}/runs/r1/events?afterSeq={wrong}", headers={"Accept": accept})
+        assert (response.status_code, response.json()["field"]) == (400, "afterSeq")
+    largest = 2**63 - 1
+    headers = {"Accept": accept, "Last-Event-ID": str(largest)}
+    response = await house.client.get(f"{T}/runs/r1/events?afterSeq={largest}", headers=headers)
+    assert response.status_code == 200
+    assert house.runtime.asked[-1].after_seq == largest
+
+
+async def test_a_fork_is_before_a_sequence_of_64_bits(house):
+    response = await house.client.post(f"{T}/runs/r1/fork", json={"beforeSeq": 2**63})
+    assert (response.status_code, response.json()["field"]) == (400, "beforeSeq")
 
 
 async def test_an_error_before_the_first_event_has_its_own_status(house):

@@ -13,9 +13,11 @@ import re
 from dataclasses import dataclass
 
 from quarterdeck.common.errors import InvalidArgument
-from quarterdeck.gateway.constants import LAST_EVENT_HEADER
+from quarterdeck.gateway.constants import LARGEST_SEQUENCE, LAST_EVENT_HEADER
 
-_ID = re.compile(r"(\d+)\.(\d+)(?:~(\d+))?(?:!(\d+))?")
+# Bounded, because reading endless digits takes long.
+_NUMBER = r"(\d{1,19})"
+_ID = re.compile(rf"{_NUMBER}\.{_NUMBER}(?:~{_NUMBER})?(?:!{_NUMBER})?", re.ASCII)
 # Above the number of every output of one journal event.
 _LAST = 1_000_000_000
 
@@ -36,7 +38,7 @@ class Position:
         if not text:
             return cls()
         found = _ID.fullmatch(text)
-        if found is None:
+        if found is None or int(found[1]) > LARGEST_SEQUENCE:
             raise InvalidArgument(
                 f"{text!r} is not the id of an AG-UI event",
                 field=LAST_EVENT_HEADER,

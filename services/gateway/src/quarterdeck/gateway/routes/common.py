@@ -10,7 +10,13 @@ from starlette.responses import Response
 
 from quarterdeck.common import codec
 from quarterdeck.common.errors import InvalidArgument
-from quarterdeck.gateway.constants import EVENT_STREAM, IDEMPOTENCY_HEADER, JSON, LAST_EVENT_HEADER
+from quarterdeck.gateway.constants import (
+    EVENT_STREAM,
+    IDEMPOTENCY_HEADER,
+    JSON,
+    LARGEST_SEQUENCE,
+    LAST_EVENT_HEADER,
+)
 from quarterdeck.gateway.middleware.idempotency import check_key
 from quarterdeck.gateway.upstream import Upstream
 
@@ -53,17 +59,23 @@ def last_event_id(request: Request) -> str:
 
 
 def last_sequence(request: Request, otherwise: int) -> int:
-    """Returns the journal position to go on after. Raises InvalidArgument for what is no number."""
+    """Returns the journal position to go on after. Raises InvalidArgument for what is no position."""
     text = last_event_id(request)
     if not text:
         return otherwise
-    if not text.isdecimal():
+    if not _is_position(text):
         raise InvalidArgument(
             f"{text!r} is not the id of an event",
             field=LAST_EVENT_HEADER,
             hint="send the id of the last event",
         )
     return int(text)
+
+
+def _is_position(text: str) -> bool:
+    """True for a number of the wire; the length comes first, as reading endless digits takes long."""
+    digits = text.isascii() and text.isdecimal() and len(text) <= len(str(LARGEST_SEQUENCE))
+    return digits and int(text) <= LARGEST_SEQUENCE
 
 
 def idempotency_key(request: Request) -> str:

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Body, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
-from quarterdeck.gateway.constants import TENANT_PREFIX
+from quarterdeck.gateway.constants import LARGEST_SEQUENCE, TENANT_PREFIX
 from quarterdeck.gateway.routes.common import (
     Continue,
     LabelSelector,
@@ -32,7 +32,9 @@ from quarterdeck.v1 import runs_pb2
 
 router = APIRouter(prefix=f"{TENANT_PREFIX}/runs", tags=["runs"])
 
-AfterSeq = Annotated[int, Query(alias="afterSeq", ge=0, description="Only events after this one.")]
+AfterSeq = Annotated[
+    int, Query(alias="afterSeq", ge=0, le=LARGEST_SEQUENCE, description="Only events after this one.")
+]
 Until = Annotated[Literal["waiting", "end"], Query(description="Where a stream ends.")]
 
 

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, Field
 
+from quarterdeck.gateway.constants import LARGEST_SEQUENCE
 from quarterdeck.gateway.schemas.base import Answer, Page, Request, example
 
 RUN_STATES = (
@@ -80,7 +81,7 @@ class RepinRun(Request):
 class ForkRun(Request):
     """Where a new run branches off."""
 
-    before_seq: int = Field(ge=1, description="The first event that is not copied.")
+    before_seq: int = Field(ge=1, le=LARGEST_SEQUENCE, description="The first event that is not copied.")
     dry_run: bool = False
 
 
