@@ -126,8 +126,13 @@ def test_pages_are_bounded():
     assert (page_limit(0), page_limit(7), page_limit(10**6)) == (100, 7, 500)
     with pytest.raises(InvalidArgument):
         page_limit(-1)
-    with pytest.raises(InvalidArgument):
-        decode_cursor("a")
+
+
+@pytest.mark.parametrize("token", ["a", "é", "_w", "\x00", "\ud800"])
+def test_what_is_no_cursor_is_refused(token):
+    with pytest.raises(InvalidArgument) as refused:
+        decode_cursor(token)
+    assert refused.value.field == "continue"
 
 
 @given(st.integers(0, 4_000_000_000))

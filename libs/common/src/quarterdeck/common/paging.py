@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 
 from quarterdeck.common.errors import InvalidArgument
 
@@ -25,8 +24,9 @@ def encode_cursor(position: str) -> str:
 def decode_cursor(token: str) -> str:
     """Returns the position a token stands for, empty for an empty one. Raises InvalidArgument."""
     try:
-        return base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode()
-    except (binascii.Error, UnicodeDecodeError) as error:
+        padded = token + "=" * (-len(token) % 4)
+        return base64.b64decode(padded, altchars=b"-_", validate=True).decode()
+    except ValueError as error:  # not Base64, not UTF-8, or not even ASCII
         raise InvalidArgument(
             "not a continue token of this list", field="continue", hint="start over without it"
         ) from error
