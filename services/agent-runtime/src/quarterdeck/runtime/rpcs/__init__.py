@@ -1,0 +1,1 @@
+"""RuntimeService by subject: each module is one group of its RPCs."""

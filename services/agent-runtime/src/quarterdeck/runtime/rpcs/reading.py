@@ -1,0 +1,90 @@
+"""What happened in a run, and what it did."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from quarterdeck.common.tenants import TenantId
+from quarterdeck.runtime import operations
+from quarterdeck.runtime.effects_view import list_effects
+from quarterdeck.runtime.live import Live
+from quarterdeck.runtime.rpcs.desk import Desk
+from quarterdeck.runtime.store import runs
+from quarterdeck.runtime.store.journal import read_events
+from quarterdeck.runtime.streams import follow
+from quarterdeck.runtime.translate import event_message
+from quarterdeck.v1 import runs_pb2
+
+CHUNK = 256 * 1024
+EVENTS_PAGE = 1000
+
+
+class ReadingRpcs(Desk):
+    """ListRunEvents, StreamRunEvents, ListEffects, GetArtifact."""
+
+    async def ListRunEvents(
+        self, request: runs_pb2.ListRunEventsRequest, context: Any
+    ) -> runs_pb2.ListRunEventsResponse:
+        """See the contract."""
+        tenant = await self._tenants.resolve(request.tenant)
+        row = await self._database.read(operations.require_run, tenant, request.run_id)
+        limit = min(request.page_size or EVENTS_PAGE, EVENTS_PAGE)
+        found = await self._database.read(read_events, tenant.id, request.run_id, request.after_seq, limit)
+        events = [event_message(request.run_id, Live(e.seq, e.type, e.data, e.at)) for e in found]
+        return runs_pb2.ListRunEventsResponse(events=events, last_seq=row.current_seq)
+
+    async def StreamRunEvents(
+        self, request: runs_pb2.StreamRunEventsRequest, context: Any
+    ) -> AsyncIterator[runs_pb2.RunEvent]:
+        """See the contract."""
+        tenant = await self._tenants.resolve(request.tenant)
+        run_id = request.run_id
+        await self._database.read(operations.require_run, tenant, run_id)
+        stream = follow(
+            self._database,
+            self._engine.live,
+            tenant.id,
+            run_id,
+            request.after_seq,
+            journal_only=request.journal_only,
+        )
+        position = request.after_seq
+        async for event in stream:
+            if event is not None:
+                position = event.seq or position
+                yield event_message(run_id, event)
+            elif await self._has_come_to_rest(tenant, run_id, position, request.until_waiting):
+                return
+
+    async def _has_come_to_rest(
+        self, tenant: TenantId, run_id: str, position: int, waiting_counts: bool
+    ) -> bool:
+        """True when there is nothing after `position` and nothing will come without help from outside."""
+        row = await self._database.read(operations.require_run, tenant, run_id)
+        if row.current_seq > position:
+            return False  # it went on after the journal was read: those events come first
+        if row.finished_at is not None or row.state == "quarantined":
+            return True
+        return waiting_counts and not await self._database.read(runs.at_work, tenant.id, row)
+
+    async def ListEffects(
+        self, request: runs_pb2.ListEffectsRequest, context: Any
+    ) -> runs_pb2.ListEffectsResponse:
+        """See the contract."""
+        tenant = await self._tenants.resolve(request.tenant)
+        await self._database.read(operations.require_run, tenant, request.run_id)
+        effects = await self._database.read(
+            list_effects, tenant.id, request.run_id, include_children=request.include_children
+        )
+        return runs_pb2.ListEffectsResponse(effects=effects)
+
+    async def GetArtifact(
+        self, request: runs_pb2.GetArtifactRequest, context: Any
+    ) -> AsyncIterator[runs_pb2.ArtifactChunk]:
+        """See the contract."""
+        tenant = await self._tenants.resolve(request.tenant)
+        data = await self._engine.artifacts.get(tenant.id, request.digest)
+        yield runs_pb2.ArtifactChunk(data=data[:CHUNK], media_type="application/json", size=len(data))
+        for offset in range(CHUNK, len(data), CHUNK):
+            yield runs_pb2.ArtifactChunk(data=data[offset : offset + CHUNK])
