@@ -59,6 +59,8 @@ async def test_list(house):
     [
         ("cancel", {"reason": "no"}, "CancelRun", runs_pb2.CancelRunRequest, {"reason": "no"}),
         ("cancel", None, "CancelRun", runs_pb2.CancelRunRequest, {"reason": ""}),
+        ("pause", {"reason": "look"}, "PauseRun", runs_pb2.PauseRunRequest, {"reason": "look"}),
+        ("pause", None, "PauseRun", runs_pb2.PauseRunRequest, {"reason": ""}),
         ("resume", {"resolution": "done", "outcome": {"a": 1}, "effectId": "e"}, "ResumeRun",
          runs_pb2.ResumeRunRequest, {"resolution": "done", "outcome_json": b'{"a":1}', "effect_id": "e"}),
         ("resume", None, "ResumeRun", runs_pb2.ResumeRunRequest, {"outcome_json": b""}),

@@ -25,6 +25,7 @@ const SUMMARIES: Record<string, (data: Data) => string> = {
   "run.stopping": (data) => words(data["reason"], data["error"] && errorText(data["error"])),
   "run.phase": (data) => compact(data["phase"]),
   "run.parked": (data) => words(data["step"], data["reason"]),
+  "run.paused": (data) => words(data["by"] && `by ${compact(data["by"])}`, data["reason"]),
   "run.resumed": (data) => words(data["by"] && `by ${compact(data["by"])}`, data["resolution"]),
   "step.started": (data) => words(data["step"], data["kind"] && `(${compact(data["kind"])})`),
   "step.retrying": (data) => `${compact(data["step"])} again after ${errorText(data["error"])}`,

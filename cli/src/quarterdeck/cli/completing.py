@@ -37,3 +37,16 @@ def names_of(context: typer.Context, word: str) -> list[str]:
     except CliError:
         return []
     return [str(item["metadata"]["name"]) for item in items]
+
+
+def newest_runs(context: typer.Context) -> list[str]:
+    """Returns the ids of the newest runs; none when the platform does not answer."""
+    from quarterdeck.cli.session import connect
+
+    given = context.params
+    try:
+        with connect(str(given.get("context") or ""), str(given.get("tenant") or "")) as api:
+            items = api.get(api.tenant_path("runs"), {"limit": MOST}).get("items", [])
+    except CliError:
+        return []
+    return [str(item["id"]) for item in items]

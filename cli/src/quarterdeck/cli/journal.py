@@ -146,6 +146,8 @@ SUMMARIES: dict[str, Callable[[Data], str]] = {
     "run.timed-out": lambda data: error_text(data.get("error")),
     "run.phase": lambda data: str(data.get("phase", "")),
     "run.parked": lambda data: f"{data.get('step') or ''} {data.get('reason', '')}".strip(),
+    "run.paused": lambda data: f"by {data.get('by', '')}: {data.get('reason', '')}".rstrip(": "),
+    "run.resumed": lambda data: f"by {data.get('by', '')} {data.get('resolution') or ''}".rstrip(),
     "cancel.requested": lambda data: f"by {data.get('by', '')}: {data.get('reason', '')}",
     "tool.progress": lambda data: compact(data.get("message") or data),
 }

@@ -55,6 +55,11 @@ class RuntimeServiceStub:
                 request_serializer=quarterdeck_dot_v1_dot_runs__pb2.CancelRunRequest.SerializeToString,
                 response_deserializer=quarterdeck_dot_v1_dot_runs__pb2.Run.FromString,
                 _registered_method=True)
+        self.PauseRun = channel.unary_unary(
+                '/quarterdeck.v1.RuntimeService/PauseRun',
+                request_serializer=quarterdeck_dot_v1_dot_runs__pb2.PauseRunRequest.SerializeToString,
+                response_deserializer=quarterdeck_dot_v1_dot_runs__pb2.Run.FromString,
+                _registered_method=True)
         self.SignalRun = channel.unary_unary(
                 '/quarterdeck.v1.RuntimeService/SignalRun',
                 request_serializer=quarterdeck_dot_v1_dot_runs__pb2.SignalRunRequest.SerializeToString,
@@ -142,6 +147,13 @@ class RuntimeServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PauseRun(self, request, context):
+        """Lets a run finish what is in flight and then stand still, with its children, until it is resumed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def SignalRun(self, request, context):
         """Delivers a signal; signal ids make a repeat harmless.
         """
@@ -150,7 +162,7 @@ class RuntimeServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ResumeRun(self, request, context):
-        """Lets a parked or quarantined run go on, optionally deciding its uncertain effects.
+        """Lets a paused, parked or quarantined run go on, optionally deciding its uncertain effects.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -240,6 +252,11 @@ def add_RuntimeServiceServicer_to_server(servicer, server):
             'CancelRun': grpc.unary_unary_rpc_method_handler(
                     servicer.CancelRun,
                     request_deserializer=quarterdeck_dot_v1_dot_runs__pb2.CancelRunRequest.FromString,
+                    response_serializer=quarterdeck_dot_v1_dot_runs__pb2.Run.SerializeToString,
+            ),
+            'PauseRun': grpc.unary_unary_rpc_method_handler(
+                    servicer.PauseRun,
+                    request_deserializer=quarterdeck_dot_v1_dot_runs__pb2.PauseRunRequest.FromString,
                     response_serializer=quarterdeck_dot_v1_dot_runs__pb2.Run.SerializeToString,
             ),
             'SignalRun': grpc.unary_unary_rpc_method_handler(
@@ -406,6 +423,33 @@ class RuntimeService:
             target,
             '/quarterdeck.v1.RuntimeService/CancelRun',
             quarterdeck_dot_v1_dot_runs__pb2.CancelRunRequest.SerializeToString,
+            quarterdeck_dot_v1_dot_runs__pb2.Run.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PauseRun(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/quarterdeck.v1.RuntimeService/PauseRun',
+            quarterdeck_dot_v1_dot_runs__pb2.PauseRunRequest.SerializeToString,
             quarterdeck_dot_v1_dot_runs__pb2.Run.FromString,
             options,
             channel_credentials,

@@ -39,10 +39,12 @@ class RuntimeServiceStub:
     ListRuns: _grpc.UnaryUnaryMultiCallable[_runs_pb2.ListRunsRequest, _runs_pb2.ListRunsResponse]
     CancelRun: _grpc.UnaryUnaryMultiCallable[_runs_pb2.CancelRunRequest, _runs_pb2.Run]
     """Asks a run and its children to stop. Compensation and finally still run."""
+    PauseRun: _grpc.UnaryUnaryMultiCallable[_runs_pb2.PauseRunRequest, _runs_pb2.Run]
+    """Lets a run finish what is in flight and then stand still, with its children, until it is resumed."""
     SignalRun: _grpc.UnaryUnaryMultiCallable[_runs_pb2.SignalRunRequest, _runs_pb2.Run]
     """Delivers a signal; signal ids make a repeat harmless."""
     ResumeRun: _grpc.UnaryUnaryMultiCallable[_runs_pb2.ResumeRunRequest, _runs_pb2.Run]
-    """Lets a parked or quarantined run go on, optionally deciding its uncertain effects."""
+    """Lets a paused, parked or quarantined run go on, optionally deciding its uncertain effects."""
     RepinRun: _grpc.UnaryUnaryMultiCallable[_runs_pb2.RepinRunRequest, _runs_pb2.RepinRunResponse]
     """Moves a parked run to the newest revisions of what it pins."""
     ForkRun: _grpc.UnaryUnaryMultiCallable[_runs_pb2.ForkRunRequest, _runs_pb2.ForkRunResponse]
@@ -73,10 +75,12 @@ class RuntimeServiceAsyncStub(RuntimeServiceStub):
     ListRuns: _aio.UnaryUnaryMultiCallable[_runs_pb2.ListRunsRequest, _runs_pb2.ListRunsResponse]  # type: ignore[assignment]
     CancelRun: _aio.UnaryUnaryMultiCallable[_runs_pb2.CancelRunRequest, _runs_pb2.Run]  # type: ignore[assignment]
     """Asks a run and its children to stop. Compensation and finally still run."""
+    PauseRun: _aio.UnaryUnaryMultiCallable[_runs_pb2.PauseRunRequest, _runs_pb2.Run]  # type: ignore[assignment]
+    """Lets a run finish what is in flight and then stand still, with its children, until it is resumed."""
     SignalRun: _aio.UnaryUnaryMultiCallable[_runs_pb2.SignalRunRequest, _runs_pb2.Run]  # type: ignore[assignment]
     """Delivers a signal; signal ids make a repeat harmless."""
     ResumeRun: _aio.UnaryUnaryMultiCallable[_runs_pb2.ResumeRunRequest, _runs_pb2.Run]  # type: ignore[assignment]
-    """Lets a parked or quarantined run go on, optionally deciding its uncertain effects."""
+    """Lets a paused, parked or quarantined run go on, optionally deciding its uncertain effects."""
     RepinRun: _aio.UnaryUnaryMultiCallable[_runs_pb2.RepinRunRequest, _runs_pb2.RepinRunResponse]  # type: ignore[assignment]
     """Moves a parked run to the newest revisions of what it pins."""
     ForkRun: _aio.UnaryUnaryMultiCallable[_runs_pb2.ForkRunRequest, _runs_pb2.ForkRunResponse]  # type: ignore[assignment]
@@ -130,6 +134,14 @@ class RuntimeServiceServicer(metaclass=_abc_1.ABCMeta):
         """Asks a run and its children to stop. Compensation and finally still run."""
 
     @_abc_1.abstractmethod
+    def PauseRun(
+        self,
+        request: _runs_pb2.PauseRunRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_runs_pb2.Run, _abc.Awaitable[_runs_pb2.Run]]:
+        """Lets a run finish what is in flight and then stand still, with its children, until it is resumed."""
+
+    @_abc_1.abstractmethod
     def SignalRun(
         self,
         request: _runs_pb2.SignalRunRequest,
@@ -143,7 +155,7 @@ class RuntimeServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _runs_pb2.ResumeRunRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_runs_pb2.Run, _abc.Awaitable[_runs_pb2.Run]]:
-        """Lets a parked or quarantined run go on, optionally deciding its uncertain effects."""
+        """Lets a paused, parked or quarantined run go on, optionally deciding its uncertain effects."""
 
     @_abc_1.abstractmethod
     def RepinRun(

@@ -10,7 +10,7 @@ from quarterdeck.runtime import unit
 from quarterdeck.runtime.budgets import child_budget
 from quarterdeck.runtime.constants import CHILD_PAGE, SNAPSHOT_EVERY
 from quarterdeck.runtime.engine import Engine
-from quarterdeck.runtime.events import Event
+from quarterdeck.runtime.events import RUN_PAUSED, Event
 from quarterdeck.runtime.limits import refuse_oversized, snapshot_of
 from quarterdeck.runtime.loading import Loaded
 from quarterdeck.runtime.newborn import child_row
@@ -63,6 +63,7 @@ class Writer:
         self._committed_seq = self.state.seq
         self._timers_before = set(self.state.timers)
         self._asked_before = set(self.state.approvals)
+        self._paused_before = self.state.paused is not None
 
     @property
     def is_full(self) -> bool:
@@ -143,12 +144,19 @@ class Writer:
         made.children = await self._child_rows(now)
         made.cancelled, made.cancelled_keys = tuple(self._cancelled), tuple(self._cancelled_keys)
         made.run = self._columns(parks=park_if_inbox is not None, finished=finished, now=now)
+        if not finished and self._is_steered():
+            made.steer_children = "unpause" if state.paused is None else "pause"
         if finished:
             told = unit.parent_delivery(facts, state, state.output)
             made.deliveries = [told] if told else []
         elif state.seq - self.snapshot_seq >= SNAPSHOT_EVERY:
             made.snapshot = snapshot_of(state)
         return made
+
+    def _is_steered(self) -> bool:
+        """True if the run was paused or is no longer, however short it was: its children heard of it too."""
+        paused = any(event.type == RUN_PAUSED for event in self._pending)
+        return paused or (self.state.paused is not None) != self._paused_before
 
     async def _child_rows(self, now: float) -> list[dict[str, Any]]:
         rows = []

@@ -32,6 +32,7 @@ cancel.requested    reason, by
 run.stopping        reason, error
 run.phase           phase
 run.parked          step, reason
+run.paused          by, reason
 run.resumed         by, resolution?
 run.repinned        closure, changes
 run.succeeded       output
@@ -71,6 +72,7 @@ CANCEL_REQUESTED = "cancel.requested"
 RUN_STOPPING = "run.stopping"
 RUN_PHASE = "run.phase"
 RUN_PARKED = "run.parked"
+RUN_PAUSED = "run.paused"
 RUN_RESUMED = "run.resumed"
 RUN_REPINNED = "run.repinned"
 RUN_SUCCEEDED = "run.succeeded"

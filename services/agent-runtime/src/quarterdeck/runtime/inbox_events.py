@@ -16,11 +16,16 @@ def to_events(state: RunState, rows: Sequence[InboxRow]) -> list[ev.Event]:
     """Returns the events for inbox rows in their order; ended map items are folded into one a step."""
     events: list[ev.Event] = []
     progress: dict[str, dict[str, Any]] = {}
+    paused = state.paused is not None
     for row in rows:
         if row.kind == "item":
             _count_item(progress, row.data)
+        elif row.kind in _STEERING:
+            if paused != (row.kind == "pause"):  # a parent may say what somebody said before
+                events.append(ev.Event(_STEERING[row.kind], row.data))
         else:
             events.extend(_event(state, row))
+        paused = _PAUSES.get(row.kind, paused)
     events.extend(ev.Event(ev.CHILDREN_PROGRESS, data) for data in progress.values())
     return events
 
@@ -46,6 +51,9 @@ def _event(state: RunState, row: InboxRow) -> list[ev.Event]:
     return [ev.Event(_PLAIN[row.kind], data)]
 
 
+_STEERING = {"pause": ev.RUN_PAUSED, "unpause": ev.RUN_RESUMED}
+# Whether a run is paused after a delivery that says something about it.
+_PAUSES = {"pause": True, "unpause": False, "resume": False, "cancel": False}
 _PLAIN = {
     "cancel": ev.CANCEL_REQUESTED,
     "signal": ev.SIGNAL_RECEIVED,

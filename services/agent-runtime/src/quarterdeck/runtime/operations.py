@@ -1,4 +1,4 @@
-"""What people do to runs: cancel, signal, resume, repin. Each is a delivery to the run's inbox."""
+"""What people do to runs: cancel, pause, signal, resume, repin. Each is a delivery to the run's inbox."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ from sqlalchemy import Connection, Row, update
 from quarterdeck.common.errors import FailedPrecondition, NotFound
 from quarterdeck.common.tenants import TenantId
 from quarterdeck.runtime.store import runs
+from quarterdeck.runtime.store.family import open_below
 from quarterdeck.runtime.store.inbox import Delivery, deliver
 from quarterdeck.runtime.tables import RUN_QUEUE, RUNS
 
+# Runs below a paused one that are told in the same transaction; the others hear it from their parents.
+MAX_PAUSED_AT_ONCE = 5000
 Woken = tuple[list[str], dict[str, str]]
 
 
@@ -40,6 +43,19 @@ def cancel(connection: Connection, tenant: TenantId, run_id: str, reason: str, b
     return woken
 
 
+def pause(connection: Connection, tenant: TenantId, run_id: str, reason: str, by: str, now: float) -> Woken:
+    """Asks a run and those below it to stand still once what is in flight has ended.
+
+    Each passes it on to its children when it reads this: to those that were born meanwhile too.
+    """
+    row = require_run(connection, tenant, run_id)
+    require_open(row)
+    woken: Woken = ([], {})
+    for one in [run_id, *open_below(connection, row, MAX_PAUSED_AT_ONCE)]:
+        deliver(connection, Delivery(one, tenant.id, "pause", {"reason": reason, "by": by}), now, *woken)
+    return woken
+
+
 def signal(
     connection: Connection, tenant: TenantId, run_id: str, name: str, payload: Any, signal_id: str, now: float
 ) -> Woken:
@@ -53,7 +69,7 @@ def signal(
 
 
 def resume(connection: Connection, tenant: TenantId, run_id: str, data: dict[str, Any], now: float) -> Woken:
-    """Lets a parked or quarantined run look again. `data`: by, resolution?, outcome?, effect?"""
+    """Lets a paused, parked or quarantined run look again. `data`: by, resolution?, outcome?, effect?"""
     row = require_run(connection, tenant, run_id)
     require_open(row)
     _release(connection, row, now)

@@ -30,6 +30,8 @@ def wanted_work(planning: Planning) -> dict[str, Subject]:
     """Returns what should be at work in this state, by a name that stays the same."""
     state = planning.state
     wanted: dict[str, Subject] = dict(state.effects)
+    if state.paused is not None:
+        return wanted
     if isinstance(planning.definition, WorkflowDefinition):
         if state.phase != FINISHED:
             wanted |= {f"join:{step.id}": step for step in planner_workflow.joinable_steps(planning)}

@@ -353,6 +353,7 @@ def _cancel_requested(state: RunState, data: dict[str, Any], at: float) -> None:
     state.cancel = state.cancel or ev.error_value(
         "cancelled", data.get("reason") or "cancelled", by=data.get("by", "")
     )
+    state.paused = None  # who stops a run wants it undone now
 
 
 def _run_stopping(state: RunState, data: dict[str, Any], at: float) -> None:
@@ -383,7 +384,12 @@ def _run_parked(state: RunState, data: dict[str, Any], at: float) -> None:
         step.status, step.reason = st.PARKED, data["reason"]
 
 
+def _run_paused(state: RunState, data: dict[str, Any], at: float) -> None:
+    state.paused = data
+
+
 def _run_resumed(state: RunState, data: dict[str, Any], at: float) -> None:
+    state.paused = None
     for step in state.steps.values():
         if step.status == st.PARKED:
             step.status, step.reason = st.OPEN, ""
@@ -395,7 +401,7 @@ def _run_repinned(state: RunState, data: dict[str, Any], at: float) -> None:
 
 def _finished(outcome: str) -> Callable[[RunState, dict[str, Any], float], None]:
     def finish(state: RunState, data: dict[str, Any], at: float) -> None:
-        state.phase, state.outcome = st.FINISHED, outcome
+        state.phase, state.outcome, state.paused = st.FINISHED, outcome, None
         state.output, state.error = data.get("output"), data.get("error")
         state.steps.clear()
         state.timers.clear()
@@ -430,6 +436,7 @@ _HANDLERS: dict[str, Callable[[RunState, dict[str, Any], float], None]] = {
     ev.RUN_STOPPING: _run_stopping,
     ev.RUN_PHASE: _run_phase,
     ev.RUN_PARKED: _run_parked,
+    ev.RUN_PAUSED: _run_paused,
     ev.RUN_RESUMED: _run_resumed,
     ev.RUN_REPINNED: _run_repinned,
     **{name: _finished(outcome) for name, outcome in ev.TERMINAL.items()},

@@ -141,6 +141,7 @@ class RunState:
     handled: dict[str, Any] | None = None
     stop: dict[str, Any] | None = None
     cancel: dict[str, Any] | None = None
+    paused: dict[str, Any] | None = None
     agent: AgentState | None = None
     outcome: str = ""
     output: Any = None

@@ -176,6 +176,9 @@ def child_error(facts: RunFacts, state: RunState) -> dict[str, Any]:
 
 def waiting_reason(state: RunState) -> str:
     """Returns in a few words what a parked run waits for."""
+    if state.paused is not None:
+        why = state.paused.get("reason")
+        return f"paused: {why}"[:500] if why else "paused"
     for step in state.steps.values():
         if step.status == "parked":
             return f"{step.node}: {step.reason}"[:500]

@@ -18,7 +18,7 @@ RESOLUTIONS = ("", "retry", "done", "fail")
 
 
 class SteeringRpcs(Desk):
-    """CancelRun, SignalRun, ResumeRun, RepinRun."""
+    """CancelRun, PauseRun, SignalRun, ResumeRun, RepinRun."""
 
     async def CancelRun(self, request: runs_pb2.CancelRunRequest, context: Any) -> runs_pb2.Run:
         """See the contract."""
@@ -27,6 +27,16 @@ class SteeringRpcs(Desk):
         by = current_call().principal.subject
         now = self._engine.clock.now()
         woken = await self._database.write(operations.cancel, tenant, request.run_id, request.reason, by, now)
+        await self._engine.wake(*woken)
+        return await self._run(tenant, request.run_id)
+
+    async def PauseRun(self, request: runs_pb2.PauseRunRequest, context: Any) -> runs_pb2.Run:
+        """See the contract."""
+        tenant = await self._tenants.resolve(request.tenant)
+        check_remark(request.reason, "reason")
+        by = current_call().principal.subject
+        now = self._engine.clock.now()
+        woken = await self._database.write(operations.pause, tenant, request.run_id, request.reason, by, now)
         await self._engine.wake(*woken)
         return await self._run(tenant, request.run_id)
 

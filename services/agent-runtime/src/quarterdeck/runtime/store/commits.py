@@ -13,6 +13,7 @@ from quarterdeck.common import codec
 from quarterdeck.runtime.constants import REDUCER_VERSION
 from quarterdeck.runtime.events import Event
 from quarterdeck.runtime.store import statements
+from quarterdeck.runtime.store.family import tell_children
 from quarterdeck.runtime.store.inbox import Delivery, deliver
 from quarterdeck.runtime.tables import APPROVALS, RUN_QUEUE, RUNS, SNAPSHOTS, TIMERS
 
@@ -51,6 +52,8 @@ class Commit:
     run: dict[str, Any] = field(default_factory=dict)
     deliveries: Sequence[Delivery] = ()
     cancel_children: str = ""
+    # "pause" or "unpause": the run has been paused, or is no longer, and its children with it.
+    steer_children: str = ""
     cancelled: Sequence[str] = ()
     cancelled_keys: Sequence[str] = ()
     snapshot: bytes | None = None
@@ -87,6 +90,9 @@ def commit(connection: Connection, unit: Commit, now: float) -> Committed:
         statements.update_run(frozenset(unit.run))(connection, {"b_run": unit.run_id, **unit.run})
     if unit.cancel_children or unit.cancelled or unit.cancelled_keys:
         _cancel_children(connection, unit, answer, now)
+    if unit.steer_children:
+        family = (unit.run_id, unit.tenant_id, unit.steer_children, {"by": "parent", "reason": ""})
+        tell_children(connection, *family, now, answer.ready, answer.poke)
     for delivery in unit.deliveries:
         deliver(connection, delivery, now, answer.ready, answer.poke)
     if unit.finished:

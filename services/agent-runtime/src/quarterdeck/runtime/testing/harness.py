@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -165,6 +165,14 @@ class Harness:
                     return row
                 await asyncio.sleep(0.005)
 
+    async def until(self, look: Callable[[], Awaitable[Any]], timeout: float = 20.0) -> Any:
+        """Awaits `look()` again and again until what it returns is true, and returns that."""
+        async with asyncio.timeout(timeout):
+            while True:
+                if found := await look():
+                    return found
+                await asyncio.sleep(0.005)
+
     async def output(self, run_id: str, timeout: float = 20.0) -> Any:
         """Waits for the run's success and returns its output."""
         row = await self.wait(run_id, timeout=timeout)
@@ -208,6 +216,13 @@ class Harness:
         """Asks the run to stop."""
         woken = await self.database.write(
             operations.cancel, TENANT, run_id, reason, PRINCIPAL.subject, self.clock.now()
+        )
+        await self._wake(*woken)
+
+    async def pause(self, run_id: str, reason: str = "") -> None:
+        """Asks the run to stand still."""
+        woken = await self.database.write(
+            operations.pause, TENANT, run_id, reason, PRINCIPAL.subject, self.clock.now()
         )
         await self._wake(*woken)
 

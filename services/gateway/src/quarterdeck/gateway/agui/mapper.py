@@ -34,6 +34,7 @@ CUSTOM_TYPES = frozenset(
         "children.progress",
         "context.compacted",
         "run.parked",
+        "run.paused",
         "run.resumed",
         "signal.awaited",
         "tool.progress",

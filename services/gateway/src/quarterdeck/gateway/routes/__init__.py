@@ -15,6 +15,8 @@ from quarterdeck.gateway.routes import (
     memory,
     models,
     resources,
+    run_repeating,
+    run_steering,
     runs,
     tools,
     triggers,
@@ -22,6 +24,8 @@ from quarterdeck.gateway.routes import (
 
 ROUTERS: tuple[APIRouter, ...] = (
     runs.router,
+    run_steering.router,
+    run_repeating.router,
     approvals.router,
     tools.router,
     memory.router,

@@ -1,11 +1,11 @@
-"""Runs: start, look, steer, follow."""
+"""Runs: start, look, follow."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Body, Query
+from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -17,7 +17,6 @@ from quarterdeck.gateway.routes.common import (
     OrderBy,
     Tenant,
     answer,
-    call_id,
     idempotency_key,
     last_sequence,
     raw,
@@ -102,74 +101,6 @@ async def get_run(request: Request, tenant: Tenant, id: str) -> Response:
     """Reads a run."""
     message = runs_pb2.GetRunRequest(tenant=tenant, run_id=id)
     return answer(translate.run(await upstream(request).call("RuntimeService/GetRun", message)))
-
-
-@router.post("/{id}/cancel", operation_id="cancelRun", response_model=schemas.Run)
-async def cancel_run(
-    request: Request,
-    tenant: Tenant,
-    id: str,
-    body: Annotated[schemas.CancelRun, Body(default_factory=schemas.CancelRun)],
-) -> Response:
-    """Asks a run and its children to stop. Compensation and `finally` still run."""
-    message = runs_pb2.CancelRunRequest(tenant=tenant, run_id=id, reason=body.reason)
-    return answer(translate.run(await upstream(request).call("RuntimeService/CancelRun", message)))
-
-
-@router.post("/{id}/signal", operation_id="signalRun", response_model=schemas.Run)
-async def signal_run(request: Request, tenant: Tenant, id: str, body: schemas.Signal) -> Response:
-    """Delivers a signal; the same signal id, or the same Idempotency-Key, delivers it once."""
-    message = runs_pb2.SignalRunRequest(
-        tenant=tenant,
-        run_id=id,
-        name=body.name,
-        payload_json=encoded(body.payload),
-        signal_id=body.id or call_id(request, tenant, id),
-    )
-    return answer(translate.run(await upstream(request).call("RuntimeService/SignalRun", message)))
-
-
-@router.post("/{id}/resume", operation_id="resumeRun", response_model=schemas.Run)
-async def resume_run(
-    request: Request,
-    tenant: Tenant,
-    id: str,
-    body: Annotated[schemas.ResumeRun, Body(default_factory=schemas.ResumeRun)],
-) -> Response:
-    """Lets a parked or quarantined run go on."""
-    message = runs_pb2.ResumeRunRequest(
-        tenant=tenant,
-        run_id=id,
-        resolution=body.resolution,
-        outcome_json=encoded(body.outcome),
-        effect_id=body.effect_id,
-    )
-    return answer(translate.run(await upstream(request).call("RuntimeService/ResumeRun", message)))
-
-
-@router.post("/{id}/repin", operation_id="repinRun", response_model=schemas.Repin)
-async def repin_run(
-    request: Request,
-    tenant: Tenant,
-    id: str,
-    body: Annotated[schemas.RepinRun, Body(default_factory=schemas.RepinRun)],
-) -> Response:
-    """Moves a parked run to the newest revisions of what it pins."""
-    message = runs_pb2.RepinRunRequest(tenant=tenant, run_id=id, dry_run=body.dry_run)
-    return answer(translate.repin(await upstream(request).call("RuntimeService/RepinRun", message)))
-
-
-@router.post("/{id}/fork", operation_id="forkRun", response_model=schemas.Fork)
-async def fork_run(request: Request, tenant: Tenant, id: str, body: schemas.ForkRun) -> Response:
-    """Starts a new run from a point in an old one's journal, without repeating its effects."""
-    message = runs_pb2.ForkRunRequest(
-        tenant=tenant,
-        run_id=id,
-        before_seq=body.before_seq,
-        dry_run=body.dry_run,
-        idempotency_key=idempotency_key(request),
-    )
-    return answer(translate.fork(await upstream(request).call("RuntimeService/ForkRun", message)))
 
 
 @router.get(

@@ -62,6 +62,12 @@ class CancelRun(Request):
     reason: str = ""
 
 
+class PauseRun(Request):
+    """Why a run should stand still."""
+
+    reason: str = ""
+
+
 class ResumeRun(Request):
     """What to do about the effect that a run is parked on, if there is one."""
 

@@ -1,0 +1,54 @@
+"""`qd runs …`: new runs out of old ones."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from quarterdeck.cli.options import (
+    ContextOption,
+    DryRunOption,
+    IdempotencyOption,
+    OutputOption,
+    RunArgument,
+    TenantOption,
+)
+from quarterdeck.cli.output import Output, note
+
+
+def register(runs: typer.Typer) -> None:
+    """Adds the commands to `qd runs`."""
+    runs.command("fork")(fork)
+
+
+def fork(
+    run: RunArgument,
+    before: Annotated[int, typer.Option("--before", help="Sequence number of the first event not copied.")],
+    dry_run: DryRunOption = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Follow the new run.")] = False,
+    idempotency_key: IdempotencyOption = "",
+    output: OutputOption = Output.NAME,
+    tenant: TenantOption = "",
+    context: ContextOption = "",
+) -> None:
+    """Start a new run from a point of an old one, without repeating what it did."""
+    import uuid
+
+    from quarterdeck.cli.run_start import announce_run
+    from quarterdeck.cli.session import connect
+
+    with connect(context, tenant) as api:
+        answer = api.post(
+            api.tenant_path("runs", run, "fork"),
+            {"beforeSeq": before, "dryRun": dry_run},
+            {"Idempotency-Key": idempotency_key or str(uuid.uuid4())},
+        )
+        note(f"copies {answer.get('copiedEvents', 0)} events; keeps: {_steps(answer.get('keptSteps'))}")
+        note(f"runs next: {_steps(answer.get('nextSteps'))}")
+        if answer.get("run") and not dry_run:
+            announce_run(api, answer["run"], follow, "end", output)
+
+
+def _steps(names: list[str] | None) -> str:
+    return ", ".join(names or []) or "nothing"

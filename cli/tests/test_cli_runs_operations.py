@@ -1,0 +1,49 @@
+"""What one can do to runs from the command line, against a server that answers like a gateway."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from quarterdeck.cli.constants import EXIT_CONFLICT, EXIT_NOT_FOUND, EXIT_OK
+from quarterdeck.cli.main import main
+
+Capture = pytest.CaptureFixture[str]
+RUN = {"id": "r1", "kind": "Workflow", "name": "w", "state": "running", "costUsd": 0, "openApprovals": 0}
+BASE = "/tenants/default/runs/r1"
+
+
+def test_pause_and_resume(gateway: Any, capsys: Capture) -> None:
+    gateway.on(f"POST {BASE}/pause", RUN)
+    gateway.on(f"POST {BASE}/resume", RUN)
+    assert main(["runs", "pause", "run/r1", "--reason", "look"]) == EXIT_OK
+    assert gateway.requests[-1].body == {"reason": "look"}
+    assert capsys.readouterr().out == "run/r1 pausing (running)\n"
+    assert main(["runs", "resume", "r1", "-o", "json"]) == EXIT_OK
+    assert json.loads(capsys.readouterr().out)["id"] == "r1"
+    assert main(["runs", "pause", "gone"]) == EXIT_NOT_FOUND
+
+
+def test_a_run_that_is_over_is_a_conflict(gateway: Any, make_answer: Any, capsys: Capture) -> None:
+    over = {"detail": "run r1 is over: succeeded", "reason": "RunIsOver", "status": 409}
+    gateway.on(f"POST {BASE}/pause", make_answer(over, 409))
+    assert main(["runs", "pause", "r1"]) == EXIT_CONFLICT
+    assert "is over" in capsys.readouterr().err
+
+
+def test_a_shell_completes_the_ids_of_runs(gateway: Any) -> None:
+    gateway.on("GET /tenants/default/runs", {"items": [RUN, {**RUN, "id": "x2"}]})
+    asked = {"_QD_COMPLETE": "complete_bash", "COMP_WORDS": "qd runs pause r", "COMP_CWORD": "3"}
+    ended = subprocess.run(
+        [sys.executable, "-m", "quarterdeck.cli.main"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **asked, "QD_SERVER": gateway.url, "QD_TOKEN": "qd_test"},
+    )
+    assert ended.stdout.split() == ["r1"]

@@ -1,0 +1,61 @@
+"""The runs below a run: finding them, and telling them something."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from quarterdeck.runtime.store.inbox import Delivery, deliver
+from quarterdeck.runtime.tables import RUNS
+
+_IN_ONE_QUERY = 500
+
+
+def tell_children(
+    connection: Connection,
+    parent: str,
+    tenant_id: str,
+    kind: str,
+    data: dict[str, Any],
+    now: float,
+    ready: list[str],
+    poke: dict[str, str],
+) -> None:
+    """Delivers something to every open child of a run; each passes it on to its own when it reads it."""
+    open_children = select(RUNS.c.run_id).where(RUNS.c.parent_run_id == parent, RUNS.c.finished_at.is_(None))
+    for row in connection.execute(open_children.order_by(RUNS.c.run_id)).all():
+        deliver(connection, Delivery(row.run_id, tenant_id, kind, data), now, ready, poke)
+
+
+def open_below(connection: Connection, run: Any, limit: int) -> list[str]:
+    """Returns the ids of up to `limit` open runs below one, oldest first; also below runs that have ended.
+
+    Args:
+        run: its row.
+    """
+    still_open = select(RUNS.c.run_id).where(RUNS.c.tenant_id == run.tenant_id, RUNS.c.finished_at.is_(None))
+    if run.root_run_id == run.run_id:
+        mine = still_open.where(RUNS.c.root_run_id == run.run_id, RUNS.c.run_id != run.run_id)
+        found = connection.execute(mine.order_by(RUNS.c.run_id).limit(limit)).scalars()
+        return [str(run_id) for run_id in found]
+    below = _below(connection, run.tenant_id, run.run_id)
+    pages = (below[at : at + _IN_ONE_QUERY] for at in range(0, len(below), _IN_ONE_QUERY))
+    found_below = [
+        str(run_id)
+        for page in pages
+        for run_id in connection.execute(still_open.where(RUNS.c.run_id.in_(page))).scalars()
+    ]
+    return sorted(found_below)[:limit]
+
+
+def _below(connection: Connection, tenant_id: str, run_id: str) -> list[str]:
+    found: list[str] = []
+    waiting = [run_id]
+    while waiting:
+        page, waiting = waiting[:_IN_ONE_QUERY], waiting[_IN_ONE_QUERY:]
+        children = select(RUNS.c.run_id).where(RUNS.c.tenant_id == tenant_id, RUNS.c.parent_run_id.in_(page))
+        fresh = [str(child) for child in connection.execute(children).scalars()]
+        found += fresh
+        waiting += fresh
+    return found

@@ -1,0 +1,28 @@
+"""New runs out of old ones."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from quarterdeck.gateway.constants import TENANT_PREFIX
+from quarterdeck.gateway.routes.common import Tenant, answer, idempotency_key, upstream
+from quarterdeck.gateway.schemas import runs as schemas
+from quarterdeck.gateway.translate import runs as translate
+from quarterdeck.v1 import runs_pb2
+
+router = APIRouter(prefix=f"{TENANT_PREFIX}/runs", tags=["runs"])
+
+
+@router.post("/{id}/fork", operation_id="forkRun", response_model=schemas.Fork)
+async def fork_run(request: Request, tenant: Tenant, id: str, body: schemas.ForkRun) -> Response:
+    """Starts a new run from a point in an old one's journal, without repeating its effects."""
+    message = runs_pb2.ForkRunRequest(
+        tenant=tenant,
+        run_id=id,
+        before_seq=body.before_seq,
+        dry_run=body.dry_run,
+        idempotency_key=idempotency_key(request),
+    )
+    return answer(translate.fork(await upstream(request).call("RuntimeService/ForkRun", message)))
