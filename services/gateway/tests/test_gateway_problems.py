@@ -62,11 +62,24 @@ async def test_query_and_missing_fields(house):
     assert body["field"] == "state" and "timed-out" in body["hint"]
 
 
-@pytest.mark.parametrize("body", [b'{"kind": ', b"\xff\xfe", b"{'kind': 1}", b'{"kind": "Workflow"}}'])
-async def test_invalid_json(house, body):
+@pytest.mark.parametrize(
+    ("body", "position"),
+    [
+        (b'{"kind": ', 9),
+        (b"\xff\xfe", 1),
+        (b"{'kind': 1}", 2),
+        (b'{"kind": "Workflow"}}', 21),
+        (b'{"kind": "Agent", "name": "a", "input": NaN}', 41),
+        (b'{"kind": "Agent", "name": "a",\n"input": "\\ud800"}', 48),
+        (b'{"\\udc00": 1}', 8),
+        (b'{"input": ' + b"[" * 300 + b"]" * 300 + b"}", 211),
+    ],
+)
+async def test_invalid_json(house, body, position):
     headers = {"Content-Type": "application/json"}
     found = problem_of(await house.client.post(f"{T}/runs", content=body, headers=headers), 400)
-    assert "JSON" in found["detail"] or "parsing" in found["detail"]
+    assert found["reason"] == "InvalidJson"
+    assert found["detail"].endswith(f"at position {position}")
 
 
 @pytest.mark.parametrize("body", ["[]", "7", "null", '"text"'])

@@ -10,12 +10,13 @@ from starlette.responses import Response
 
 from quarterdeck.gateway.constants import TENANT_PREFIX
 from quarterdeck.gateway.routes.common import Continue, Limit, Tenant, answer, upstream
+from quarterdeck.gateway.routes.json_body import StrictRoute
 from quarterdeck.gateway.schemas import approvals as schemas
 from quarterdeck.gateway.translate import approvals as translate
 from quarterdeck.gateway.translate.values import encoded, number, words
 from quarterdeck.v1 import approvals_pb2
 
-router = APIRouter(prefix=f"{TENANT_PREFIX}/approvals", tags=["approvals"])
+router = APIRouter(prefix=f"{TENANT_PREFIX}/approvals", tags=["approvals"], route_class=StrictRoute)
 
 
 @router.get("", operation_id="listApprovals", response_model=schemas.ApprovalPage)

@@ -8,12 +8,13 @@ from starlette.responses import Response
 
 from quarterdeck.gateway.constants import TENANT_PREFIX
 from quarterdeck.gateway.routes.common import Tenant, answer, call_id, upstream
+from quarterdeck.gateway.routes.json_body import StrictRoute
 from quarterdeck.gateway.schemas import memories as schemas
 from quarterdeck.gateway.translate import memories as translate
 from quarterdeck.gateway.translate.values import encoded
 from quarterdeck.v1 import memory_pb2
 
-router = APIRouter(prefix=f"{TENANT_PREFIX}/memories", tags=["memory"])
+router = APIRouter(prefix=f"{TENANT_PREFIX}/memories", tags=["memory"], route_class=StrictRoute)
 
 
 @router.get("/{collection}", operation_id="getMemoryCollectionStats", response_model=schemas.CollectionStats)

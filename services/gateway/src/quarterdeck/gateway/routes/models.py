@@ -12,13 +12,14 @@ from starlette.responses import Response
 from quarterdeck.common.errors import Internal
 from quarterdeck.gateway.constants import TENANT_PREFIX
 from quarterdeck.gateway.routes.common import Tenant, answer, raw, upstream, wants_stream
+from quarterdeck.gateway.routes.json_body import StrictRoute
 from quarterdeck.gateway.schemas import models as schemas
 from quarterdeck.gateway.streams import event_stream
 from quarterdeck.gateway.translate import models as translate
 from quarterdeck.gateway.translate.values import encoded
 from quarterdeck.v1 import models_pb2
 
-router = APIRouter(prefix=f"{TENANT_PREFIX}/models", tags=["models"])
+router = APIRouter(prefix=f"{TENANT_PREFIX}/models", tags=["models"], route_class=StrictRoute)
 
 
 @router.get("", operation_id="listModels", response_model=schemas.ModelTierPage)

@@ -23,13 +23,14 @@ from quarterdeck.gateway.routes.common import (
     upstream,
     wants_stream,
 )
+from quarterdeck.gateway.routes.json_body import StrictRoute
 from quarterdeck.gateway.schemas import runs as schemas
 from quarterdeck.gateway.streams import event_stream
 from quarterdeck.gateway.translate import runs as translate
 from quarterdeck.gateway.translate.values import encoded, number, words
 from quarterdeck.v1 import runs_pb2
 
-router = APIRouter(prefix=f"{TENANT_PREFIX}/runs", tags=["runs"])
+router = APIRouter(prefix=f"{TENANT_PREFIX}/runs", tags=["runs"], route_class=StrictRoute)
 
 AfterSeq = Annotated[
     int, Query(alias="afterSeq", ge=0, le=LARGEST_SEQUENCE, description="Only events after this one.")

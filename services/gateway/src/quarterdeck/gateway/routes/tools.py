@@ -12,13 +12,14 @@ from quarterdeck.common.ids import uuid7
 from quarterdeck.gateway.authentication import current_principal
 from quarterdeck.gateway.constants import TENANT_PREFIX
 from quarterdeck.gateway.routes.common import Tenant, answer, call_id, upstream
+from quarterdeck.gateway.routes.json_body import StrictRoute
 from quarterdeck.gateway.schemas import tools as schemas
 from quarterdeck.gateway.translate import tools as translate
 from quarterdeck.gateway.translate.runs import run as run_json
 from quarterdeck.gateway.translate.values import encoded
 from quarterdeck.v1 import runs_pb2, tools_pb2
 
-router = APIRouter(prefix=f"{TENANT_PREFIX}/tools", tags=["tools"])
+router = APIRouter(prefix=f"{TENANT_PREFIX}/tools", tags=["tools"], route_class=StrictRoute)
 
 # The kind of a run of one step, made of a tool call that needs an approval.
 TOOL_RUN_KIND = "Tool"

@@ -10,12 +10,13 @@ from starlette.responses import Response
 
 from quarterdeck.gateway.constants import TENANT_PREFIX
 from quarterdeck.gateway.routes.common import Tenant, answer, call_id, upstream
+from quarterdeck.gateway.routes.json_body import StrictRoute
 from quarterdeck.gateway.schemas import runs as schemas
 from quarterdeck.gateway.translate import runs as translate
 from quarterdeck.gateway.translate.values import encoded
 from quarterdeck.v1 import runs_pb2
 
-router = APIRouter(prefix=TENANT_PREFIX, tags=["triggers"])
+router = APIRouter(prefix=TENANT_PREFIX, tags=["triggers"], route_class=StrictRoute)
 
 
 @router.post("/triggers/{name}/fire", operation_id="fireTrigger", response_model=schemas.Fired)
