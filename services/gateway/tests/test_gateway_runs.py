@@ -174,6 +174,15 @@ async def test_the_outcome_of_a_call(house, status, http, reason):
     assert asked.call_id
 
 
+@pytest.mark.parametrize("missing", ["server", "tool"])
+async def test_a_tool_that_is_not_there_is_not_found(house, missing):
+    house.tools.answers["CallTool"] = Outcome(
+        call_id="c", status=Outcome.STATUS_UNAVAILABLE, message="there is none", missing=missing
+    )
+    response = await house.client.post(f"{T}/tools/%00%E2%80%AE/..%20/call", json={})
+    assert (response.status_code, response.json()["field"]) == (404, missing)
+
+
 async def test_a_call_that_needs_an_approval_becomes_a_run(house):
     house.tools.answers["CallTool"] = Outcome(
         call_id="c", status=Outcome.STATUS_NEEDS_APPROVAL, message="ask", policy="p"

@@ -59,7 +59,7 @@ async def test_a_tool_that_is_not_allowed_is_refused(world: World) -> None:
 async def test_unknown_servers_and_tools_are_told_and_heal(world: World) -> None:
     outcome = await world.call("echo", {"text": "x"})
     assert outcome.status == Status.STATUS_UNAVAILABLE
-    assert "no such MCPServer" in outcome.message
+    assert "no such MCPServer" in outcome.message and outcome.missing == "server"
     with pytest.raises(NotFound):
         await world.list_tools("nasty")
     await world.apply(world.nasty(tools=READ_ONLY))
@@ -67,7 +67,7 @@ async def test_unknown_servers_and_tools_are_told_and_heal(world: World) -> None
     assert value(await world.call("echo", {"text": "x"})) == {"text": "x"}
     missing = await world.call("no_such_tool")
     assert missing.status == Status.STATUS_UNAVAILABLE
-    assert "its tools: append" in missing.message
+    assert "its tools: append" in missing.message and missing.missing == "tool"
 
 
 async def test_arguments_are_checked_with_the_path_of_what_is_wrong(world: World) -> None:

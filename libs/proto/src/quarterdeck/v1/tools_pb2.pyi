@@ -255,6 +255,8 @@ class ToolOutcome(_message.Message):
     DURATION_MS_FIELD_NUMBER: _builtins.int
     SERVER_DEAD_FIELD_NUMBER: _builtins.int
     REPLAYED_FIELD_NUMBER: _builtins.int
+    MISSING_FIELD_NUMBER: _builtins.int
+    RETRY_AFTER_SECONDS_FIELD_NUMBER: _builtins.int
     call_id: _builtins.str
     status: Global___ToolOutcome.Status.ValueType
     result_json: _builtins.bytes
@@ -272,6 +274,10 @@ class ToolOutcome(_message.Message):
     """For UNCERTAIN: the process that ran the call is known to be dead."""
     replayed: _builtins.bool
     """True when this outcome was recorded earlier."""
+    missing: _builtins.str
+    """For UNAVAILABLE: what does not exist, "server" or "tool"; empty when it is there and cannot be asked."""
+    retry_after_seconds: _builtins.float
+    """For UNAVAILABLE: the call was over the server's or tool's rate; asking again so many seconds later may do."""
     def __init__(
         self,
         *,
@@ -286,10 +292,12 @@ class ToolOutcome(_message.Message):
         duration_ms: _builtins.float = ...,
         server_dead: _builtins.bool = ...,
         replayed: _builtins.bool = ...,
+        missing: _builtins.str = ...,
+        retry_after_seconds: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["approval_policy", b"approval_policy", "artifact", b"artifact", "artifact_size", b"artifact_size", "call_id", b"call_id", "duration_ms", b"duration_ms", "message", b"message", "policy", b"policy", "replayed", b"replayed", "result_json", b"result_json", "server_dead", b"server_dead", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approval_policy", b"approval_policy", "artifact", b"artifact", "artifact_size", b"artifact_size", "call_id", b"call_id", "duration_ms", b"duration_ms", "message", b"message", "missing", b"missing", "policy", b"policy", "replayed", b"replayed", "result_json", b"result_json", "retry_after_seconds", b"retry_after_seconds", "server_dead", b"server_dead", "status", b"status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -37,7 +37,8 @@ class Executor:
         call = flight.call
         server = self.servers.find(call.tenant, call.server)
         if server is None:
-            return not_sent(call.server, "there is no such MCPServer in this tenant; apply it first")
+            reason = "there is no such MCPServer in this tenant; apply it first"
+            return not_sent(call.server, reason, "server")
         rules = self.servers.rules(call.tenant)
         tool = await admit(call, server, rules, self.offload, self.clock.now())
         if isinstance(tool, Outcome):

@@ -43,7 +43,7 @@ async def find_tool(call: Call, server: ToolServer) -> Tool | Outcome:
         message = f"{call.server}/{call.tool} is not among spec.allowedTools of its MCPServer"
         return Outcome(Status.DENIED, message=message)
     known = ", ".join(sorted(tools)[:20]) or "none"
-    return not_sent(call.server, f"it has no tool {call.tool!r}; its tools: {known}")
+    return not_sent(call.server, f"it has no tool {call.tool!r}; its tools: {known}", "tool")
 
 
 async def refuse_arguments(call: Call, tool: Tool, offload: Offload) -> Outcome | None:

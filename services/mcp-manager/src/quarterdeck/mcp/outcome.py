@@ -36,6 +36,7 @@ class Outcome:
         answered: the server did answer: nothing of this call is under way any more.
         incarnation: the server process that was asked, "" for a remote one.
         replayed: it was recorded earlier.
+        missing: what does not exist, "server" or "tool", "" when it is there.
     """
 
     status: Status
@@ -49,15 +50,16 @@ class Outcome:
     answered: bool = False
     incarnation: str = ""
     replayed: bool = False
+    missing: str = ""
 
 
 FINAL = frozenset({Status.OK, Status.TOOL_ERROR, Status.UNCERTAIN, Status.TIMEOUT, Status.CANCELLED})
 """Of calls that were sent, or that somebody called off: they stay what they are."""
 
 
-def not_sent(server: str, reason: str) -> Outcome:
+def not_sent(server: str, reason: str, missing: str = "") -> Outcome:
     """Returns the outcome of a call that could not be sent."""
-    return Outcome(Status.UNAVAILABLE, message=f"server {server!r}: {reason}")
+    return Outcome(Status.UNAVAILABLE, message=f"server {server!r}: {reason}", missing=missing)
 
 
 def unanswerable(effect: Effect, error: CallFailed, incarnation: str) -> Outcome:

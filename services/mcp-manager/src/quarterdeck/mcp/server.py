@@ -186,6 +186,7 @@ class ToolServicer(tools_pb2_grpc.ToolServiceServicer):
             duration_ms=outcome.seconds * 1000,
             server_dead=outcome.status is Status.UNCERTAIN and self._is_over(outcome),
             replayed=outcome.replayed,
+            missing=outcome.missing,
         )
 
     def _is_over(self, outcome: Outcome) -> bool:

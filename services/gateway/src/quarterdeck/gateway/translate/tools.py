@@ -7,6 +7,7 @@ from typing import Any
 from quarterdeck.common.errors import (
     DeadlineExceeded,
     InvalidArgument,
+    NotFound,
     PermissionDenied,
     QuarterdeckError,
     Unavailable,
@@ -68,6 +69,8 @@ def refusal(message: tools_pb2.ToolOutcome) -> QuarterdeckError | None:
             return InvalidArgument(
                 text, field="arguments", hint="see the tool's inputSchema", reason="InvalidToolArguments"
             )
+        case _Status.STATUS_UNAVAILABLE if message.missing:
+            return NotFound(text, field=message.missing, hint="list what there is with GET …/tools")
         case _Status.STATUS_UNAVAILABLE:
             return Unavailable(text, reason="ToolUnavailable", hint="nothing was sent; try again")
         case _Status.STATUS_TIMEOUT:
