@@ -1,7 +1,6 @@
 """Schedules, time zones and lengths of time."""
 
 from collections.abc import Iterator
-from datetime import datetime
 from functools import lru_cache
 
 from quarterdeck.resources.durations import duration_seconds
@@ -9,6 +8,7 @@ from quarterdeck.resources.errors import FieldError, join_path
 from quarterdeck.resources.field_errors import closest
 from quarterdeck.resources.metadata import Resource
 from quarterdeck.resources.model import Model
+from quarterdeck.resources.schedules import schedule_problem
 from quarterdeck.resources.trigger import Trigger
 
 NEVER_ZERO = frozenset(
@@ -45,25 +45,11 @@ def schedule(trigger: Trigger) -> Iterator[FieldError]:
     if not cron:
         return
     if problem := schedule_problem(cron.schedule):
-        hint = "five fields: minute hour day month weekday, such as '0 9 * * *'"
+        hint = "five fields: minute hour day month weekday, such as '0 9 * * *', or '@daily'"
         yield FieldError("spec.cron.schedule", problem, hint)
     if cron.time_zone not in time_zones():
         hint = closest(cron.time_zone, list(time_zones())) or "an IANA name such as Europe/Rome"
         yield FieldError("spec.cron.timeZone", f"there is no time zone {cron.time_zone!r}", hint)
-
-
-def schedule_problem(text: str) -> str | None:
-    """Return what is wrong with a cron schedule, None when it is fine."""
-    from croniter import croniter
-    from croniter.croniter import CroniterError
-
-    if len(text.split()) != 5 and not text.startswith("@"):
-        return f"a schedule has five fields, not {len(text.split())}"
-    try:
-        croniter(text, datetime(2024, 1, 1)).get_next(datetime)
-    except (CroniterError, ValueError, KeyError, AttributeError) as error:
-        return f"not a schedule that is ever due: {str(error)[:150]}"
-    return None
 
 
 @lru_cache(maxsize=1)

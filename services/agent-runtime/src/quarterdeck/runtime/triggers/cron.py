@@ -10,19 +10,18 @@ A schedule names wall-clock times; this module turns them into moments (Unix sec
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from quarterdeck.resources.schedules import form_problem
+
 # A change of the clocks this far away cannot reorder the times around a moment.
 _FAR = timedelta(hours=30)
 # Schedules are due on whole minutes, so this much before one is after every other one.
 _JUST_BEFORE = 0.001
-# croniter reads R as "at random" and H as "by a hash": due times that nobody could tell again.
-_RANDOM = re.compile(r"(?:^|[\s,])[rRhH]")
 
 
 class BadSchedule(ValueError):
@@ -126,8 +125,8 @@ def _walls(text: str, after: datetime) -> Iterator[datetime]:
 
 
 def _check(text: str) -> None:
-    if _RANDOM.search(text) or (len(text.split()) != 5 and not text.startswith("@")):
-        raise BadSchedule(f"{text!r} is not a schedule of five fields: minute hour day month weekday")
+    if problem := form_problem(text):
+        raise BadSchedule(f"{text!r} is not a schedule: {problem}")
 
 
 @lru_cache(maxsize=1024)
