@@ -266,6 +266,11 @@ def test_closure_follows_pinned_kinds_through_cycles() -> None:
     assert set(KINDS) == PINNED_KINDS | LIVE_KINDS
 
 
+TIERS = [{"name": "t", "providers": [{"provider": "playbook", "playbook": "p.yaml"}]}]
+TOOL = {"server": "s", "name": "t"}
+KEYED = {**TOOL, "idempotencyKey": "${run.id}"}
+
+
 @pytest.mark.parametrize(
     ("kind", "spec", "paths"),
     [
@@ -293,6 +298,65 @@ def test_closure_follows_pinned_kinds_through_cycles() -> None:
         ("MemoryCollection", {"graph": {"enabled": False}}, []),
         ("MCPServer", {"container": {"image": "x", "command": ["y"]}}, ["spec.container"]),
         ("MCPServer", {"local": {"command": ["x"]}, "egress": ["example.org"]}, ["spec.egress"]),
+        (
+            "MCPServer",
+            {
+                "local": {"command": ["x"]},
+                "isolation": "shared",
+                "scaling": {"minReplicas": 1, "maxReplicas": 2, "warmPool": 1, "idleTimeout": "1m"},
+            },
+            ["spec.scaling." + name for name in ("minReplicas", "maxReplicas", "idleTimeout", "warmPool")],
+        ),
+        (
+            "MCPServer",
+            {
+                "local": {"command": ["x"]},
+                "isolation": "session",
+                "scaling": {"maxReplicas": 1, "idleTimeout": "1m"},
+            },
+            [],
+        ),
+        ("Tenant", {}, []),
+        ("Tenant", {"displayName": "A", "namespace": "a", "suspended": True, "quota": {}}, []),
+        (
+            "Tenant",
+            {
+                "quota": {"runningRuns": 1, "artifactBytes": 1},
+                "budget": {"tokensPerMonth": 1},
+                "region": "eu",
+            },
+            ["spec.quota.runningRuns", "spec.quota.artifactBytes", "spec.region", "spec.budget"],
+        ),
+        (
+            "Tenant",
+            {"dataPlane": "b", "priority": 1, "admins": [{"group": "g"}], "deletionPolicy": "Delete"},
+            ["spec.dataPlane", "spec.priority", "spec.admins", "spec.deletionPolicy"],
+        ),
+        ("ModelRoute", {"tiers": TIERS, "cache": {"prompt": False, "responses": False}}, []),
+        ("ModelRoute", {"tiers": TIERS, "cache": {"responses": True}}, ["spec.cache.responses"]),
+        ("Policy", {"rules": [{"name": "r", "effect": "allow", "redact": ["a"]}]}, ["spec.rules[0].redact"]),
+        ("AccessRole", {"rules": [{"verbs": ["get"], "kinds": ["agents"]}]}, ["spec"]),
+        ("AccessBinding", {"role": "r", "subjects": [{"group": "g"}]}, ["spec"]),
+        (
+            "Workflow",
+            {
+                "nodes": [
+                    {"name": "a", "tool": TOOL, "compensate": {"tool": KEYED}},
+                    {"name": "b", "tool": KEYED},
+                    {"name": "c", "parallel": {"branches": [{"name": "x", "tool": KEYED}], "join": "all"}},
+                    {"name": "d", "map": {"items": "${input}", "tool": KEYED}},
+                ]
+            },
+            [
+                f"spec.nodes[{where}.idempotencyKey"
+                for where in (
+                    "0].compensate.tool",
+                    "1].tool",
+                    "2].parallel.branches[0].tool",
+                    "3].map.tool",
+                )
+            ],
+        ),
         ("Agent", {"instructions": "x"}, []),
     ],
 )

@@ -89,6 +89,15 @@ async def test_what_is_not_enforced_is_not_ready(admin, world):
     assert "spec.quorum" in ready["message"]
     await admin.apply(manifest("ApprovalPolicy", "p", {"approvers": [{"principal": "x"}]}))
     await admin.until("ApprovalPolicy", "p", "Ready")
+    await admin.apply(manifest("Tenant", "t", {"quota": {"objects": 5}, "region": "eu"}), tenant="")
+    ready = await admin.until("Tenant", "t", "Ready", "False", "NotEnforced", tenant="")
+    assert "spec.quota.objects" in ready["message"] and "spec.region" in ready["message"]
+    await admin.apply(manifest("Tenant", "t"), tenant="")
+    await admin.until("Tenant", "t", "Ready", tenant="")
+    cached = route()
+    cached["spec"]["cache"] = {"responses": True}
+    await admin.apply(cached)
+    await admin.until("ModelRoute", "default", "Ready", "False", "NotEnforced")
     # An owner's report does not hide it either, until the spec changes.
     await admin.apply(server("s", egress=["example.org"]))
     await admin.until("MCPServer", "s", "Ready", "False", "NotEnforced")

@@ -5,15 +5,24 @@ kept must not look as if it were.
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any
 
+from quarterdeck.resources.access import AccessBinding, AccessRole
 from quarterdeck.resources.approvalpolicy import ApprovalPolicy
 from quarterdeck.resources.errors import ExpressionError, FieldError
-from quarterdeck.resources.mcpserver import MCPServer
+from quarterdeck.resources.mcpserver import MCPServer, Scaling
 from quarterdeck.resources.memorycollection import MemoryCollection
 from quarterdeck.resources.metadata import Resource
+from quarterdeck.resources.model import Model
+from quarterdeck.resources.modelroute import ModelRoute
 from quarterdeck.resources.policy import PlatformPolicy, Policy
 from quarterdeck.resources.templates import names_used
+from quarterdeck.resources.tenant import Quota, Tenant, TenantSpec
+from quarterdeck.resources.workflow import Workflow
+from quarterdeck.resources.workflow_calls import ToolCall
+
+Names = AbstractSet[str]
 
 REASON = "NotEnforced"
 """The reason of the `Ready` condition."""
@@ -34,6 +43,8 @@ def _policy(policy: Policy | PlatformPolicy) -> Iterator[FieldError]:
         path = f"spec.rules[{index}]"
         if rule.effect == "redact":
             yield _later(f"{path}.effect", "redact is", "deny or requireApproval")
+        elif rule.redact:
+            yield _later(f"{path}.redact", "redact is", "leave it out")
         if rule.when and "taint" in _roots(rule.when):
             yield _later(f"{path}.when", "taint is", "do not use taint")
 
@@ -67,6 +78,52 @@ def _server(server: MCPServer) -> Iterator[FieldError]:
         yield _later("spec.container", "a container needs a cluster and is", "use local or remote")
     if server.spec.egress:
         yield _later("spec.egress", "egress is", "leave it out")
+    # A shared process is kept, whatever its idle time is; how many there are is for a cluster to say.
+    read = frozenset({"idle_timeout"} if server.spec.isolation == "session" else ())
+    yield from _differing(server.spec.scaling, Scaling(), "spec.scaling", read)
+
+
+def _differing(model: Model, usual: Model, path: str, read: Names = frozenset()) -> Iterator[FieldError]:
+    """Yield an error for each field that is not as usual and that nothing reads."""
+    for name, field in type(model).model_fields.items():
+        if name not in read and getattr(model, name) != getattr(usual, name):
+            alias = field.alias or name
+            yield _later(f"{path}.{alias}", f"{alias} is", "leave it out")
+
+
+def _tenant(tenant: Tenant) -> Iterator[FieldError]:
+    read = {"display_name", "namespace", "suspended", "quota"}
+    yield from _differing(tenant.spec.quota, Quota(), "spec.quota")
+    yield from _differing(tenant.spec, TenantSpec(), "spec", read)
+
+
+def _route(route: ModelRoute) -> Iterator[FieldError]:
+    if route.spec.cache.responses:
+        yield _later("spec.cache.responses", "caching of responses is", "use false")
+
+
+def _access(access: AccessRole | AccessBinding) -> Iterator[FieldError]:
+    yield _later("spec", "roles are", "only the administrator comes in; this grants nothing to anybody")
+
+
+def _workflow(workflow: Workflow) -> Iterator[FieldError]:
+    for index, node in enumerate(workflow.spec.nodes):
+        for path, call in _tool_calls(node, f"spec.nodes[{index}]"):
+            if call.idempotency_key is not None:
+                what = "handing an idempotencyKey to the tool is"
+                yield _later(f"{path}.idempotencyKey", what, "make it one of the tool's arguments")
+
+
+def _tool_calls(model: Model, path: str) -> Iterator[tuple[str, ToolCall]]:
+    """Yield every tool call below a model, with its path."""
+    for name, field in type(model).model_fields.items():
+        value, here = getattr(model, name), f"{path}.{field.alias or name}"
+        for at, item in enumerate(value) if isinstance(value, list) else ((None, value),):
+            inner = here if at is None else f"{here}[{at}]"
+            if isinstance(item, ToolCall):
+                yield inner, item
+            elif isinstance(item, Model):
+                yield from _tool_calls(item, inner)
 
 
 _FINDERS: Mapping[str, Callable[[Any], Iterator[FieldError]]] = {
@@ -75,4 +132,9 @@ _FINDERS: Mapping[str, Callable[[Any], Iterator[FieldError]]] = {
     "ApprovalPolicy": _approval_policy,
     "MemoryCollection": _collection,
     "MCPServer": _server,
+    "Tenant": _tenant,
+    "ModelRoute": _route,
+    "AccessRole": _access,
+    "AccessBinding": _access,
+    "Workflow": _workflow,
 }
