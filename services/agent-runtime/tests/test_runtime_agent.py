@@ -111,7 +111,7 @@ async def test_endless_loop_hits_the_turn_limit(tmp_path):
 
 async def test_token_and_cost_limits(tmp_path):
     loop = use(("add", {"a": 1, "b": 1}))
-    for name, limits, kind in (("t", {"tokens": 15}, "limit"), ("c", {"costUsd": 0.00015}, "budget")):
+    for name, limits, kind in (("t", {"tokens": 15}, "budget"), ("c", {"costUsd": 0.00015}, "budget")):
         (tmp_path / name).mkdir()
 
         def again(state, loop=loop):

@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from quarterdeck.runtime import unit
-from quarterdeck.runtime.budgets import child_budget
 from quarterdeck.runtime.constants import CHILD_PAGE, SNAPSHOT_EVERY
 from quarterdeck.runtime.engine import Engine
 from quarterdeck.runtime.events import RUN_PAUSED, Event
@@ -161,8 +160,7 @@ class Writer:
     async def _child_rows(self, now: float) -> list[dict[str, Any]]:
         rows = []
         for count, child in enumerate(self._children, 1):
-            budget = child_budget(self.state, child.step)
-            rows.append(await child_row(self._engine, self._facts, child, budget, now))
+            rows.append(await child_row(self._engine, self._facts, child, now))
             if count % CHILD_PAGE == 0:
                 await asyncio.sleep(0)
         return rows

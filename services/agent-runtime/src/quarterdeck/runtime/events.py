@@ -9,7 +9,8 @@ type                data
 ==================  =======================================================================
 run.started         kind, name, tenant, labels, input, budget, parent?, session?, history?, depth?
 step.started        step, node, kind, parent?, params?
-effect.intent       effect, step, kind, target, arguments, attempt, reserve, approval?
+effect.intent       effect, step, kind, target, arguments, attempt, reserve, reserve_tokens,
+                    approval?, checks?
 effect.outcome      effect, status, result | error, cost, tokens, …
 step.retrying       step, attempt, error, timer
 step.completed      step, output?, next?, undo?
@@ -18,9 +19,9 @@ timer.set           timer, step, purpose, due
 timer.fired         timer
 approval.requested  approval, step, source, title, summary, data, hash, policy, expires, editable
 approval.decided    approval, approved, by, comment, answer?, expired?
-children.started    step, first, count, total, target, run?
-child.finished      step, run, state, output?, error?, cost, tokens
-children.progress   step, done, failed, cost, tokens, error?
+children.started    step, first, count, total, target, run?, reserve? (of each child, limit by limit)
+child.finished      step, run, state, output?, error?, cost, tokens, slice (what it was given)
+children.progress   step, done, failed, cost, tokens, slice (of all of them), error?
 children.joined     step, output
 signal.received     name, payload
 signal.awaited      step, name

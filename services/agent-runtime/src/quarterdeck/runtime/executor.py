@@ -29,6 +29,7 @@ from quarterdeck.runtime.loading import Loaded
 from quarterdeck.runtime.newborn import start_event
 from quarterdeck.runtime.performing import Work, wanted_work
 from quarterdeck.runtime.planning import Decision, Planning, ValuesNeeded
+from quarterdeck.runtime.reserving import with_reservations
 from quarterdeck.runtime.store.commits import Fate
 from quarterdeck.runtime.store.inbox import read_inbox
 from quarterdeck.runtime.store.queue import Claim
@@ -191,6 +192,7 @@ class Executor:
         return Planning(self._definition, self._state, self._values, now, self._engine.new_id)
 
     async def _take(self, decision: Decision) -> None:
+        await with_reservations(self._engine, self._facts, self._definition, self._state, decision)
         for event in decision.events:
             for ready in await self._enriched(event):
                 self._writer.append(ready)

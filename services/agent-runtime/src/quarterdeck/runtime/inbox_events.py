@@ -31,11 +31,13 @@ def to_events(state: RunState, rows: Sequence[InboxRow]) -> list[ev.Event]:
 
 
 def _count_item(progress: dict[str, dict[str, Any]], data: dict[str, Any]) -> None:
-    empty = {"step": data["step"], "done": 0, "failed": 0, "cost": 0, "tokens": 0}
+    empty = {"step": data["step"], "done": 0, "failed": 0, "cost": 0, "tokens": 0, "slice": {}}
     counted = progress.setdefault(data["step"], empty)
     counted["done" if data["ok"] else "failed"] += 1
     counted["cost"] += data["cost"]
     counted["tokens"] += data["tokens"]
+    for what, amount in data.get("slice", {}).items():
+        counted["slice"][what] = counted["slice"].get(what, 0) + amount
     if not data["ok"]:
         counted.setdefault("error", data.get("error"))
 

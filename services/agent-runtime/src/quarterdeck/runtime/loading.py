@@ -95,6 +95,7 @@ def facts_of(row: Any) -> RunFacts:
         depth=row.depth,
         principal=codec.loads(row.principal),
         labels=codec.loads(row.labels),
+        budget=codec.loads(row.budget),
         started=row.started_at is not None,
     )
 

@@ -35,9 +35,7 @@ def start_event(row: Row[Any], history: Any) -> ev.Event:
     return ev.Event(ev.RUN_STARTED, data)
 
 
-async def child_row(
-    engine: Engine, parent: RunFacts, child: NewChild, given: Mapping[str, int], now: float
-) -> dict[str, Any]:
+async def child_row(engine: Engine, parent: RunFacts, child: NewChild, now: float) -> dict[str, Any]:
     """Returns the row of a child run: its pins, principal, priority and labels are the parent's."""
     closure = parent.closure
     if child.inline is not None:
@@ -55,7 +53,7 @@ async def child_row(
         revision=revisions[f"{child.kind}/{child.name}"],
         closure=closure,
         value=stored,
-        budget=narrower(definition.budget, given),
+        budget=narrower(definition.budget, child.budget),
         principal=parent.principal,
         labels=parent.labels,
         priority=parent.priority - 1,

@@ -124,9 +124,9 @@ def _limit_reached(planning: Planning) -> dict[str, Any] | None:
     tokens = state.budget.get("tokens")
     if tokens is not None and state.tokens >= tokens:
         message = f"{state.tokens} tokens used; the limit is {tokens}"
-        return ev.error_value("limit", message, limit="tokens", hint=_hint("limits.tokens"))
+        return ev.error_value("budget", message, limit="tokens", hint=_hint("limits.tokens"))
     cost = state.budget.get("cost")
-    if cost is not None and state.spent + state.reserved > cost:
+    if cost is not None and state.spent > cost:
         message = f"{state.spent / 1e6:.6f} US dollars spent; the budget is {cost / 1e6:.6f}"
         return ev.error_value("budget", message, limit="cost", hint=_hint("limits.costUsd"))
     return None

@@ -47,16 +47,22 @@ class NewChild:
     index: int = -1
     session: str = ""
     inline: Mapping[str, Any] | None = None
+    budget: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
 class Decision:
-    """What follows from a state: events to append, and what goes with them."""
+    """What follows from a state: events to append, and what goes with them.
+
+    Args:
+        shares: among how many the rest of the budget is divided when `children` get their slices.
+    """
 
     events: list[Event] = field(default_factory=list)
     children: list[NewChild] = field(default_factory=list)
     cancel_runs: list[str] = field(default_factory=list)
     cancel_children_of: list[str] = field(default_factory=list)
+    shares: int = 1
 
 
 @dataclass(slots=True)
@@ -67,7 +73,6 @@ class Planning:
         values: contents of artifacts by digest, as far as they were loaded.
         now: Unix time of this decision, in seconds.
         new_id: makes a run or approval id.
-        children_budget: what one new child may spend, computed from the run's own budget.
     """
 
     definition: Definition

@@ -6,12 +6,12 @@ is too old must not guess.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from quarterdeck.runtime import events as ev
 from quarterdeck.runtime import state as st
-from quarterdeck.runtime.state import AgentState, Children, Effect, RunState, Step
+from quarterdeck.runtime.state import AgentState, Children, Effect, RunState, Step, child_key
 
 
 class UnknownEvent(Exception):
@@ -71,10 +71,11 @@ def _effect_intent(state: RunState, data: dict[str, Any], at: float) -> None:
         data.get("reserve", 0),
         data.get("approval", ""),
         data.get("checks", ""),
+        data.get("reserve_tokens", 0),
     )
     state.effects[effect.id] = effect
     state.effect_count += 1
-    state.reserved += effect.reserve
+    _reserve(state, {"cost": effect.reserve, "tokens": effect.reserve_tokens}, 1)
     step = state.steps[effect.step]
     step.status, step.effect, step.reason = st.EFFECT, effect.id, ""
     if effect.kind in ("tool", "memory"):
@@ -83,7 +84,7 @@ def _effect_intent(state: RunState, data: dict[str, Any], at: float) -> None:
 
 def _effect_outcome(state: RunState, data: dict[str, Any], at: float) -> None:
     effect = state.effects.pop(data["effect"])
-    state.reserved -= effect.reserve
+    _reserve(state, {"cost": effect.reserve, "tokens": effect.reserve_tokens}, -1)
     _charge(state, data)
     step = state.steps.get(effect.step)
     if step is None or step.effect != effect.id:  # it belongs to an attempt that was given up
@@ -111,6 +112,11 @@ def _model_answered(agent: AgentState, data: dict[str, Any]) -> None:
 def _charge(state: RunState, data: dict[str, Any]) -> None:
     state.spent += data.get("cost", 0)
     state.tokens += data.get("tokens", 0)
+
+
+def _reserve(state: RunState, amounts: Mapping[str, int], times: int) -> None:
+    state.reserved += amounts.get("cost", 0) * times
+    state.reserved_tokens += amounts.get("tokens", 0) * times
 
 
 def _step_retrying(state: RunState, data: dict[str, Any], at: float) -> None:
@@ -158,7 +164,7 @@ def _close(state: RunState, step_id: str) -> Step:
 
 
 def _let_go(state: RunState, step: Step) -> None:
-    """Forgets what a step waits for: its branches, timers and question."""
+    """Forgets what a step waits for: branches, timers, its question. Children at work leave by themselves."""
     for branch in step.branches:
         if branch in state.steps:
             _close(state, branch)
@@ -166,6 +172,8 @@ def _let_go(state: RunState, step: Step) -> None:
         state.timers.pop(timer, None)
     if step.approval:
         state.approvals.pop(step.approval, None)
+    if step.children and step.children.outstanding:
+        state.leaving[child_key(step)] = step.children
 
 
 def _timer_set(state: RunState, data: dict[str, Any], at: float) -> None:
@@ -264,30 +272,52 @@ def _children_started(state: RunState, data: dict[str, Any], at: float) -> None:
     children.started += data["count"]
     children.run = data.get("run", "")
     step.children = children
+    given = data.get("reserve") or {}
+    for what, amount in given.items():
+        children.held[what] = children.held.get(what, 0) + amount * data["count"]
+    _reserve(state, given, data["count"])
 
 
 def _child_finished(state: RunState, data: dict[str, Any], at: float) -> None:
-    _charge(state, data)
-    step = state.step_of_children(data["step"])
-    if step is None or step.children is None or step.children.run != data["run"]:
+    ok = data["state"] == "succeeded"
+    children = state.children_of(data["step"])
+    if children is None or children.run != data["run"]:
+        _charge(state, data)
         return
-    if data["state"] == "succeeded":
-        step.children.done += 1
+    _children_ended(state, data["step"], children, int(ok), int(not ok), data)
+    step = state.step_of_children(data["step"])
+    if step is None:
+        return
+    if ok:
         step.status, step.output = st.DONE, data.get("output")
     else:
-        step.children.failed += 1
         step.status = st.FAILED if step.status != st.DONE else step.status
         step.error = step.error or data.get("error") or ev.error_value("child", f"child run {data['state']}")
 
 
 def _children_progress(state: RunState, data: dict[str, Any], at: float) -> None:
-    _charge(state, data)
-    step = state.step_of_children(data["step"])
-    if step is None or step.children is None:
+    children = state.children_of(data["step"])
+    if children is None:
+        _charge(state, data)
         return
-    step.children.done += data["done"]
-    step.children.failed += data["failed"]
-    step.children.error = step.children.error or data.get("error")
+    children.error = children.error or data.get("error")
+    _children_ended(state, data["step"], children, data["done"], data["failed"], data)
+
+
+def _children_ended(
+    state: RunState, key: str, children: Children, done: int, failed: int, data: dict[str, Any]
+) -> None:
+    """Counts children that have ended: what they took is spent, what they were given is free again."""
+    children.done += done
+    children.failed += failed
+    _charge(state, data)
+    given = data.get("slice") or {}
+    over = children.outstanding <= 0
+    freed = {what: held if over else min(held, given.get(what, 0)) for what, held in children.held.items()}
+    _reserve(state, freed, -1)
+    children.held = {what: held - freed[what] for what, held in children.held.items()}
+    if over:
+        state.leaving.pop(key, None)
 
 
 def _children_joined(state: RunState, data: dict[str, Any], at: float) -> None:
@@ -406,6 +436,9 @@ def _finished(outcome: str) -> Callable[[RunState, dict[str, Any], float], None]
         state.steps.clear()
         state.timers.clear()
         state.approvals.clear()
+        state.effects.clear()
+        state.leaving.clear()
+        state.reserved = state.reserved_tokens = 0
 
     return finish
 

@@ -41,6 +41,8 @@ class Children:
     run: str = ""
     error: dict[str, Any] | None = None
     joined: bool = False
+    # What is reserved for those that have not ended, limit by limit.
+    held: dict[str, int] = field(default_factory=dict)
 
     @property
     def outstanding(self) -> int:
@@ -91,6 +93,7 @@ class Effect:
     approval: str = ""
     # Set while the outcome is uncertain and a check is asked about this earlier effect.
     checks: str = ""
+    reserve_tokens: int = 0
 
 
 @dataclass(slots=True)
@@ -137,6 +140,9 @@ class RunState:
     spent: int = 0
     reserved: int = 0
     tokens: int = 0
+    reserved_tokens: int = 0
+    # Children of steps that have moved on without them, until they end: by child key.
+    leaving: dict[str, Children] = field(default_factory=dict)
     error: dict[str, Any] | None = None
     handled: dict[str, Any] | None = None
     stop: dict[str, Any] | None = None
@@ -156,8 +162,14 @@ class RunState:
         state = cls(**data)
         state.steps = {key: _step(value) for key, value in data["steps"].items()}
         state.effects = {key: Effect(**value) for key, value in data["effects"].items()}
+        state.leaving = {key: Children(**value) for key, value in data.get("leaving", {}).items()}
         state.agent = AgentState(**data["agent"]) if data["agent"] else None
         return state
+
+    def children_of(self, key: str) -> Children | None:
+        """Returns how far the children of this key are, also when their step has moved on."""
+        step = self.step_of_children(key)
+        return step.children if step is not None else self.leaving.get(key)
 
     def step_of_children(self, key: str) -> Step | None:
         """Returns the step that waits for children of this key; None if it has moved on since."""
@@ -167,7 +179,8 @@ class RunState:
     @property
     def open_children(self) -> int:
         """Child runs that have not ended."""
-        return sum(step.children.outstanding for step in self.steps.values() if step.children)
+        at_work = sum(step.children.outstanding for step in self.steps.values() if step.children)
+        return at_work + sum(children.outstanding for children in self.leaving.values())
 
     @property
     def maps_many(self) -> bool:

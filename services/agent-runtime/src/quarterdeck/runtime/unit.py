@@ -35,6 +35,7 @@ class RunFacts:
     depth: int
     principal: dict[str, Any]
     labels: dict[str, str] = field(default_factory=dict)
+    budget: dict[str, int] = field(default_factory=dict)
     started: bool = False
 
 
@@ -155,6 +156,7 @@ def parent_delivery(facts: RunFacts, state: RunState, output: Any) -> Delivery |
         return None
     ok = state.outcome == "succeeded"
     data: dict[str, Any] = {"step": facts.parent_step, "cost": state.spent, "tokens": state.tokens}
+    data["slice"] = facts.budget
     dedup = f"child:{facts.run_id}"
     if facts.item_index >= 0:
         data |= {"ok": ok} if ok else {"ok": ok, "error": state.error}

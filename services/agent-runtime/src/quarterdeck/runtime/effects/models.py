@@ -15,7 +15,9 @@ from quarterdeck.common.errors import NotFound
 from quarterdeck.resources.errors import ExpressionError
 from quarterdeck.runtime import events as ev
 from quarterdeck.runtime.agent_tools import PinnedTool
+from quarterdeck.runtime.budgets import Reserve, refusal, room_of
 from quarterdeck.runtime.definition import AgentDefinition, Definition
+from quarterdeck.runtime.effects.compacting import compact, turn_bound
 from quarterdeck.runtime.effects.model_request import build_request
 from quarterdeck.runtime.effects.outcomes import failed, succeeded
 from quarterdeck.runtime.effects.routes import Routes
@@ -28,9 +30,6 @@ if TYPE_CHECKING:
     from quarterdeck.llm.errors import ModelError
     from quarterdeck.llm.router import Router
     from quarterdeck.llm.types import ModelDelta, ModelRequest
-
-DEFAULT_CONTEXT_TOKENS = 150_000
-DEFAULT_KEEP_TURNS = 4
 
 
 class ModelPerformer:
@@ -50,33 +49,65 @@ class ModelPerformer:
         from quarterdeck.llm.errors import ModelError
 
         try:
-            router = self._routes.find(facts.tenant, effect.target["route"])
-            tier = effect.target["tier"] or next(iter(router.spec.tiers))
+            router, tier = self._route(facts, effect)
             request = await self._request(facts, definition, state)
-            limit = _over_budget(router, request, tier, state)
-            if limit:
-                return [failed(effect, "error", "budget", limit, limit="cost")]
-            return await self._turn(facts, definition, state, effect, router, tier, request)
+            room = room_of(state, effect)
+            # Prices are read live: they may have changed since the reservation.
+            problem = refusal(state.budget, room, turn_bound(definition, router, tier, request))
+            if problem is not None:
+                return [Event(ev.EFFECT_OUTCOME, {"effect": effect.id, "status": "error", "error": problem})]
+            return await self._turn(facts, definition, effect, router, tier, request, room.get("cost"))
         except NotFound as error:
             return [failed(effect, "unavailable", "unavailable", error.message)]
         except ModelError as error:
-            outcome = failed(effect, "error", error.error_class, error.message, **_details(error))
-            return [Event(outcome.type, outcome.data | _bill(error.cost_micro_usd, error.usage.total))]
+            return [_model_failed(effect, error)]
         except (ExpressionError, ValueError) as error:
             return [failed(effect, "error", "validation", str(error))]
+
+    async def estimate(
+        self, facts: RunFacts, definition: Definition, state: RunState, effect: Effect
+    ) -> Reserve:
+        """See `Costly.estimate`. Nothing is known of a turn that cannot be taken at all."""
+        assert isinstance(definition, AgentDefinition)
+        from quarterdeck.llm.errors import ModelError
+
+        try:
+            router, tier = self._route(facts, effect)
+            request = await self._request(facts, definition, state)
+            return turn_bound(definition, router, tier, request)
+        except (NotFound, ModelError, ExpressionError, ValueError):
+            return Reserve()
+
+    def _route(self, facts: RunFacts, effect: Effect) -> tuple[Router, str]:
+        router = self._routes.find(facts.tenant, effect.target["route"])
+        return router, effect.target["tier"] or next(iter(router.spec.tiers))
 
     async def _turn(
         self,
         facts: RunFacts,
         definition: AgentDefinition,
-        state: RunState,
         effect: Effect,
         router: Router,
         tier: str,
         request: ModelRequest,
+        room: int | None,
     ) -> list[Event]:
-        events, request, spent, tokens = await self._compacted(definition, router, tier, request)
-        priced = await router.generate(request, tier, lambda delta: self._show(facts, delta))
+        """Takes the turn, after a summary of the transcript if that is too long.
+
+        Args:
+            room: millionths of a US dollar that both may cost; None: any.
+        """
+        from quarterdeck.llm.errors import ModelError
+
+        short = await compact(definition, router, tier, request, room)
+        left = None if room is None else room - short.cost
+        try:
+            priced = await router.generate(
+                short.request, tier, lambda delta: self._show(facts, delta), budget_micro_usd=left
+            )
+        except ModelError as error:
+            outcome = _model_failed(effect, error, short.cost, short.tokens)
+            return [*short.events, outcome]
         usage = priced.usage
         outcome = succeeded(
             effect,
@@ -86,40 +117,14 @@ class ModelPerformer:
             stop_reason=priced.response.stop_reason,
             input_tokens=usage.total - usage.output_tokens,
             output_tokens=usage.output_tokens,
-            **_bill(priced.cost_micro_usd + spent, usage.total + tokens),
+            **_bill(priced.cost_micro_usd + short.cost, usage.total + short.tokens),
         )
         message = priced.response.message.to_json()
         return [
-            *events,
+            *short.events,
             outcome,
             Event(ev.MESSAGE_APPENDED, {"message": message, "turn": effect.target["turn"]}),
         ]
-
-    async def _compacted(
-        self, definition: AgentDefinition, router: Router, tier: str, request: ModelRequest
-    ) -> tuple[list[Event], ModelRequest, int, int]:
-        """Summarises the older part of a transcript that does not fit, and says so in the journal.
-
-        Returns the events, the request to go on with, and the cost and tokens of the summary.
-        """
-        from dataclasses import replace
-
-        from quarterdeck.llm.compaction import compacted, needs_compaction, plan_compaction, summary_request
-
-        context = definition.spec.get("context") or {}
-        window = router.context_tokens(tier)
-        limit = int(context.get("maxTokens") or DEFAULT_CONTEXT_TOKENS)
-        limit = min(limit, window - request.max_tokens) if window else limit
-        if not needs_compaction(request.messages, limit):
-            return [], request, 0, 0
-        plan = plan_compaction(request.messages, int(context.get("keepTurns") or DEFAULT_KEEP_TURNS))
-        if not plan.summarise:
-            return [], request, 0, 0
-        summary = await router.generate(summary_request(request, plan), tier)
-        messages = compacted(plan, summary.response.message.text)
-        stored = [message.to_json() for message in messages]
-        event = Event(ev.CONTEXT_COMPACTED, {"messages": stored, "summarised": len(plan.summarise)})
-        return [event], replace(request, messages=messages), summary.cost_micro_usd, summary.usage.total
 
     async def _request(self, facts: RunFacts, definition: AgentDefinition, state: RunState) -> ModelRequest:
         assert state.agent is not None
@@ -145,18 +150,11 @@ class ModelPerformer:
         self._live.delta(facts.run_id, ev.MODEL_DELTA, delta.to_json(), self._clock.now())
 
 
-def _over_budget(router: Router, request: ModelRequest, tier: str, state: RunState) -> str:
-    """Returns why this turn might cost more than is left, or an empty string."""
-    budget = state.budget.get("cost")
-    if budget is None:
-        return ""
-    bound = router.reserve(request, tier)
-    if state.spent + bound <= budget:
-        return ""
-    return (
-        f"this turn may cost {bound / 1e6:.6f} US dollars; {(budget - state.spent) / 1e6:.6f} of "
-        f"{budget / 1e6:.6f} are left"
-    )
+def _model_failed(effect: Effect, error: ModelError, cost: int = 0, tokens: int = 0) -> Event:
+    """Returns the outcome of a turn that failed; what was paid, for its summary too, stands in it."""
+    outcome = failed(effect, "error", error.error_class, error.message, **_details(error))
+    bill = _bill(error.cost_micro_usd + cost, error.usage.total + tokens)
+    return Event(outcome.type, outcome.data | bill)
 
 
 def _details(error: ModelError) -> dict[str, Any]:

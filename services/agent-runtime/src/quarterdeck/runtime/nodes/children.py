@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from quarterdeck.runtime import events as ev
+from quarterdeck.runtime import state as st
 from quarterdeck.runtime.constants import CHILD_PAGE, MAX_DEPTH, MAX_MAP_ITEMS
 from quarterdeck.runtime.definition import Node
 from quarterdeck.runtime.planning import Decision, NewChild, Planning, StepRefused
@@ -13,6 +14,9 @@ from quarterdeck.runtime.state import Children, Step, child_key
 
 KINDS = {"agent": "Agent", "workflow": "Workflow"}
 DEFAULT_MAP_CONCURRENCY = 1000
+# Steps that may start children ("use": an agent calls a tool or another agent), and those yet to do so.
+_SPENDERS = ("agent", "workflow", "map", "use")
+_NOT_BEGUN = (st.OPEN, st.DELAYED, st.PARKED, st.APPROVAL)
 
 
 def begin_child(planning: Planning, step: Step, node: Node) -> Decision:
@@ -26,7 +30,10 @@ def begin_child(planning: Planning, step: Step, node: Node) -> Decision:
 def one_child(
     planning: Planning, step: Step, kind: str, name: str, value: Any, session: str = ""
 ) -> Decision:
-    """Returns the start of a single child run. Raises StepRefused when runs are nested too deep."""
+    """Returns the start of a single child run. Raises StepRefused when runs are nested too deep.
+
+    `shares` of the decision counts the child and the steps that may start children soon.
+    """
     _refuse_too_deep(planning)
     run_id = planning.new_id()
     started = {
@@ -38,7 +45,7 @@ def one_child(
         "run": run_id,
     }
     child = NewChild(run_id, child_key(step), kind, name, value, session=session)
-    return Decision([ev.Event(ev.CHILDREN_STARTED, started)], [child])
+    return Decision([ev.Event(ev.CHILDREN_STARTED, started)], [child], shares=1 + _to_begin(planning, step))
 
 
 def begin_map(planning: Planning, step: Step, node: Node) -> Decision:
@@ -114,7 +121,15 @@ def _next_page(planning: Planning, step: Step, node: Node, items: list[Any], chi
     room = max(1, concurrency(node) - children.outstanding)
     count = min(CHILD_PAGE, room, children.total - first)
     new = [_item(planning, step, node, items, index) for index in range(first, first + count)]
-    return Decision([ev.Event(ev.CHILDREN_STARTED, _page(step, node, first, count, children.total))], new)
+    started = ev.Event(ev.CHILDREN_STARTED, _page(step, node, first, count, children.total))
+    places = min(room, children.total - first)  # later pages of this round get as much
+    return Decision([started], new, shares=places + _to_begin(planning, step))
+
+
+def _to_begin(planning: Planning, step: Step) -> int:
+    """Returns how many other steps may still begin children of their own: they get a share, too."""
+    others = (other for other in planning.state.steps.values() if other.id != step.id)
+    return sum(other.kind in _SPENDERS and other.status in _NOT_BEGUN for other in others)
 
 
 def _page(step: Step, node: Node, first: int, count: int, total: int) -> dict[str, Any]:

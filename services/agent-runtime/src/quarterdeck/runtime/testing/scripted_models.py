@@ -26,6 +26,7 @@ from quarterdeck.llm.types import (
     ToolUse,
     Usage,
 )
+from quarterdeck.runtime.budgets import Reserve
 from quarterdeck.runtime.definition import Definition
 from quarterdeck.runtime.effects.models import ModelPerformer
 from quarterdeck.runtime.effects.routes import Routes
@@ -155,6 +156,13 @@ class ModelsByAgent:
     def __init__(self, usual: ModelPerformer, by_agent: Mapping[str, ModelPerformer]) -> None:
         self._usual = usual
         self._by_agent = by_agent
+
+    async def estimate(
+        self, facts: RunFacts, definition: Definition, state: RunState, effect: Effect
+    ) -> Reserve:
+        """See `Costly.estimate`."""
+        performer = self._by_agent.get(facts.name, self._usual)
+        return await performer.estimate(facts, definition, state, effect)
 
     async def perform(
         self, facts: RunFacts, definition: Definition, state: RunState, effect: Effect

@@ -8,6 +8,7 @@ from typing import Any
 from quarterdeck.common import artifacts
 from quarterdeck.common.artifacts import ArtifactStore
 from quarterdeck.runtime.agent_tools import platform_tools, server_tools
+from quarterdeck.runtime.budgets import Reserve
 from quarterdeck.runtime.definition import Definition
 from quarterdeck.runtime.effects.outcomes import failed, succeeded
 from quarterdeck.runtime.events import MESSAGE_APPENDED, Event
@@ -66,6 +67,12 @@ class LocalModels:
     def __init__(self, model: LocalModel, *, cost: int = 0, tokens: int = 10) -> None:
         self._model = model
         self._cost, self._tokens = cost, tokens
+
+    async def estimate(
+        self, facts: RunFacts, definition: Definition, state: RunState, effect: Effect
+    ) -> Reserve:
+        """See `Costly.estimate`."""
+        return Reserve(self._cost, self._tokens)
 
     async def perform(
         self, facts: RunFacts, definition: Definition, state: RunState, effect: Effect
