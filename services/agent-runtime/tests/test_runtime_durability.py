@@ -106,7 +106,7 @@ async def test_parking_sees_what_arrived_meanwhile(tmp_path):
         def scene(connection):
             queue.leave(connection, h.engine.worker, 0.0)
             deliver(connection, Delivery(run, TENANT.id, "signal", {"name": "x"}), 0.0, [], {})
-            (claim,), _ = queue.claim(connection, "me", 1, 1e12)
+            (claim,) = queue.claim(connection, "me", 1, 1e12).claims
             late = Delivery(run, TENANT.id, "signal", {"name": "go", "payload": 1})
             deliver(connection, late, 0.0, [], {})
             unit = Commit(run, TENANT.id, "me", claim.epoch, claim.seq, park_if_inbox=1)
@@ -123,11 +123,11 @@ async def test_poison_is_set_aside_and_released(tmp_path):
         await abandon(h.worker)
         run = await h.start("Workflow", "w", {})
         for attempt in range(3):
-            claims, poisoned = await h.database.write(queue.claim, f"dead-{attempt}", 1, 1e12)
-            assert claims[0].attempts == attempt + 1 and not poisoned
-            await h.database.write(queue.give_up, run, claims[0].epoch, 0.0, 0.0)
-        claims, poisoned = await h.database.write(queue.claim, "next", 1, 1e12)
-        assert not claims and poisoned == [run]
+            haul = await h.database.write(queue.claim, f"dead-{attempt}", 1, 1e12)
+            assert haul.claims[0].attempts == attempt + 1 and not haul.poisoned
+            await h.database.write(queue.give_up, run, haul.claims[0].epoch, 0.0, 0.0)
+        haul = await h.database.write(queue.claim, "next", 1, 1e12)
+        assert not haul.claims and haul.poisoned == [run]
         row = await h.row(run)
         assert row.state == "quarantined" and "3 attempts" in row.reason
         await h.start_worker()

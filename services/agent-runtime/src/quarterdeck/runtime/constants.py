@@ -32,6 +32,11 @@ SNAPSHOT_EVERY = 200
 
 # Claims of a run without progress between them before it is quarantined.
 POISON_ATTEMPTS = 3
+# At the end of so many of them its worker must have held nothing else: only then is nobody else to blame.
+POISON_ALONE = 2
+# From so many claims on it is a suspect: claimed alone.
+# (Part of the schema: an index finds suspects.)
+SUSPECT_ATTEMPTS = 2
 
 # Seconds.
 HEARTBEAT_PERIOD = 3.0
@@ -43,6 +48,10 @@ LATE_ITEM_WAKE_DELAY = 0.2
 PARK_RETRY_FIRST = 1.0
 PARK_RETRY_MOST = 60.0
 HAND_OVER_SECONDS = 2.0
+# How long a suspect waits for a worker that happens to be idle, before workers stop claiming for it;
+# and how often the worker of a suspect looks whether it got on.
+SUSPECT_PATIENCE = 2.0
+SUSPECT_LOOK = 0.1
 
 DEFAULT_AGENT_TURNS = 25
 DEFAULT_RETRY_ATTEMPTS = 3

@@ -18,11 +18,13 @@ from sqlalchemy import (
 )
 
 from quarterdeck.common.watching import objects_table
+from quarterdeck.runtime.constants import SUSPECT_ATTEMPTS
 
 METADATA = MetaData()
 
 # SQLite gives ids of its own only to a column declared INTEGER.
 _ID = BigInteger().with_variant(Integer, "sqlite")
+_SUSPECT = text(f"status = 'ready' AND attempts >= {SUSPECT_ATTEMPTS}")
 
 # -- scheduling: ids, times and counters only; claiming looks across tenants ------------------
 RUN_QUEUE = Table(
@@ -38,12 +40,15 @@ RUN_QUEUE = Table(
     Column("worker", String, nullable=False, default=""),
     Column("epoch", Integer, nullable=False, default=0),
     Column("attempts", Integer, nullable=False, default=0),
+    # How many of them it has to answer for: its worker died and held nothing else, or it failed by itself.
+    Column("alone", Integer, nullable=False, default=0, server_default="0"),
     # Last sequence number of the journal, and how many inbox rows the run ever got.
     Column("seq", Integer, nullable=False, default=0),
     Column("inbox", Integer, nullable=False, default=0),
     Column("version", Integer, nullable=False),
     Index("run_queue_claim", "status", text("priority DESC"), "ready_at"),
     Index("run_queue_worker", "worker"),
+    Index("run_queue_suspects", "ready_at", sqlite_where=_SUSPECT, postgresql_where=_SUSPECT),
     sqlite_with_rowid=False,
 )
 

@@ -15,6 +15,7 @@ from quarterdeck.runtime.committing import Fenced
 from quarterdeck.runtime.constants import (
     HEARTBEAT_PERIOD,
     LEASE_SECONDS,
+    SUSPECT_LOOK,
     SWEEP_PERIOD,
     TOPIC_POKE,
     TOPIC_READY,
@@ -54,6 +55,9 @@ class Worker:
         self._loops: list[asyncio.Task[None]] = []
         self._wake = asyncio.Event()
         self._draining = False
+        # A suspect that this worker holds, and holds alone; see `store.suspicion`.
+        self._suspect: queue.Claim | None = None
+        self._claiming_idle = False
         self._timers = TimerLoop(engine)
 
     async def start(self) -> None:
@@ -100,20 +104,46 @@ class Worker:
 
     async def _claim_all(self) -> float:
         """Claims what there is room for. Returns the seconds until there is more, a sweep's at most."""
-        database, me = self._engine.database, self._engine.worker
         while not self._draining and (room := self._concurrency - len(self._runs)) > 0:
+            if await self._is_taken_up():
+                return SUSPECT_LOOK
             now, batch = self._engine.clock.now(), min(room, CLAIM_BATCH)
-            claims, poisoned, due = await database.write(queue.claim_and_look, me, batch, now)
-            self._begin(claims, poisoned)
-            if len(claims) < batch:
+            haul = await self._claim(batch, now)
+            self._begin(haul)
+            if len(haul.claims) < batch:
+                if haul.suspects:
+                    return SUSPECT_LOOK
+                due = haul.due
                 return SWEEP_PERIOD if due is None else min(SWEEP_PERIOD, max(0.001, due - now))
         return SWEEP_PERIOD
 
-    def _begin(self, claims: list[queue.Claim], poisoned: list[str]) -> None:
-        for run_id in poisoned:
+    async def _claim(self, batch: int, now: float) -> queue.Haul:
+        # Meanwhile no run is born here: a suspect must find the worker as idle as it was.
+        self._claiming_idle = idle = not self._runs
+        try:
+            me = self._engine.worker
+            return await self._engine.database.write(queue.claim_and_look, me, batch, now, idle=idle)
+        finally:
+            self._claiming_idle = False
+
+    async def _is_taken_up(self) -> bool:
+        """Returns whether this worker holds a suspect that has not got on yet."""
+        suspect = self._suspect
+        if suspect is not None:
+            held = suspect.run_id in self._runs
+            read = self._engine.database.read
+            if not held or not await read(queue.is_suspect, suspect.run_id, suspect.epoch):
+                self._suspect = None
+        return self._suspect is not None
+
+    def _begin(self, haul: queue.Haul) -> None:
+        for run_id in haul.poisoned:
             self._engine.instruments.quarantined.inc()
             log.error("run.quarantined", run_id=run_id)
-        for claim in claims:
+        for claim in haul.claims:
+            if claim.alone:
+                log.warning("run.claimed_alone", run_id=claim.run_id, attempts=claim.attempts)
+                self._suspect = claim
             self._runs[claim.run_id] = asyncio.create_task(self._advance(claim), name=claim.run_id)
         self._engine.instruments.held.set(len(self._runs))
 
@@ -123,7 +153,8 @@ class Worker:
         Returns None, and has done nothing, when it cannot: the run is then for the queue.
         """
         at_work = self._loops and not self._loops[0].done() and not self._draining
-        if not at_work or len(self._runs) >= self._concurrency:
+        taken_up = self._claiming_idle or self._suspect is not None
+        if not at_work or taken_up or len(self._runs) >= self._concurrency:
             return None
         birth = Birth(self._engine.database, wish, row)
         self._runs[row["run_id"]] = asyncio.create_task(self._advance(birth.claim, birth), name=row["run_id"])

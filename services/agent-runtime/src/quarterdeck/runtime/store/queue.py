@@ -2,59 +2,95 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, insert, select, update
 
 from quarterdeck.common import codec
-from quarterdeck.runtime.constants import POISON_ATTEMPTS
 from quarterdeck.runtime.events import EFFECT_INTENT
 from quarterdeck.runtime.store import statements
+from quarterdeck.runtime.store.suspicion import Suspect, Verdict, guilty, judge, ready_suspects
 from quarterdeck.runtime.tables import JOURNAL, RUN_QUEUE, RUNS, TIMERS, WORKERS
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A run that this worker holds now."""
+    """A run that this worker holds now. `alone`: it must hold no other until this one got on."""
 
     run_id: str
     tenant_id: str
     epoch: int
     seq: int
     attempts: int
+    alone: bool = False
 
 
-def claim(connection: Connection, worker: str, limit: int, now: float) -> tuple[list[Claim], list[str]]:
-    """Takes up to `limit` ready runs, the most urgent first.
+@dataclass(frozen=True, slots=True)
+class Haul:
+    """What a look at the queue brought.
 
-    Returns the claims, and the runs that were put into quarantine instead: claimed as often as
-    is allowed without any progress in between.
+    Attributes:
+        claims: runs that the worker holds now.
+        poisoned: runs that were put into quarantine instead.
+        due: when the next run that is no suspect will be ready (Unix time), None when there is none.
+        suspects: there are suspects that wait for an idle worker.
     """
-    taken: list[Claim] = []
-    poisoned: list[str] = []
-    ready = statements.CANDIDATES.rows(connection, {"b_now": now, "b_limit": limit})
-    for run_id, tenant_id, epoch, seq, attempts in ready:
-        if attempts >= POISON_ATTEMPTS:
-            last = last_intent(connection, run_id)
-            quarantine(connection, run_id, f"no progress in {attempts} attempts{last}")
-            poisoned.append(run_id)
-            continue
-        taken.append(Claim(run_id, tenant_id, epoch + 1, seq, attempts + 1))
+
+    claims: list[Claim]
+    poisoned: list[str]
+    due: float | None = None
+    suspects: bool = False
+
+
+def claim(connection: Connection, worker: str, limit: int, now: float, *, idle: bool = True) -> Haul:
+    """Takes up to `limit` ready runs, the most urgent first; or one suspect, alone.
+
+    Args:
+        idle: the worker holds no run.
+    """
+    suspects, poisoned = _quarantine_guilty(connection, ready_suspects(connection, now))
+    verdict, suspect = judge(suspects, idle=idle, now=now)
+    if verdict is Verdict.MAKE_ROOM:
+        return Haul([], poisoned, suspects=True)
+    taken = _fresh(connection, limit, now) if suspect is None else [_claim_of(suspect)]
     if taken:
         statements.TAKE.many(connection, [{"b_run": run.run_id, "b_worker": worker} for run in taken])
-    return taken, poisoned
+    return Haul(taken, poisoned, suspects=bool(suspects))
 
 
-def claim_and_look(
-    connection: Connection, worker: str, limit: int, now: float
-) -> tuple[list[Claim], list[str], float | None]:
-    """Claims, and returns with the claims when the next run will be ready."""
-    taken, poisoned = claim(connection, worker, limit, now)
-    return taken, poisoned, next_ready_at(connection)
+def _quarantine_guilty(connection: Connection, suspects: list[Suspect]) -> tuple[list[Suspect], list[str]]:
+    """Returns the suspects that are left, and the ids of the others."""
+    poisoned = []
+    for suspect in filter(guilty, suspects):
+        last = last_intent(connection, suspect.run_id)
+        quarantine(connection, suspect.run_id, f"no progress in {suspect.attempts} attempts{last}")
+        poisoned.append(suspect.run_id)
+    return [suspect for suspect in suspects if not guilty(suspect)], poisoned
+
+
+def _claim_of(suspect: Suspect) -> Claim:
+    epoch, attempts = suspect.epoch + 1, suspect.attempts + 1
+    return Claim(suspect.run_id, suspect.tenant_id, epoch, suspect.seq, attempts, alone=True)
+
+
+def _fresh(connection: Connection, limit: int, now: float) -> list[Claim]:
+    ready = statements.CANDIDATES.rows(connection, {"b_now": now, "b_limit": limit})
+    return [Claim(run, tenant, epoch + 1, seq, attempts + 1) for run, tenant, epoch, seq, attempts in ready]
+
+
+def claim_and_look(connection: Connection, worker: str, limit: int, now: float, *, idle: bool) -> Haul:
+    """Claims, and says too when the next run will be ready."""
+    haul = claim(connection, worker, limit, now, idle=idle)
+    return replace(haul, due=next_ready_at(connection))
+
+
+def is_suspect(connection: Connection, run_id: str, epoch: int) -> bool:
+    """Returns whether a run that was claimed alone has made no progress yet and is still held."""
+    return bool(statements.UNDER_SUSPICION.rows(connection, {"b_run": run_id, "b_epoch": epoch}))
 
 
 def next_ready_at(connection: Connection) -> float | None:
-    """Returns when the next ready run is due (Unix time), None when there is none."""
+    """Returns when the next ready run that is no suspect is due (Unix time), None when there is none."""
     found = statements.NEXT_READY.rows(connection, {})
     return float(found[0][0]) if found else None
 
@@ -86,14 +122,21 @@ def hand_back(connection: Connection, run_id: str, epoch: int, now: float, delay
     """Gives a held run back; that was no failed attempt."""
     mine = (RUN_QUEUE.c.run_id == run_id) & (RUN_QUEUE.c.epoch == epoch) & (RUN_QUEUE.c.status == "held")
     connection.execute(
-        update(RUN_QUEUE).where(mine).values(status="ready", worker="", attempts=0, ready_at=now + delay)
+        update(RUN_QUEUE)
+        .where(mine)
+        .values(status="ready", worker="", attempts=0, alone=0, ready_at=now + delay)
     )
 
 
 def give_up(connection: Connection, run_id: str, epoch: int, now: float, delay: float) -> None:
-    """Gives a held run back after a failure of ours: the attempt counts towards quarantine."""
+    """Gives a held run back that failed to advance: the attempt counts, and is to be laid at its own door."""
     mine = (RUN_QUEUE.c.run_id == run_id) & (RUN_QUEUE.c.epoch == epoch) & (RUN_QUEUE.c.status == "held")
-    connection.execute(update(RUN_QUEUE).where(mine).values(status="ready", worker="", ready_at=now + delay))
+    given = (
+        update(RUN_QUEUE)
+        .where(mine)
+        .values(status="ready", worker="", alone=RUN_QUEUE.c.alone + 1, ready_at=now + delay)
+    )
+    connection.execute(given)
 
 
 def heartbeat(connection: Connection, worker: str, now: float) -> dict[str, int]:
@@ -118,10 +161,18 @@ def take_over(connection: Connection, now: float, lease: float, *, everybody: bo
     connection.execute(dead)
     # Also of workers that nobody knows: one that was declared dead may have claimed after that.
     orphans = (RUN_QUEUE.c.status == "held") & RUN_QUEUE.c.worker.not_in(select(WORKERS.c.worker))
+    _blame_the_lonely(connection, orphans)
     freed = connection.execute(
         update(RUN_QUEUE).where(orphans).values(status="ready", worker="", ready_at=now)
     )
     return freed.rowcount
+
+
+def _blame_the_lonely(connection: Connection, orphans: ColumnElement[bool]) -> None:
+    """Notes against a run that its dead worker held nothing else. See `suspicion`."""
+    only = select(RUN_QUEUE.c.worker).where(orphans).group_by(RUN_QUEUE.c.worker).having(func.count() == 1)
+    lonely = orphans & RUN_QUEUE.c.worker.in_(only)
+    connection.execute(update(RUN_QUEUE).where(lonely).values(alone=RUN_QUEUE.c.alone + 1))
 
 
 def take_due_timers(connection: Connection, now: float, limit: int) -> list[tuple[str, str, str]]:
@@ -156,6 +207,6 @@ def leave(connection: Connection, worker: str, now: float) -> None:
     """Hands everything back and forgets the worker: it goes in good order."""
     mine = (RUN_QUEUE.c.worker == worker) & (RUN_QUEUE.c.status == "held")
     connection.execute(
-        update(RUN_QUEUE).where(mine).values(status="ready", worker="", attempts=0, ready_at=now)
+        update(RUN_QUEUE).where(mine).values(status="ready", worker="", attempts=0, alone=0, ready_at=now)
     )
     connection.execute(delete(WORKERS).where(WORKERS.c.worker == worker))

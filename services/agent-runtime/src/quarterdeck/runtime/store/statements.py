@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from sqlalchemy import BindParameter, bindparam, delete, insert, select, update
+from sqlalchemy import BindParameter, bindparam, delete, insert, select, text, update
 
 from quarterdeck.common.prepared import Prepared
-from quarterdeck.runtime.constants import REDUCER_VERSION
+from quarterdeck.runtime.constants import REDUCER_VERSION, SUSPECT_ATTEMPTS
 from quarterdeck.runtime.tables import (
     APPROVALS,
     DELIVERED,
@@ -38,7 +38,7 @@ FENCE = Prepared(
         RUN_QUEUE.c.seq == bindparam("b_seq"),
         RUN_QUEUE.c.status == "held",
     )
-    .values(seq=bindparam("b_next"), attempts=0)
+    .values(seq=bindparam("b_next"), attempts=0, alone=0)
 )
 APPEND = _insert(JOURNAL)
 INSERT_RUN = _insert(RUNS)
@@ -77,16 +77,29 @@ WAKE = Prepared(
 )
 
 # -- claiming ----------------------------------------------------------------------------------
+_DUE = (
+    RUN_QUEUE.c.status == "ready",
+    RUN_QUEUE.c.ready_at <= bindparam("b_now"),
+    RUN_QUEUE.c.version <= REDUCER_VERSION,
+)
+_CANDIDATE = (
+    RUN_QUEUE.c.run_id,
+    RUN_QUEUE.c.tenant_id,
+    RUN_QUEUE.c.epoch,
+    RUN_QUEUE.c.seq,
+    RUN_QUEUE.c.attempts,
+)
 CANDIDATES = Prepared(
-    select(
-        RUN_QUEUE.c.run_id, RUN_QUEUE.c.tenant_id, RUN_QUEUE.c.epoch, RUN_QUEUE.c.seq, RUN_QUEUE.c.attempts
-    )
-    .where(
-        RUN_QUEUE.c.status == "ready",
-        RUN_QUEUE.c.ready_at <= bindparam("b_now"),
-        RUN_QUEUE.c.version <= REDUCER_VERSION,
-    )
+    select(*_CANDIDATE)
+    .where(*_DUE, RUN_QUEUE.c.attempts < SUSPECT_ATTEMPTS)
     .order_by(RUN_QUEUE.c.priority.desc(), RUN_QUEUE.c.ready_at)
+    .limit(bindparam("b_limit"))
+)
+# Written out as in the index's own condition; parameters would hide that it applies.
+SUSPECTS = Prepared(
+    select(*_CANDIDATE, RUN_QUEUE.c.alone, RUN_QUEUE.c.ready_at)
+    .where(text(f"status = 'ready' AND attempts >= {SUSPECT_ATTEMPTS}"), *_DUE[1:])
+    .order_by(RUN_QUEUE.c.ready_at)
     .limit(bindparam("b_limit"))
 )
 TAKE = Prepared(
@@ -99,6 +112,17 @@ TAKE = Prepared(
         attempts=RUN_QUEUE.c.attempts + 1,
     )
 )
+UNDER_SUSPICION = Prepared(
+    select(RUN_QUEUE.c.run_id).where(
+        _MINE,
+        RUN_QUEUE.c.epoch == bindparam("b_epoch"),
+        RUN_QUEUE.c.status == "held",
+        RUN_QUEUE.c.attempts > SUSPECT_ATTEMPTS,
+    )
+)
 NEXT_READY = Prepared(
-    select(RUN_QUEUE.c.ready_at).where(RUN_QUEUE.c.status == "ready").order_by(RUN_QUEUE.c.ready_at).limit(1)
+    select(RUN_QUEUE.c.ready_at)
+    .where(RUN_QUEUE.c.status == "ready", RUN_QUEUE.c.attempts < SUSPECT_ATTEMPTS)
+    .order_by(RUN_QUEUE.c.ready_at)
+    .limit(1)
 )

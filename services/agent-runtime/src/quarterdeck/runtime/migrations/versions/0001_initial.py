@@ -2,7 +2,7 @@
 
 from alembic import op
 
-from quarterdeck.runtime.tables import METADATA
+from quarterdeck.runtime.migrations.schema_0001 import METADATA
 
 revision = "0001"
 down_revision = None

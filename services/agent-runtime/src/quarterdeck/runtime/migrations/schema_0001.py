@@ -1,0 +1,246 @@
+"""The tables as they were at revision 0001. Frozen: what changed since is in later revisions."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    UniqueConstraint,
+    text,
+)
+
+from quarterdeck.common.watching import objects_table
+
+METADATA = MetaData()
+
+# SQLite gives ids of its own only to a column declared INTEGER.
+_ID = BigInteger().with_variant(Integer, "sqlite")
+
+# -- scheduling: ids, times and counters only; claiming looks across tenants ------------------
+RUN_QUEUE = Table(
+    "run_queue",
+    METADATA,
+    Column("run_id", String, primary_key=True),
+    Column("tenant_id", String, nullable=False),
+    # ready, held, parked, gated (waits for its session or key), quarantined
+    Column("status", String, nullable=False),
+    Column("ready_at", Float, nullable=False),
+    # What its starter asked for, times PRIORITY_STEP; a child has one less than its parent.
+    Column("priority", Integer, nullable=False, default=0),
+    Column("worker", String, nullable=False, default=""),
+    Column("epoch", Integer, nullable=False, default=0),
+    Column("attempts", Integer, nullable=False, default=0),
+    # Last sequence number of the journal, and how many inbox rows the run ever got.
+    Column("seq", Integer, nullable=False, default=0),
+    Column("inbox", Integer, nullable=False, default=0),
+    Column("version", Integer, nullable=False),
+    Index("run_queue_claim", "status", text("priority DESC"), "ready_at"),
+    Index("run_queue_worker", "worker"),
+    sqlite_with_rowid=False,
+)
+
+TIMERS = Table(
+    "timers",
+    METADATA,
+    Column("run_id", String, primary_key=True),
+    Column("timer", String, primary_key=True),
+    Column("tenant_id", String, nullable=False),
+    Column("due", Float, nullable=False),
+    Index("timers_due", "due"),
+    sqlite_with_rowid=False,
+)
+
+WORKERS = Table(
+    "workers",
+    METADATA,
+    Column("worker", String, primary_key=True),
+    Column("started_at", Float, nullable=False),
+    Column("heartbeat_at", Float, nullable=False),
+)
+
+# -- content -----------------------------------------------------------------------------------
+RUNS = Table(
+    "runs",
+    METADATA,
+    Column("run_id", String, primary_key=True),
+    Column("tenant_id", String, nullable=False),
+    Column("tenant", String, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("name", String, nullable=False),
+    Column("revision", String, nullable=False),
+    Column("closure", String, nullable=False),
+    Column("state", String, nullable=False),
+    Column("reason", String, nullable=False, default=""),
+    Column("parent_run_id", String, nullable=False, default=""),
+    Column("parent_step", String, nullable=False, default=""),
+    Column("item_index", Integer, nullable=False, default=-1),
+    Column("depth", Integer, nullable=False, default=0),
+    Column("root_run_id", String, nullable=False),
+    Column("session", String, nullable=False, default=""),
+    Column("run_key", String, nullable=False, default=""),
+    Column("gate", String, nullable=False, default=""),
+    Column("labels", LargeBinary, nullable=False),
+    Column("input", LargeBinary, nullable=False),
+    Column("output", LargeBinary, nullable=False, default=b""),
+    Column("error", LargeBinary, nullable=False, default=b""),
+    Column("principal", LargeBinary, nullable=False),
+    Column("budget", LargeBinary, nullable=False),
+    Column("cost", Integer, nullable=False, default=0),
+    Column("tokens", Integer, nullable=False, default=0),
+    Column("open_approvals", Integer, nullable=False, default=0),
+    Column("last_seq", Integer, nullable=False, default=0),
+    Column("created_at", Float, nullable=False),
+    Column("started_at", Float),
+    Column("finished_at", Float),
+    Column("forked_from", String, nullable=False, default=""),
+    Column("trigger_name", String, nullable=False, default=""),
+    Column("idempotency_key", String),
+    Column("request_hash", String, nullable=False, default=""),
+    UniqueConstraint("tenant_id", "idempotency_key"),
+    Index("runs_by_parent", "parent_run_id", "parent_step", "item_index"),
+    Index("runs_by_root", "root_run_id"),
+    Index("runs_by_tenant", "tenant_id", "run_id"),
+    Index("runs_by_gate", "gate", "state"),
+    Index("runs_by_session", "tenant_id", "session"),
+)
+
+RUN_LABELS = Table(
+    "run_labels",
+    METADATA,
+    Column("tenant_id", String, primary_key=True),
+    Column("name", String, primary_key=True),
+    Column("value", String, primary_key=True),
+    Column("run_id", String, primary_key=True),
+    sqlite_with_rowid=False,
+)
+
+JOURNAL = Table(
+    "journal",
+    METADATA,
+    Column("run_id", String, primary_key=True),
+    Column("seq", Integer, primary_key=True),
+    Column("tenant_id", String, nullable=False),
+    Column("type", String, nullable=False),
+    Column("data", LargeBinary, nullable=False),
+    Column("at", Float, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+SNAPSHOTS = Table(
+    "snapshots",
+    METADATA,
+    Column("run_id", String, primary_key=True),
+    Column("tenant_id", String, nullable=False),
+    Column("seq", Integer, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("state", LargeBinary, nullable=False),
+)
+
+INBOX = Table(
+    "inbox",
+    METADATA,
+    Column("id", _ID, primary_key=True, autoincrement=True),
+    Column("run_id", String, nullable=False),
+    Column("tenant_id", String, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("dedup", String),
+    Column("data", LargeBinary, nullable=False),
+    Column("at", Float, nullable=False),
+    Index("inbox_by_run", "run_id", "id"),
+)
+
+# Ids of signals that were delivered, so that a repeat is harmless even after it was consumed.
+DELIVERED = Table(
+    "delivered",
+    METADATA,
+    Column("run_id", String, primary_key=True),
+    Column("dedup", String, primary_key=True),
+    Column("tenant_id", String, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+APPROVALS = Table(
+    "approvals",
+    METADATA,
+    Column("approval_id", String, primary_key=True),
+    Column("tenant_id", String, nullable=False),
+    Column("tenant", String, nullable=False),
+    Column("run_id", String, nullable=False),
+    Column("root_run_id", String, nullable=False),
+    Column("node", String, nullable=False),
+    Column("source", String, nullable=False),
+    Column("title", String, nullable=False),
+    Column("summary", String, nullable=False),
+    Column("data", LargeBinary, nullable=False),
+    Column("data_hash", String, nullable=False),
+    Column("policy", String, nullable=False),
+    Column("editable", Boolean, nullable=False),
+    Column("state", String, nullable=False),
+    Column("decided_by", String, nullable=False, default=""),
+    Column("decided_at", Float),
+    Column("comment", String, nullable=False, default=""),
+    Column("answer", LargeBinary, nullable=False, default=b""),
+    Column("created_at", Float, nullable=False),
+    Column("expires_at", Float),
+    Index("approvals_by_tenant", "tenant_id", "state", "approval_id"),
+    Index("approvals_by_run", "run_id"),
+    Index("approvals_by_root", "root_run_id"),
+)
+
+# Durable copies of what open runs pin.
+DEFINITIONS = Table(
+    "definitions",
+    METADATA,
+    Column("tenant_id", String, primary_key=True),
+    Column("revision", String, primary_key=True),
+    Column("kind", String, nullable=False),
+    Column("name", String, nullable=False),
+    Column("spec", LargeBinary, nullable=False),
+)
+
+CLOSURES = Table(
+    "closures",
+    METADATA,
+    Column("tenant_id", String, primary_key=True),
+    Column("closure", String, primary_key=True),
+    Column("revisions", LargeBinary, nullable=False),
+)
+
+# The newest closure of each root: a run can start while the registry is away.
+LATEST_CLOSURES = Table(
+    "latest_closures",
+    METADATA,
+    Column("tenant_id", String, primary_key=True),
+    Column("kind", String, primary_key=True),
+    Column("name", String, primary_key=True),
+    Column("closure", String, nullable=False),
+)
+
+TRIGGERS = Table(
+    "triggers",
+    METADATA,
+    Column("tenant_id", String, primary_key=True),
+    Column("name", String, primary_key=True),
+    Column("tenant", String, nullable=False),
+    Column("spec", LargeBinary, nullable=False),
+    # cron, http, webhook or event
+    Column("source", String, nullable=False),
+    # The next scheduled time, and when to look at it: the same, or later after a failed attempt.
+    Column("next_due", Float),
+    Column("wake_at", Float),
+    Column("last_fired", Float),
+    Column("last_run_id", String, nullable=False, default=""),
+    Column("fired", Integer, nullable=False, default=0),
+    Column("skipped", Integer, nullable=False, default=0),
+    Index("triggers_due", "wake_at"),
+)
+
+WATCHED = objects_table(METADATA)
