@@ -29,6 +29,14 @@ def test_pause_and_resume(gateway: Any, capsys: Capture) -> None:
     assert main(["runs", "pause", "gone"]) == EXIT_NOT_FOUND
 
 
+def test_terminate(gateway: Any, capsys: Capture) -> None:
+    gateway.on(f"POST {BASE}/terminate", {**RUN, "state": "cancelled", "reason": "terminated: now"})
+    assert main(["runs", "terminate", "r1", "--reason", "now"]) == EXIT_OK
+    assert gateway.requests[-1].body == {"reason": "now"}
+    captured = capsys.readouterr()
+    assert captured.out == "run/r1 terminated (cancelled)\n" and "terminated: now" in captured.err
+
+
 def test_a_run_that_is_over_is_a_conflict(gateway: Any, make_answer: Any, capsys: Capture) -> None:
     over = {"detail": "run r1 is over: succeeded", "reason": "RunIsOver", "status": 409}
     gateway.on(f"POST {BASE}/pause", make_answer(over, 409))

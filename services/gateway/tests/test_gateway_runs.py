@@ -59,6 +59,7 @@ async def test_list(house):
     [
         ("cancel", {"reason": "no"}, "CancelRun", runs_pb2.CancelRunRequest, {"reason": "no"}),
         ("cancel", None, "CancelRun", runs_pb2.CancelRunRequest, {"reason": ""}),
+        ("terminate", {"reason": "now"}, "TerminateRun", runs_pb2.TerminateRunRequest, {"reason": "now"}),
         ("pause", {"reason": "look"}, "PauseRun", runs_pb2.PauseRunRequest, {"reason": "look"}),
         ("pause", None, "PauseRun", runs_pb2.PauseRunRequest, {"reason": ""}),
         ("resume", {"resolution": "done", "outcome": {"a": 1}, "effectId": "e"}, "ResumeRun",

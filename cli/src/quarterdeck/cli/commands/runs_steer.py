@@ -21,6 +21,7 @@ def register(runs: typer.Typer) -> None:
     runs.command("pause")(pause)
     runs.command("resume")(resume)
     runs.command("cancel")(cancel)
+    runs.command("terminate")(terminate)
     runs.command("signal")(signal)
     runs.command("repin")(repin)
 
@@ -45,6 +46,20 @@ def pause(
 ) -> None:
     """Let a run and its children finish what is in flight, and stand still until `resume`."""
     _act(context, tenant, run, "pause", {"reason": reason or None}, "pausing", output)
+
+
+def terminate(
+    run: RunArgument,
+    reason: Annotated[str, typer.Option(help="Why; the journal keeps it.")] = "",
+    output: OutputOption = Output.TABLE,
+    tenant: TenantOption = "",
+    context: ContextOption = "",
+) -> None:
+    """End a run and its children at once. Nothing is undone, and `finally` does not run.
+
+    `qd runs effects` shows what was in flight as abandoned: whether it was done is not known.
+    """
+    _act(context, tenant, run, "terminate", {"reason": reason or None}, "terminated", output)
 
 
 def signal(

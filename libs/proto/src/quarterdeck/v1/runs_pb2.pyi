@@ -427,6 +427,31 @@ class PauseRunRequest(_message.Message):
 Global___PauseRunRequest: _TypeAlias = PauseRunRequest  # noqa: Y015
 
 @_typing.final
+class TerminateRunRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_FIELD_NUMBER: _builtins.int
+    RUN_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    tenant: _builtins.str
+    run_id: _builtins.str
+    reason: _builtins.str
+    def __init__(
+        self,
+        *,
+        tenant: _builtins.str = ...,
+        run_id: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "run_id", b"run_id", "tenant", b"tenant"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TerminateRunRequest: _TypeAlias = TerminateRunRequest  # noqa: Y015
+
+@_typing.final
 class SignalRunRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -782,7 +807,7 @@ class Effect(_message.Message):
     """"server/tool", the model's name, or the collection and operation."""
     attempt: _builtins.int
     state: _builtins.str
-    """"pending", "done", "failed", "uncertain"."""
+    """"pending", "done", "failed", "uncertain"; "abandoned": its run was terminated before the outcome came."""
     arguments_json: _builtins.bytes
     outcome_json: _builtins.bytes
     cost_micro_usd: _builtins.int

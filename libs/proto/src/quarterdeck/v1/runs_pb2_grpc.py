@@ -60,6 +60,11 @@ class RuntimeServiceStub:
                 request_serializer=quarterdeck_dot_v1_dot_runs__pb2.PauseRunRequest.SerializeToString,
                 response_deserializer=quarterdeck_dot_v1_dot_runs__pb2.Run.FromString,
                 _registered_method=True)
+        self.TerminateRun = channel.unary_unary(
+                '/quarterdeck.v1.RuntimeService/TerminateRun',
+                request_serializer=quarterdeck_dot_v1_dot_runs__pb2.TerminateRunRequest.SerializeToString,
+                response_deserializer=quarterdeck_dot_v1_dot_runs__pb2.Run.FromString,
+                _registered_method=True)
         self.SignalRun = channel.unary_unary(
                 '/quarterdeck.v1.RuntimeService/SignalRun',
                 request_serializer=quarterdeck_dot_v1_dot_runs__pb2.SignalRunRequest.SerializeToString,
@@ -149,6 +154,14 @@ class RuntimeServiceServicer:
 
     def PauseRun(self, request, context):
         """Lets a run finish what is in flight and then stand still, with its children, until it is resumed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def TerminateRun(self, request, context):
+        """Ends a run and its children at once: nothing is undone, `finally` does not run, and what was in flight
+        is left as it is.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -257,6 +270,11 @@ def add_RuntimeServiceServicer_to_server(servicer, server):
             'PauseRun': grpc.unary_unary_rpc_method_handler(
                     servicer.PauseRun,
                     request_deserializer=quarterdeck_dot_v1_dot_runs__pb2.PauseRunRequest.FromString,
+                    response_serializer=quarterdeck_dot_v1_dot_runs__pb2.Run.SerializeToString,
+            ),
+            'TerminateRun': grpc.unary_unary_rpc_method_handler(
+                    servicer.TerminateRun,
+                    request_deserializer=quarterdeck_dot_v1_dot_runs__pb2.TerminateRunRequest.FromString,
                     response_serializer=quarterdeck_dot_v1_dot_runs__pb2.Run.SerializeToString,
             ),
             'SignalRun': grpc.unary_unary_rpc_method_handler(
@@ -450,6 +468,33 @@ class RuntimeService:
             target,
             '/quarterdeck.v1.RuntimeService/PauseRun',
             quarterdeck_dot_v1_dot_runs__pb2.PauseRunRequest.SerializeToString,
+            quarterdeck_dot_v1_dot_runs__pb2.Run.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def TerminateRun(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/quarterdeck.v1.RuntimeService/TerminateRun',
+            quarterdeck_dot_v1_dot_runs__pb2.TerminateRunRequest.SerializeToString,
             quarterdeck_dot_v1_dot_runs__pb2.Run.FromString,
             options,
             channel_credentials,

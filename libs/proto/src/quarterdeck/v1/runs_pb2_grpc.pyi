@@ -41,6 +41,10 @@ class RuntimeServiceStub:
     """Asks a run and its children to stop. Compensation and finally still run."""
     PauseRun: _grpc.UnaryUnaryMultiCallable[_runs_pb2.PauseRunRequest, _runs_pb2.Run]
     """Lets a run finish what is in flight and then stand still, with its children, until it is resumed."""
+    TerminateRun: _grpc.UnaryUnaryMultiCallable[_runs_pb2.TerminateRunRequest, _runs_pb2.Run]
+    """Ends a run and its children at once: nothing is undone, `finally` does not run, and what was in flight
+    is left as it is.
+    """
     SignalRun: _grpc.UnaryUnaryMultiCallable[_runs_pb2.SignalRunRequest, _runs_pb2.Run]
     """Delivers a signal; signal ids make a repeat harmless."""
     ResumeRun: _grpc.UnaryUnaryMultiCallable[_runs_pb2.ResumeRunRequest, _runs_pb2.Run]
@@ -77,6 +81,10 @@ class RuntimeServiceAsyncStub(RuntimeServiceStub):
     """Asks a run and its children to stop. Compensation and finally still run."""
     PauseRun: _aio.UnaryUnaryMultiCallable[_runs_pb2.PauseRunRequest, _runs_pb2.Run]  # type: ignore[assignment]
     """Lets a run finish what is in flight and then stand still, with its children, until it is resumed."""
+    TerminateRun: _aio.UnaryUnaryMultiCallable[_runs_pb2.TerminateRunRequest, _runs_pb2.Run]  # type: ignore[assignment]
+    """Ends a run and its children at once: nothing is undone, `finally` does not run, and what was in flight
+    is left as it is.
+    """
     SignalRun: _aio.UnaryUnaryMultiCallable[_runs_pb2.SignalRunRequest, _runs_pb2.Run]  # type: ignore[assignment]
     """Delivers a signal; signal ids make a repeat harmless."""
     ResumeRun: _aio.UnaryUnaryMultiCallable[_runs_pb2.ResumeRunRequest, _runs_pb2.Run]  # type: ignore[assignment]
@@ -140,6 +148,16 @@ class RuntimeServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_runs_pb2.Run, _abc.Awaitable[_runs_pb2.Run]]:
         """Lets a run finish what is in flight and then stand still, with its children, until it is resumed."""
+
+    @_abc_1.abstractmethod
+    def TerminateRun(
+        self,
+        request: _runs_pb2.TerminateRunRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_runs_pb2.Run, _abc.Awaitable[_runs_pb2.Run]]:
+        """Ends a run and its children at once: nothing is undone, `finally` does not run, and what was in flight
+        is left as it is.
+        """
 
     @_abc_1.abstractmethod
     def SignalRun(

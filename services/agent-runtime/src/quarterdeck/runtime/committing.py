@@ -70,6 +70,11 @@ class Writer:
         return len(self._pending) >= EVENTS_PER_COMMIT or len(self._children) >= CHILDREN_PER_COMMIT
 
     @property
+    def is_durable(self) -> bool:
+        """True once anything of the run's journal is."""
+        return self._committed_seq > 0
+
+    @property
     def has_news(self) -> bool:
         """True when there is something to commit."""
         return bool(self._pending or self.consumed)

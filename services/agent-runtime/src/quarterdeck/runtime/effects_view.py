@@ -13,7 +13,7 @@ from quarterdeck.runtime.store.runs import descendants
 from quarterdeck.v1 import runs_pb2
 
 PAGE = 5000
-_STATES = {"ok": "done", "uncertain": "uncertain"}
+_STATES = {"ok": "done", "uncertain": "uncertain", "abandoned": "abandoned"}
 
 
 def list_effects(

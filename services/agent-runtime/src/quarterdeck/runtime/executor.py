@@ -16,7 +16,7 @@ from quarterdeck.common.errors import FailedPrecondition, InvalidArgument, NotFo
 from quarterdeck.runtime import events as ev
 from quarterdeck.runtime import planner
 from quarterdeck.runtime.asking import sleep_unless, until
-from quarterdeck.runtime.committing import CommitFunction, Writer
+from quarterdeck.runtime.committing import CommitFunction, Fenced, Writer
 from quarterdeck.runtime.constants import INBOX_PAGE, LATE_ITEM_WAKE_DELAY
 from quarterdeck.runtime.definition import Definition
 from quarterdeck.runtime.engine import Engine
@@ -31,7 +31,7 @@ from quarterdeck.runtime.performing import Work, wanted_work
 from quarterdeck.runtime.planning import Decision, Planning, ValuesNeeded
 from quarterdeck.runtime.reserving import with_reservations
 from quarterdeck.runtime.store.commits import Fate
-from quarterdeck.runtime.store.inbox import read_inbox
+from quarterdeck.runtime.store.inbox import OVER, read_inbox
 from quarterdeck.runtime.store.queue import Claim
 from quarterdeck.runtime.storing import lightened
 
@@ -142,6 +142,8 @@ class Executor:
         self._poked = False
         run_id = self._facts.run_id
         rows, counter = await self._engine.database.read(read_inbox, run_id, INBOX_PAGE)
+        if counter == OVER and self._writer.is_durable:
+            raise Fenced(run_id)  # somebody has ended it
         fresh = [row for row in rows if row.id not in self._writer.consumed]
         for event in to_events(self._state, fresh):
             self._writer.append(event)

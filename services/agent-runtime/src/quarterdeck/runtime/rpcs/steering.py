@@ -12,13 +12,14 @@ from quarterdeck.runtime.bounds import check_names, check_remark
 from quarterdeck.runtime.repinning import Repinner
 from quarterdeck.runtime.rpcs.desk import Desk
 from quarterdeck.runtime.signals import check_signal
+from quarterdeck.runtime.terminating import Terminator
 from quarterdeck.v1 import runs_pb2
 
 RESOLUTIONS = ("", "retry", "done", "fail")
 
 
 class SteeringRpcs(Desk):
-    """CancelRun, PauseRun, SignalRun, ResumeRun, RepinRun."""
+    """CancelRun, TerminateRun, PauseRun, SignalRun, ResumeRun, RepinRun."""
 
     async def CancelRun(self, request: runs_pb2.CancelRunRequest, context: Any) -> runs_pb2.Run:
         """See the contract."""
@@ -28,6 +29,14 @@ class SteeringRpcs(Desk):
         now = self._engine.clock.now()
         woken = await self._database.write(operations.cancel, tenant, request.run_id, request.reason, by, now)
         await self._engine.wake(*woken)
+        return await self._run(tenant, request.run_id)
+
+    async def TerminateRun(self, request: runs_pb2.TerminateRunRequest, context: Any) -> runs_pb2.Run:
+        """See the contract."""
+        tenant = await self._tenants.resolve(request.tenant)
+        check_remark(request.reason, "reason")
+        by = current_call().principal.subject
+        await Terminator(self._engine).terminate(tenant, request.run_id, request.reason, by)
         return await self._run(tenant, request.run_id)
 
     async def PauseRun(self, request: runs_pb2.PauseRunRequest, context: Any) -> runs_pb2.Run:

@@ -39,6 +39,8 @@ class InboxRow:
     at: float
 
 
+# The inbox counter of a run that is over, or was never accepted.
+OVER = -1
 # What a delivery wakes. To be cancelled, a run need not wait for its turn nor for its release.
 _SLEEPING = frozenset({"parked"})
 _CANCELLABLE = frozenset({"parked", "gated", "quarantined"})
@@ -90,7 +92,9 @@ def _first_time(connection: Connection, delivery: Delivery) -> bool:
 
 
 def read_inbox(connection: Connection, run_id: str, limit: int) -> tuple[list[InboxRow], int]:
-    """Returns the oldest waiting rows and the inbox counter at this moment."""
+    """Returns the oldest waiting rows and the inbox counter at this moment; OVER when the run has ended."""
     rows = connection.execute(_OLDEST, {"b_run": run_id, "b_limit": limit}).all()
     counter = connection.execute(_COUNTER, {"b_run": run_id}).scalar()
-    return [InboxRow(r.id, r.kind, codec.loads(r.data), r.at) for r in rows], int(counter or 0)
+    return [InboxRow(r.id, r.kind, codec.loads(r.data), r.at) for r in rows], (
+        OVER if counter is None else counter
+    )

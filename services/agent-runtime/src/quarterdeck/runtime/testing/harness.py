@@ -26,6 +26,7 @@ from quarterdeck.runtime.starting import Start, accept_here, gate_of, request_ha
 from quarterdeck.runtime.store import approvals, definitions, runs
 from quarterdeck.runtime.store.journal import read_events
 from quarterdeck.runtime.tables import METADATA
+from quarterdeck.runtime.terminating import Terminator
 from quarterdeck.runtime.testing.stubs import LocalTool, LocalTools
 from quarterdeck.runtime.worker import Worker
 
@@ -225,6 +226,10 @@ class Harness:
             operations.pause, TENANT, run_id, reason, PRINCIPAL.subject, self.clock.now()
         )
         await self._wake(*woken)
+
+    async def terminate(self, run_id: str, reason: str = "") -> None:
+        """Ends the run at once."""
+        await Terminator(self.engine).terminate(TENANT, run_id, reason, PRINCIPAL.subject)
 
     async def signal(self, run_id: str, name: str, payload: Any = None, signal_id: str = "") -> None:
         """Sends the run a signal."""

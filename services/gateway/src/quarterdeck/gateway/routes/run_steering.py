@@ -30,6 +30,21 @@ async def cancel_run(
     return answer(translate.run(await upstream(request).call("RuntimeService/CancelRun", message)))
 
 
+@router.post("/{id}/terminate", operation_id="terminateRun", response_model=schemas.Run)
+async def terminate_run(
+    request: Request,
+    tenant: Tenant,
+    id: str,
+    body: Annotated[schemas.TerminateRun, Body(default_factory=schemas.TerminateRun)],
+) -> Response:
+    """Ends a run and its children at once: nothing is undone, `finally` does not run.
+
+    What was in flight is shown as `abandoned` among the effects: whether it was done is not known.
+    """
+    message = runs_pb2.TerminateRunRequest(tenant=tenant, run_id=id, reason=body.reason)
+    return answer(translate.run(await upstream(request).call("RuntimeService/TerminateRun", message)))
+
+
 @router.post("/{id}/pause", operation_id="pauseRun", response_model=schemas.Run)
 async def pause_run(
     request: Request,

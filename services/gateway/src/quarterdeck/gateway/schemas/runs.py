@@ -62,6 +62,12 @@ class CancelRun(Request):
     reason: str = ""
 
 
+class TerminateRun(Request):
+    """Why a run is ended at once."""
+
+    reason: str = ""
+
+
 class PauseRun(Request):
     """Why a run should stand still."""
 
@@ -187,7 +193,7 @@ class Effect(Answer):
     kind: str
     target: str
     attempt: int
-    state: str = Field(description="pending, done, failed or uncertain.")
+    state: str = Field(description="pending, done, failed, uncertain or abandoned.")
     arguments: Any
     outcome: Any
     cost_micro_usd: int
