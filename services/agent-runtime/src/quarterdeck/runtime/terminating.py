@@ -16,7 +16,6 @@ from sqlalchemy import Connection, select, update
 from quarterdeck.common import codec
 from quarterdeck.common.tenants import TenantId
 from quarterdeck.runtime import events as ev
-from quarterdeck.runtime.constants import ITEM_WAKE_DELAY
 from quarterdeck.runtime.engine import Engine
 from quarterdeck.runtime.loading import facts_of
 from quarterdeck.runtime.operations import require_run
@@ -106,7 +105,7 @@ def _end(connection: Connection, row: Any, error: dict[str, Any], now: float, do
     events = _last_events(connection, row.run_id, error, now)
     state = RunState(run_id=row.run_id, seq=seq + len(events), outcome="cancelled", error=error)
     state.spent, state.tokens = row.cost, row.tokens
-    told = parent_delivery(facts_of(row), state, None, ITEM_WAKE_DELAY)
+    told = parent_delivery(facts_of(row), state, None)
     unit = Commit(
         run_id=row.run_id,
         tenant_id=row.tenant_id,
