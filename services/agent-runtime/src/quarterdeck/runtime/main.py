@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 
 from quarterdeck.common.ids import uuid7
 from quarterdeck.common.service import Platform, Service
@@ -76,7 +77,7 @@ class AgentRuntime:
         directory = ToolDirectory(platform.peer("mcp-manager"), platform.clock)
         tools = ToolPerformer(platform.peer("mcp-manager"), directory, platform.artifacts, platform.clock)
         engine = Engine(
-            worker=f"runtime-{uuid7()}",
+            worker=worker_name(),
             database=platform.database,
             clock=platform.clock,
             artifacts=platform.artifacts,
@@ -121,6 +122,11 @@ class AgentRuntime:
         await self._worker.drain(grace)
         await self._server.stop(min(grace, 1.0))
         await self._routes.close()
+
+
+def worker_name() -> str:
+    """Returns a name that no other worker ever has; people see by it where the worker runs."""
+    return f"{socket.gethostname()}-{os.getpid()}-{uuid7()}"
 
 
 async def build(platform: Platform) -> Service:
