@@ -25,6 +25,7 @@ from quarterdeck.runtime.models_server import ModelServicer
 from quarterdeck.runtime.server import RuntimeServicer
 from quarterdeck.runtime.starting import Starter
 from quarterdeck.runtime.tables import METADATA, WATCHED
+from quarterdeck.runtime.triggers.reporting import StatusReporter
 from quarterdeck.runtime.triggers.service import Triggers
 from quarterdeck.runtime.worker import Worker
 from quarterdeck.v1 import (
@@ -58,6 +59,7 @@ class AgentRuntime:
         tenants = TenantDirectory(platform.peer("registry"))
         starter = Starter(self._engine, platform.peer("registry"), self._worker.begin)
         self._triggers = Triggers(self._engine, starter, platform.bus, tenants)
+        self._reporter = StatusReporter(platform.peer("registry"), platform.database, platform.clock)
         self._server = platform.rpc_server(
             runs_pb2.DESCRIPTOR.services_by_name["RuntimeService"],
             approvals_pb2.DESCRIPTOR.services_by_name["ApprovalService"],
@@ -115,6 +117,7 @@ class AgentRuntime:
         await self._server.start()
         await self._worker.start()
         await self._triggers.start()
+        self._platform.spawn(self._reporter.run(), "trigger-status")
 
     async def stop(self, grace: float) -> None:
         """Drains: hands over what is idle, lets effects in flight end."""

@@ -1,0 +1,102 @@
+"""Says in each Trigger's status when it is due next, and what it did last.
+
+A pass compares what the rows say with what the objects show and writes the difference, so nothing has to be
+remembered across restarts, and two runtimes that write write the same. The registry is the one that merges.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from sqlalchemy import Connection, select
+
+from quarterdeck.common import codec
+from quarterdeck.common.clock import Clock, rfc3339
+from quarterdeck.common.database import Database
+from quarterdeck.common.errors import NotFound, QuarterdeckError
+from quarterdeck.common.rpc_client import Peer, act_for
+from quarterdeck.runtime.tables import TRIGGERS, WATCHED
+from quarterdeck.runtime.triggers.store import KIND
+from quarterdeck.v1 import resources_pb2, resources_pb2_grpc
+
+log = structlog.get_logger("triggers")
+
+# Seconds between two passes, so a trigger that fires often is written no more often than that.
+PERIOD = 2.0
+RETRY = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What the status of one Trigger should say; a field of None is not there."""
+
+    tenant: str
+    name: str
+    uid: str
+    fields: tuple[tuple[str, str | None], ...]
+
+
+def due_reports(connection: Connection) -> list[Report]:
+    """Returns a report for each trigger whose object shows something else than its row says."""
+    t, w = TRIGGERS.c, WATCHED.c
+    same = (w.tenant_id == t.tenant_id) & (w.kind == KIND) & (w.name == t.name)
+    columns = (t.next_due, t.last_fired, t.last_run_id, w.tenant, w.name, w.object_json)
+    rows = connection.execute(select(*columns).select_from(TRIGGERS.join(WATCHED, same)))
+    return [report for row in rows if (report := _difference(row)) is not None]
+
+
+def _difference(row: Any) -> Report | None:
+    shown = codec.loads(row.object_json)
+    status = shown.get("status") or {}
+    wanted = {
+        "nextTime": rfc3339(row.next_due) or None,
+        "lastTime": rfc3339(row.last_fired) or None,
+        "lastRun": row.last_run_id or None,
+    }
+    if all(status.get(name) == value for name, value in wanted.items()):
+        return None
+    return Report(
+        row.tenant, row.name, str((shown.get("metadata") or {}).get("uid") or ""), tuple(wanted.items())
+    )
+
+
+class StatusReporter:
+    """Writes the reports to the registry."""
+
+    def __init__(self, registry: Peer, database: Database, clock: Clock) -> None:
+        self._registry = registry
+        self._stub = registry.stub(resources_pb2_grpc.RegistryServiceStub)
+        self._database = database
+        self._clock = clock
+        # An object that does not show what was written (its spec is not in force) is not written again.
+        self._said: set[Report] = set()
+
+    async def run(self) -> None:
+        """Reports until cancelled."""
+        act_for(None)
+        while True:
+            await self._clock.sleep(PERIOD if await self.report() else RETRY)
+
+    async def report(self) -> bool:
+        """Makes one pass; False if something could not be written."""
+        try:
+            due = set(await self._database.read(due_reports))
+            self._said &= due
+            for report in due - self._said:
+                await self._write(report)
+        except QuarterdeckError as error:
+            log.info("triggers.status_not_written", reason=error.message)
+            return False
+        return True
+
+    async def _write(self, report: Report) -> None:
+        request = resources_pb2.UpdateStatusRequest(
+            tenant=report.tenant, kind=KIND, name=report.name, status_json=codec.dumps(dict(report.fields))
+        )
+        # One that was deleted meanwhile has no status; its row is about to go.
+        with contextlib.suppress(NotFound):
+            await self._registry.call(self._stub.UpdateStatus, request)
+        self._said.add(report)
