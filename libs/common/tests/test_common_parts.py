@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quarterdeck.common import artifacts, codec
-from quarterdeck.common.artifacts import DirectoryArtifacts
+from quarterdeck.common.artifacts import DirectoryArtifacts, media_type
 from quarterdeck.common.bus import FaultPlan, InProcessBus, Message
 from quarterdeck.common.cache import key, open_cache
 from quarterdeck.common.clock import parse_rfc3339, rfc3339
@@ -217,3 +217,21 @@ def test_sockets_fit_and_are_private(tmp_path):
     assert len(settings.address_of("agent-runtime").removeprefix("unix:")) <= 104
     open_platform("memory", settings)
     assert settings.sockets_dir().stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize(
+    ("data", "found"),
+    [
+        (b'{"a": [1, null]}', "application/json"),
+        (b"7", "application/json"),
+        (b"[" + b"1," * 600_000 + b"1]\n", "application/json"),
+        (b'{"a": ', "text/plain; charset=utf-8"),
+        (b"plain " * 300_000, "text/plain; charset=utf-8"),
+        ("é".encode(), "text/plain; charset=utf-8"),
+        (b"", "text/plain; charset=utf-8"),
+        (b"\x89PNG\r\n\x1a\n", "application/octet-stream"),
+        (b"%PDF-1.7\xe2\xe3", "application/octet-stream"),
+    ],
+)
+def test_an_artifact_says_what_it_is(data, found):
+    assert media_type(data) == found

@@ -23,6 +23,8 @@ PREFIX = "sha256:"
 REF = "$artifact"
 # No space, no quota, or a limit on the size of files.
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+# What is read whole to find out what it is; of larger ones the brackets at both ends must do.
+_READ_WHOLE = 1024 * 1024
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
@@ -135,6 +137,26 @@ async def internalise(store: ArtifactStore, tenant_id: str, value: Any) -> Any:
     """Returns the value behind a reference, or `value` itself if it is none."""
     digest = referenced(value)
     return value if digest is None else codec.loads(await store.get(tenant_id, digest))
+
+
+def media_type(data: bytes) -> str:
+    """Returns what the bytes are: JSON, other text in UTF-8, or just bytes."""
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return "application/octet-stream"
+    return "application/json" if _is_json(data) else "text/plain; charset=utf-8"
+
+
+def _is_json(data: bytes) -> bool:
+    if len(data) > _READ_WHOLE:
+        ends = data[:64].lstrip()[:1] + data[-64:].rstrip()[-1:]
+        return ends in (b"{}", b"[]", b'""')
+    try:
+        codec.loads(data)
+    except ValueError:
+        return False
+    return True
 
 
 def open_artifacts(url: str) -> ArtifactStore:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
+from quarterdeck.common import artifacts
 from quarterdeck.common.tenants import TenantId
 from quarterdeck.runtime import operations
 from quarterdeck.runtime.effects_view import list_effects
@@ -85,6 +87,7 @@ class ReadingRpcs(Desk):
         """See the contract."""
         tenant = await self._tenants.resolve(request.tenant)
         data = await self._engine.artifacts.get(tenant.id, request.digest)
-        yield runs_pb2.ArtifactChunk(data=data[:CHUNK], media_type="application/json", size=len(data))
+        media_type = await asyncio.to_thread(artifacts.media_type, data)
+        yield runs_pb2.ArtifactChunk(data=data[:CHUNK], media_type=media_type, size=len(data))
         for offset in range(CHUNK, len(data), CHUNK):
             yield runs_pb2.ArtifactChunk(data=data[offset : offset + CHUNK])
