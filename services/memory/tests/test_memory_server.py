@@ -193,6 +193,9 @@ async def test_applied_saved_found_and_deleted(running: Running) -> None:
     status = running.registry.objects["acme", "invoices"]["status"]
     assert (status["points"], status["embedding"], status["dimensions"]) == (0, "lexical", 1536)
     memory = running.caller
+    counters = metrics([running.platform]).decode()
+    assert 'memory_cache_hit_total{collection="invoices"} 0.0' in counters
+    assert 'memory_cache_miss_total{collection="invoices"} 0.0' in counters
     assert await memory.save("acme", "a", "SNCB ticket", {"vendor": "SNCB", "invoice_id": 7}) == ["a"]
     await memory.save("acme", "b", "Delhaize groceries", {"vendor": "D"})
     found = await memory.search("acme", "SNCB", {"vendor": {"in": ["SNCB", "X"]}})

@@ -108,6 +108,11 @@ class QueryCache:
             CACHE_MISS_METRIC, "Searches that had to ask the engine.", ["collection"], registry=registry
         )
 
+    def know(self, collection: str) -> None:
+        """Makes both counters show a collection before it is first asked: a rate needs a beginning."""
+        self._hits.labels(collection)
+        self._misses.labels(collection)
+
     async def get(self, asked: Asked) -> Any:
         """Returns the answer that was kept, or None; counts a hit or a miss."""
         kept = await self._cache.get(Region.QUERY, asked.tenant_id, asked.name)

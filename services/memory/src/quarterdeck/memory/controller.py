@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from quarterdeck.common import codec
@@ -21,13 +21,22 @@ KIND = "MemoryCollection"
 
 
 class Controller:
-    """Makes collections be as their objects say. `on_object` is an `ObjectWatcher`'s listener."""
+    """Makes collections be as their objects say. `on_object` is an `ObjectWatcher`'s listener.
+
+    Args:
+        on_open: told the name of each collection that can be used.
+    """
 
     def __init__(
-        self, platform: Platform, catalog: Catalog, environment: Mapping[str, str] = os.environ
+        self,
+        platform: Platform,
+        catalog: Catalog,
+        on_open: Callable[[str], None],
+        environment: Mapping[str, str] = os.environ,
     ) -> None:
         self._platform = platform
         self._catalog = catalog
+        self._on_open = on_open
         self._environment = environment
         # Objects to look at again: their engine or the registry did not answer.
         self._again: dict[tuple[str, str], Watched] = {}
@@ -70,6 +79,7 @@ class Controller:
             await self._carry_out(decided)
         collection = self._catalog.open(decided.record)
         collection.provider.check()
+        self._on_open(decided.record.name)
         if decided.record == present:
             # As it was: the engine need not start for a look at it.
             return decided.record, int((watched.object.get("status") or {}).get("points") or 0)

@@ -36,12 +36,14 @@ class MemoryService:
         self._platform = platform
         self._settings = settings
         self._engine = engine
-        self._controller = Controller(platform, catalog)
+        cache = FirstLevelCache(platform.cache)
+        answers = QueryCache(cache, platform.telemetry.registry)
+        self._controller = Controller(platform, catalog, answers.know)
         self._sweeper = Sweeper(catalog, platform.clock, platform.telemetry)
         self._watcher = ObjectWatcher(
             platform, catalog.database, store.watched_objects, [KIND], self._controller.on_object
         )
-        self._server = _server(platform, catalog)
+        self._server = _server(platform, catalog, cache, answers)
         self._housekeeping: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -87,11 +89,9 @@ async def build(platform: Platform) -> Service:
     return MemoryService(platform, settings, engine, Catalog(database, engine))
 
 
-def _server(platform: Platform, catalog: Catalog) -> RpcServer:
-    cache = FirstLevelCache(platform.cache)
+def _server(platform: Platform, catalog: Catalog, cache: FirstLevelCache, answers: QueryCache) -> RpcServer:
     embedding = CachedEmbedding(cache)
     items = Items(catalog, embedding, platform.clock)
-    answers = QueryCache(cache, platform.telemetry.registry)
     search = Search(catalog, embedding, answers, platform.clock)
     tenants = TenantDirectory(platform.peer("registry"))
     server = platform.rpc_server(memory_pb2.DESCRIPTOR.services_by_name["MemoryService"])
