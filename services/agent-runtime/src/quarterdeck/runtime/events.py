@@ -22,6 +22,7 @@ approval.decided    approval, approved, by, comment, answer?, expired?
 children.started    step, first, count, total, target, run?, reserve? (of each child, limit by limit)
 child.finished      step, run, state, output?, error?, cost, tokens, slice (what it was given)
 children.progress   step, done, failed, cost, tokens, slice (of all of them), error?
+children.stopped    steps (whose children were told to stop)
 children.joined     step, output
 signal.received     name, payload
 signal.awaited      step, name
@@ -62,6 +63,7 @@ APPROVAL_DECIDED = "approval.decided"
 CHILDREN_STARTED = "children.started"
 CHILD_FINISHED = "child.finished"
 CHILDREN_PROGRESS = "children.progress"
+CHILDREN_STOPPED = "children.stopped"
 CHILDREN_JOINED = "children.joined"
 SIGNAL_RECEIVED = "signal.received"
 SIGNAL_AWAITED = "signal.awaited"

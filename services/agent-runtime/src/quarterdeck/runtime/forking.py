@@ -95,6 +95,10 @@ def _refuse_open_work(state: RunState) -> None:
         raise FailedPrecondition(
             f"effect {names} is in flight at that point", hint="choose a later or earlier point"
         )
+    for step in state.steps.values():
+        if step.uncertain:
+            message = f"nobody knows at that point what became of effect {step.uncertain}"
+            raise FailedPrecondition(message, hint="choose a later or earlier point")
     if state.open_children or any(step.children for step in state.steps.values()):
         raise FailedPrecondition(
             "child runs are at work at that point", hint="choose a point after they have ended"

@@ -7,7 +7,7 @@ from typing import Any
 from quarterdeck.common.errors import FailedPrecondition, InvalidArgument
 from quarterdeck.resources.errors import ExpressionError
 from quarterdeck.runtime import events as ev
-from quarterdeck.runtime import lifecycle, recovery
+from quarterdeck.runtime import lifecycle, recovery, settling
 from quarterdeck.runtime import state as st
 from quarterdeck.runtime.agent_answer import answer_of, repair_message
 from quarterdeck.runtime.agent_tools import PinnedTool, find_tool, pinned_tools
@@ -31,7 +31,7 @@ def decide(planning: Planning) -> Decision | None:
     if state.phase == st.FINISHED:
         return None
     if state.phase == st.STOPPING:
-        return lifecycle.finish(planning, None) if lifecycle.is_quiet(state) else None
+        return _stop(planning)
     error = lifecycle.wanted_stop(state)
     if error is not None:
         return lifecycle.stopping(state, error)
@@ -42,6 +42,15 @@ def decide(planning: Planning) -> Decision | None:
         if decision is not None:
             return decision
     return None if state.steps else _between_steps(planning)
+
+
+def _stop(planning: Planning) -> Decision | None:
+    """Waits until nothing is in flight, and until it is known what became of every call."""
+    for step in planning.state.steps.values():
+        decision = settling.find_out(planning, step)
+        if decision is not None:
+            return decision
+    return lifecycle.finish(planning, None) if settling.is_settled(planning.state) else None
 
 
 def needs_tools(planning: Planning) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 
 from quarterdeck.resources.errors import ExpressionError
 from quarterdeck.runtime import events as ev
-from quarterdeck.runtime import lifecycle
+from quarterdeck.runtime import lifecycle, settling
 from quarterdeck.runtime import state as st
 from quarterdeck.runtime.definition import Node
 from quarterdeck.runtime.nodes import children, effects, pure, waits
@@ -105,13 +105,19 @@ def _finish(planning: Planning) -> Decision:
 
 
 def _stop(planning: Planning) -> Decision | None:
-    """Waits until nothing is in flight; what succeeded meanwhile can still be undone."""
+    """Waits until nothing is in flight or unknown; what succeeded meanwhile can still be undone."""
     for step in planning.state.steps.values():
-        if step.status == st.DONE:
-            return _ended(planning, step)
+        decision = _wind_up(planning, step)
+        if decision is not None:
+            return decision
     if joinable_steps(planning):  # the undo of a map sees what its items gave
         return None
-    return lifecycle.phase(st.COMPENSATING) if lifecycle.is_quiet(planning.state) else None
+    return lifecycle.phase(st.COMPENSATING) if settling.is_settled(planning.state) else None
+
+
+def _wind_up(planning: Planning, step: Step) -> Decision | None:
+    """Advances a step that begins nothing new: it ends if it is done, and is found out if nobody knows."""
+    return _ended(planning, step) if step.status == st.DONE else settling.find_out(planning, step)
 
 
 def _ended(planning: Planning, step: Step) -> Decision:
@@ -136,6 +142,8 @@ def _advance(planning: Planning, step: Step) -> Decision | None:
 
 
 def _advance_by_status(planning: Planning, step: Step) -> Decision | None:
+    if settling.abandoned_by(planning.state, step):
+        return _wind_up(planning, step)
     node = node_of(planning, step)
     if step.status == st.OPEN:
         return _begin(planning, step, node)

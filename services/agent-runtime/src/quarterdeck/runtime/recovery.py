@@ -11,7 +11,7 @@ from quarterdeck.runtime.constants import DEFAULT_RETRY_ATTEMPTS
 from quarterdeck.runtime.definition import RetryRule
 from quarterdeck.runtime.lifecycle import timer
 from quarterdeck.runtime.planning import Decision, Planning
-from quarterdeck.runtime.state import Step
+from quarterdeck.runtime.state import STOPPING, Step
 
 
 def retry(planning: Planning, step: Step, rules: tuple[RetryRule, ...]) -> Decision | None:
@@ -19,8 +19,10 @@ def retry(planning: Planning, step: Step, rules: tuple[RetryRule, ...]) -> Decis
     error = step.error or {}
     if error.get("status") in ("rejected", "denied"):
         return None
+    # What may have been done already is tried again by a rule that says so, not by one for all errors.
+    unknown = error.get("status") == "uncertain"
     for rule in rules:
-        if error.get("class") in rule.errors or not rule.errors or "*" in rule.errors:
+        if error.get("class") in rule.errors or (not unknown and (not rule.errors or "*" in rule.errors)):
             return _attempt(planning, step, rule)
     return None
 
@@ -55,6 +57,10 @@ def backoff(rule: RetryRule, run_id: str, step_id: str, attempt: int) -> float:
 # How often what may have been done, or was not done, is tried again unasked.
 _UNCERTAIN = RetryRule(frozenset(), DEFAULT_RETRY_ATTEMPTS, 0.5, 2.0, 30.0, 0.1, None)
 _CHOICES = "Approve to call it again, reject to give up, or resume the run with its outcome."
+_CHOICES_AT_END = (
+    "The run is stopping and undoes what it did. Resume it with the outcome if the call was made, "
+    "reject if it was not, or approve to call it again."
+)
 
 
 def after_uncertainty(planning: Planning, step: Step) -> Decision | None:
@@ -98,13 +104,14 @@ def ask_about_effect(planning: Planning, step: Step) -> Decision:
     params, error = step.params or {}, step.error or {}
     target = params.get("target", {})
     name = f"{target.get('server', '')}/{target.get('tool', '')}"
+    choices = _CHOICES_AT_END if planning.state.phase == STOPPING else _CHOICES
     shown = {"effect": error.get("effect", ""), "tool": name, "arguments": params.get("arguments")}
     return request_approval(
         planning,
         step,
         source="effect",
         title=f"What became of {name}?",
-        summary=f"{error.get('message', '')} {_CHOICES}",
+        summary=f"{error.get('message', '')} {choices}",
         data=shown,
         policy="",
         params=params,

@@ -91,6 +91,7 @@ def _effect_outcome(state: RunState, data: dict[str, Any], at: float) -> None:
         return
     step.effect = ""
     status = data["status"]
+    step.uncertain = (step.uncertain or effect.id) if status == "uncertain" else ""
     if status == "ok":
         step.status, step.output, step.error = st.DONE, data.get("result"), None
         if effect.kind == "model" and state.agent is not None:
@@ -251,6 +252,8 @@ def _effect_decided(step: Step, data: dict[str, Any]) -> None:
     """A person says what became of an uncertain effect: done (with its outcome), or to try again."""
     answer = data.get("answer") or {}
     resolution = answer.get("resolution") or ("retry" if data["approved"] else "fail")
+    if resolution != "retry":
+        step.uncertain = ""
     if resolution == "done":
         step.status, step.output, step.error = st.DONE, answer.get("outcome"), None
     elif resolution == "retry":
@@ -288,8 +291,8 @@ def _child_finished(state: RunState, data: dict[str, Any], at: float) -> None:
     step = state.step_of_children(data["step"])
     if step is None:
         return
-    if ok:
-        step.status, step.output = st.DONE, data.get("output")
+    if ok:  # perhaps in spite of a timeout
+        step.status, step.output, step.error = st.DONE, data.get("output"), None
     else:
         step.status = st.FAILED if step.status != st.DONE else step.status
         step.error = step.error or data.get("error") or ev.error_value("child", f"child run {data['state']}")
@@ -302,6 +305,16 @@ def _children_progress(state: RunState, data: dict[str, Any], at: float) -> None
         return
     children.error = children.error or data.get("error")
     _children_ended(state, data["step"], children, data["done"], data["failed"], data)
+    step = state.step_of_children(data["step"])
+    if step is not None and step.status == st.FAILED and children.done == children.total:
+        step.status, step.error = st.CHILDREN, None  # all have succeeded, in spite of a timeout
+
+
+def _children_stopped(state: RunState, data: dict[str, Any], at: float) -> None:
+    for step_id in data["steps"]:
+        children = state.steps[step_id].children
+        if children is not None:
+            children.told = True
 
 
 def _children_ended(
@@ -394,8 +407,10 @@ def _run_stopping(state: RunState, data: dict[str, Any], at: float) -> None:
 
 
 def _outlasts_stop(state: RunState, step: Step) -> bool:
-    """True for what is still at work outside, and for what has ended: that may have to be undone."""
-    if step.status in (st.EFFECT, st.CHILDREN, st.DONE):
+    """True for what is at work outside, what nobody knows, and what has ended: that may have to be undone."""
+    if step.status in (st.EFFECT, st.CHILDREN, st.DONE) or step.uncertain:
+        return True
+    if step.children and step.children.outstanding:
         return True
     return any(_outlasts_stop(state, state.steps[b]) for b in step.branches if b in state.steps)
 
@@ -458,6 +473,7 @@ _HANDLERS: dict[str, Callable[[RunState, dict[str, Any], float], None]] = {
     ev.CHILDREN_STARTED: _children_started,
     ev.CHILD_FINISHED: _child_finished,
     ev.CHILDREN_PROGRESS: _children_progress,
+    ev.CHILDREN_STOPPED: _children_stopped,
     ev.CHILDREN_JOINED: _children_joined,
     ev.SIGNAL_RECEIVED: _signal_received,
     ev.SIGNAL_CONSUMED: _signal_consumed,

@@ -41,6 +41,8 @@ class Children:
     run: str = ""
     error: dict[str, Any] | None = None
     joined: bool = False
+    # They were told to stop.
+    told: bool = False
     # What is reserved for those that have not ended, limit by limit.
     held: dict[str, int] = field(default_factory=dict)
 
@@ -72,6 +74,8 @@ class Step:
     output: Any = None
     error: dict[str, Any] | None = None
     reason: str = ""
+    # An effect of this step whose outcome nobody knows yet.
+    uncertain: str = ""
 
 
 def child_key(step: Step) -> str:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from quarterdeck.runtime import events as ev
-from quarterdeck.runtime import lifecycle, recovery
+from quarterdeck.runtime import lifecycle, recovery, settling
 from quarterdeck.runtime import state as st
 from quarterdeck.runtime.constants import DEFAULT_RETRY_ATTEMPTS
 from quarterdeck.runtime.definition import Node, RetryRule
@@ -18,8 +18,13 @@ from quarterdeck.runtime.workflow_paths import enter, entered, is_undo, node_of
 _UNDO_RETRY = (RetryRule(frozenset(), DEFAULT_RETRY_ATTEMPTS, 1.0, 2.0, 30.0, 0.1, None),)
 
 
-def recover(planning: Planning, step: Step, error: dict[str, Any]) -> Decision:
-    """Returns what to do about a step's error, by its status first and its class then."""
+def recover(planning: Planning, step: Step, error: dict[str, Any]) -> Decision | None:
+    """Returns what to do about a step's error, by its status first and its class then.
+
+    None while something of the failed attempt is at work: what comes of it decides.
+    """
+    if not step.uncertain and not settling.at_rest(planning.state, step):
+        return settling.stop_children(planning.state, step)
     status = error.get("status")
     if status == "needs_approval":
         return _ask_for_tool(planning, step, error)
@@ -27,18 +32,7 @@ def recover(planning: Planning, step: Step, error: dict[str, Any]) -> Decision:
     if decision is not None:
         return decision
     rules = _UNDO_RETRY if is_undo(step) else node_of(planning, step).retry
-    retried = recovery.retry(planning, replace(step, error=error), rules)
-    if retried is None:
-        return fail(planning, step, error)
-    retried.cancel_children_of += _children_at_work(planning, step)
-    return retried
-
-
-def _children_at_work(planning: Planning, step: Step) -> list[str]:
-    """Returns whose children to stop when an attempt is given up, such as one that took too long."""
-    steps = planning.state.steps
-    family = [step, *(steps[branch] for branch in step.branches if branch in steps)]
-    return [child_key(one) for one in family if one.children and one.children.outstanding]
+    return recovery.retry(planning, replace(step, error=error), rules) or fail(planning, step, error)
 
 
 def _ask_for_tool(planning: Planning, step: Step, error: dict[str, Any]) -> Decision:
@@ -63,7 +57,7 @@ def fail(planning: Planning, step: Step, error: dict[str, Any]) -> Decision:
     failed: dict[str, Any] = {"step": step.id, "error": error}
     if is_undo(step):
         failed["undo_of"] = step.node
-    at_work = _children_at_work(planning, step)
+    at_work = [child_key(step)] if step.children and step.children.outstanding else []
     decision = Decision([ev.Event(ev.STEP_FAILED, failed)], cancel_children_of=at_work)
     if step.parent or is_undo(step):
         return decision
