@@ -184,11 +184,11 @@ async def test_branches_are_undone(tmp_path):
 
 
 async def test_a_run_over_a_limit_undoes_what_it_did(tmp_path):
-    ask = {"name": "b", "approval": {"policy": "p", "title": "t", "summary": "${input}" * 4}}
-    nodes = tool("a", compensate=undo(n=1), next="b"), ask
+    listen = {"name": "b", "wait": {"signal": {"name": "${input}" * 4}}}
+    nodes = tool("a", compensate=undo(n=1), next="b"), listen
     async with harness(tmp_path, *nodes) as h:
         error = await h.error(await h.start("Workflow", "w", "x" * 20_000))
-        assert error["class"] == "limit" and "approval.requested" in error["message"]
+        assert error["class"] == "limit" and "signal.awaited" in error["message"]
         assert undone(h) == [{"n": 1}]
 
 

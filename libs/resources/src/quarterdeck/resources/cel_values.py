@@ -16,6 +16,10 @@ class BadValue(ValueError):
     """A value is too large, too deep or not JSON; the message says which."""
 
 
+class BadResult(BadValue):
+    """What an expression gave is not JSON."""
+
+
 def check_input(value: Any) -> None:
     """Refuse what is too large, nested too deeply (the library would overflow its stack) or not JSON."""
     pending: list[tuple[Any, int]] = [(value, 0)]
@@ -68,7 +72,7 @@ def to_json(value: Any) -> Any:
         return value
     if isinstance(value, float):
         if not math.isfinite(value):
-            raise BadValue(f"the result is {value}, which is not a JSON number")
+            raise BadResult(f"the result is {value}, which is not a JSON number")
         return value
     if isinstance(value, list):
         return [to_json(item) for item in value]
@@ -79,7 +83,7 @@ def to_json(value: Any) -> Any:
 
 def _object(value: dict[Any, Any]) -> dict[str, Any]:
     if not all(isinstance(key, str) for key in value):
-        raise BadValue("the result has an object with keys that are not strings")
+        raise BadResult("the result has an object with keys that are not strings")
     return {key: to_json(value[key]) for key in sorted(value)}
 
 
@@ -90,4 +94,4 @@ def _special(value: Any) -> str:
         return f"{value.total_seconds():.9f}".rstrip("0").rstrip(".") + "s"
     if isinstance(value, (bytes, bytearray)):
         return base64.b64encode(bytes(value)).decode()
-    raise BadValue(f"the result is a {type(value).__name__}, which has no JSON form")
+    raise BadResult(f"the result is a {type(value).__name__}, which has no JSON form")

@@ -47,6 +47,10 @@ class ExpressionError(ValueError):
         super().__init__(f"{message} in expression {shorten(expression)!r}")
 
 
+class NotJson(ExpressionError):
+    """An expression worked, but its result has no JSON form: not a number, infinite, or with odd keys."""
+
+
 def join_path(prefix: str, path: str) -> str:
     """Join two field paths; either may be empty."""
     if not prefix or not path:

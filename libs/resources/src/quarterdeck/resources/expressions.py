@@ -23,9 +23,9 @@ from quarterdeck.resources.cel_paths import (
     shortest,
 )
 from quarterdeck.resources.cel_syntax import Call, Node, decode_expression, walk
-from quarterdeck.resources.cel_values import BadValue, check_input, plain, to_json
+from quarterdeck.resources.cel_values import BadResult, BadValue, check_input, plain, to_json
 from quarterdeck.resources.constants import MAX_EXPRESSION_BYTES, MAX_EXPRESSION_WORK
-from quarterdeck.resources.errors import ExpressionError
+from quarterdeck.resources.errors import ExpressionError, NotJson
 
 __all__ = [
     "BOOL",
@@ -106,6 +106,8 @@ class Expression:
             return to_json(plain(value, self._null))
         except TooMuchWork:
             raise self._failure("it would take too much work on input of this size; use a map node") from None
+        except BadResult as error:
+            raise NotJson(_plain(str(error)), self.text) from None
         except BadValue as error:
             raise self._failure(str(error)) from None
         except TypeError:

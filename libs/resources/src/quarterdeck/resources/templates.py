@@ -198,4 +198,4 @@ def as_text(value: Any) -> str:
 
 
 def _at(error: ExpressionError, path: str) -> ExpressionError:
-    return ExpressionError(error.message, error.expression, error.position, join_path(path, error.path))
+    return type(error)(error.message, error.expression, error.position, join_path(path, error.path))

@@ -7,6 +7,8 @@ REDUCER_VERSION = 1
 
 # Refused with a clear error when exceeded (bytes; items).
 MAX_EVENT_BYTES = 64 * 1024
+# What a person is shown with a question: title, summary and data together.
+MAX_APPROVAL_BYTES = 40 * 1024
 MAX_STATE_BYTES = 1024 * 1024
 # Levels of lists and objects in an event: those of a value that was taken in, and some around it.
 MAX_EVENT_DEPTH = MAX_JSON_DEPTH + 20

@@ -17,6 +17,7 @@ from quarterdeck.runtime.constants import DEFAULT_AGENT_TURNS
 from quarterdeck.runtime.definition import Definition, compile_definition
 from quarterdeck.runtime.events import Event
 from quarterdeck.runtime.instruments import Instruments
+from quarterdeck.runtime.keeping import ByteCache
 from quarterdeck.runtime.live import LiveEvents
 from quarterdeck.runtime.state import Effect, RunState
 from quarterdeck.runtime.store import definitions
@@ -24,7 +25,8 @@ from quarterdeck.runtime.unit import RunFacts
 
 KEPT_DEFINITIONS = 512
 KEPT_STATES = 256
-KEPT_VALUES = 64
+# Bytes of JSON of fetched artifacts.
+KEPT_VALUES = 32 * 1024 * 1024
 
 
 class Performer(Protocol):
@@ -86,7 +88,7 @@ class Engine:
     _specs: OrderedDict[tuple[str, str], dict[str, Any]] = field(default_factory=OrderedDict)
     _closures: OrderedDict[tuple[str, str], definitions.Revisions] = field(default_factory=OrderedDict)
     _states: OrderedDict[str, KeptState] = field(default_factory=OrderedDict)
-    _values: OrderedDict[tuple[str, str], Any] = field(default_factory=OrderedDict)
+    _values: ByteCache = field(default_factory=lambda: ByteCache(KEPT_VALUES))
 
     async def revisions(self, tenant_id: str, closure: str) -> definitions.Revisions:
         """Returns what a run pins: {"Kind/name": revision}."""
@@ -129,11 +131,12 @@ class Engine:
         from quarterdeck.common import codec
 
         key = (tenant_id, digest)
-        if key not in self._values:
+        known, value = self._values.get(key)
+        if not known:
             data = await self.artifacts.get(tenant_id, digest)
-            parsed = codec.loads(data) if len(data) < 1 << 20 else await asyncio.to_thread(codec.loads, data)
-            _keep(self._values, key, parsed, KEPT_VALUES)
-        return self._values[key]
+            value = codec.loads(data) if len(data) < 1 << 20 else await asyncio.to_thread(codec.loads, data)
+            self._values.put(key, value, len(data))
+        return value
 
     def keep_state(self, state: RunState, snapshot_seq: int) -> None:
         """Keeps the state of a run that parks: its next claim need not fold again. Hands it over for good."""

@@ -32,7 +32,7 @@ message.appended    message, turn?, repair? | results (the calls it answers)
 context.compacted   messages
 cancel.requested    reason, by
 run.stopping        reason, error
-run.phase           phase
+run.phase           phase, error? (of the run, if it has none)
 run.parked          step, reason
 run.paused          by, reason
 run.resumed         by, resolution?

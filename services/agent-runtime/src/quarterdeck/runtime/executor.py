@@ -202,9 +202,8 @@ class Executor:
 
     async def _enriched(self, event: Event) -> list[Event]:
         """Adds what a decision cannot know: artifacts for large values, and when a question expires."""
-        if event.type == ev.APPROVAL_REQUESTED:
-            return self._with_expiry(event)
-        return [await lightened(event, self._put)]
+        light = await lightened(event, self._put)
+        return self._with_expiry(light) if event.type == ev.APPROVAL_REQUESTED else [light]
 
     def _with_expiry(self, event: Event) -> list[Event]:
         seconds = self._engine.approval_expiry(self._facts.tenant, event.data["policy"])

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlalchemy import Connection, Row, insert, update
 
 from quarterdeck.common import codec
-from quarterdeck.common.errors import FailedPrecondition, InvalidArgument
+from quarterdeck.common.errors import FailedPrecondition, InvalidArgument, NotFound
 from quarterdeck.common.ids import uuid7
 from quarterdeck.common.tenants import TenantId
 from quarterdeck.runtime import events as ev
@@ -18,10 +19,12 @@ from quarterdeck.runtime.reducer import fold
 from quarterdeck.runtime.state import RunState
 from quarterdeck.runtime.store import runs
 from quarterdeck.runtime.store.commits import insert_runs
-from quarterdeck.runtime.store.journal import read_events
+from quarterdeck.runtime.store.journal import Recorded, read_events
 from quarterdeck.runtime.tables import JOURNAL, RUN_QUEUE, TIMERS
 
 LONGEST_JOURNAL = 100_000
+# Events read and folded without letting others have a turn.
+JOURNAL_PAGE = 500
 
 
 @dataclass(slots=True)
@@ -49,43 +52,68 @@ class Forker:
             InvalidArgument: there is no such point.
             FailedPrecondition: an effect, a child run or a question is open at that point.
         """
+        key = "" if dry_run else idempotency_key
+        database = self._engine.database
+        made = await database.read(_look, tenant, run_id, before, key)
+        if made is not None:
+            return made
+        entries, state = await self._read(tenant, run_id, before)
+        _refuse_open_work(state)
+        plan = Fork(copied=len(entries), kept=_kept(entries), following=sorted(state.steps) or ["(the end)"])
+        if dry_run:
+            return plan
+        plan.run_id = uuid7()
+        copies = await asyncio.to_thread(_copies, entries, plan.run_id, tenant.id)
         now = self._engine.clock.now()
-        made: Fork = await self._engine.database.write(
-            fork, tenant, run_id, before, idempotency_key, now, dry_run
-        )
-        if made.run_id:
-            await self._engine.wake([made.run_id], {})
-        return made
+        timers = _timers(tenant, plan.run_id, state, now - entries[-1].at)
+        done: Fork = await database.write(_store, tenant, run_id, plan, copies, timers, key, now)
+        await self._engine.wake([done.run_id], {})
+        return done
+
+    async def _read(self, tenant: TenantId, run_id: str, before: int) -> tuple[list[Recorded], RunState]:
+        """Reads and folds the copied part, page by page; others get a turn between two pages."""
+        entries: list[Recorded] = []
+        state = RunState(run_id=run_id)
+        while len(entries) < before - 1:
+            limit = min(JOURNAL_PAGE, before - 1 - len(entries))
+            page = await self._engine.database.read(read_events, tenant.id, run_id, len(entries), limit)
+            if not page:
+                raise NotFound(f"the journal of run {run_id} is gone", field="runId")
+            fold(run_id, (entry.event() for entry in page), state)
+            entries += page
+        return entries, state
 
 
-def fork(
-    connection: Connection,
-    tenant: TenantId,
-    run_id: str,
-    before: int,
-    idempotency_key: str,
-    now: float,
-    dry_run: bool,
-) -> Fork:
-    """See `Forker.fork`; in the caller's transaction."""
+def _look(connection: Connection, tenant: TenantId, run_id: str, before: int, key: str) -> Fork | None:
+    """Refuses a point that is none. Returns the fork that was made under this key before, or None."""
     row = operations.require_run(connection, tenant, run_id)
-    if idempotency_key and not dry_run:
-        earlier = runs.by_idempotency_key(connection, tenant.id, idempotency_key)
-        if earlier is not None:
-            return Fork(run_id=earlier.run_id)
+    earlier = runs.by_idempotency_key(connection, tenant.id, key) if key else None
+    if earlier is not None:
+        return Fork(run_id=earlier.run_id)
     if before - 1 > LONGEST_JOURNAL:
         raise InvalidArgument(f"a fork copies {LONGEST_JOURNAL} events at most", field="beforeSeq")
     if not 2 <= before <= row.current_seq + 1:
         raise InvalidArgument(f"choose a point from 2 to {row.current_seq + 1}", field="beforeSeq")
-    entries = read_events(connection, tenant.id, run_id, 0, before - 1)
-    state = fold(run_id, (entry.event() for entry in entries))
-    _refuse_open_work(state)
-    plan = Fork(copied=len(entries), kept=_kept(entries), following=sorted(state.steps) or ["(the end)"])
-    if dry_run:
-        return plan
-    plan.run_id = uuid7()
-    _insert(connection, row, plan, entries, idempotency_key, now)
-    _copy_timers(connection, tenant, plan.run_id, state, now - entries[-1].at)
+    return None
+
+
+def _store(
+    connection: Connection,
+    tenant: TenantId,
+    run_id: str,
+    plan: Fork,
+    copies: list[dict[str, Any]],
+    timers: list[dict[str, Any]],
+    key: str,
+    now: float,
+) -> Fork:
+    """Creates the new run, unless another request with this key was faster."""
+    earlier = runs.by_idempotency_key(connection, tenant.id, key) if key else None
+    if earlier is not None:
+        return Fork(run_id=earlier.run_id)
+    _insert(connection, operations.require_run(connection, tenant, run_id), plan, copies, key, now)
+    if timers:
+        connection.execute(insert(TIMERS), timers)
     return plan
 
 
@@ -111,12 +139,12 @@ def _refuse_open_work(state: RunState) -> None:
         raise FailedPrecondition("the run is over at that point", hint="choose an earlier point")
 
 
-def _kept(entries: list[Any]) -> list[str]:
+def _kept(entries: list[Recorded]) -> list[str]:
     return [entry.event().data["step"] for entry in entries if entry.type == ev.STEP_COMPLETED]
 
 
 def _insert(
-    connection: Connection, row: Row[Any], plan: Fork, entries: list[Any], key: str, now: float
+    connection: Connection, row: Row[Any], plan: Fork, copies: list[dict[str, Any]], key: str, now: float
 ) -> None:
     keep = (
         "tenant_id",
@@ -135,7 +163,7 @@ def _insert(
         "run_id": plan.run_id,
         "root_run_id": plan.run_id,
         "state": "pending",
-        "forked_from": f"{row.run_id}@{len(entries)}",
+        "forked_from": f"{row.run_id}@{len(copies)}",
         "idempotency_key": key or None,
         "created_at": now,
         "queue_status": "ready",
@@ -143,13 +171,16 @@ def _insert(
     }
     insert_runs(connection, [values])
     runs.save_labels(connection, row.tenant_id, plan.run_id, codec.loads(row.labels))
-    copies = [_copied(entry, plan.run_id, row.tenant_id) for entry in entries]
     connection.execute(insert(JOURNAL), copies)
     mine = update(RUN_QUEUE).where(RUN_QUEUE.c.run_id == plan.run_id)
-    connection.execute(mine.values(seq=len(entries)))
+    connection.execute(mine.values(seq=len(copies)))
 
 
-def _copied(entry: Any, run_id: str, tenant_id: str) -> dict[str, Any]:
+def _copies(entries: list[Recorded], run_id: str, tenant_id: str) -> list[dict[str, Any]]:
+    return [_copied(entry, run_id, tenant_id) for entry in entries]
+
+
+def _copied(entry: Recorded, run_id: str, tenant_id: str) -> dict[str, Any]:
     """Copies an event without its cost: the old run has paid it, the new one has its own budget."""
     event = entry.event()
     data = {name: value for name, value in event.data.items() if name not in ("cost", "tokens")}
@@ -166,13 +197,9 @@ def _copied(entry: Any, run_id: str, tenant_id: str) -> dict[str, Any]:
     }
 
 
-def _copy_timers(
-    connection: Connection, tenant: TenantId, run_id: str, state: RunState, shift: float
-) -> None:
-    """Copies what waits for a time. It has as much time left, in seconds, as it had at the chosen point."""
-    rows = [
+def _timers(tenant: TenantId, run_id: str, state: RunState, shift: float) -> list[dict[str, Any]]:
+    """Returns what waits for a time. It has as much time left, in seconds, as it had at the chosen point."""
+    return [
         {"run_id": run_id, "timer": name, "tenant_id": tenant.id, "due": timer["due"] + shift}
         for name, timer in state.timers.items()
     ]
-    if rows:
-        connection.execute(insert(TIMERS), rows)

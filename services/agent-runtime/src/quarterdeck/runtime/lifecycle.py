@@ -22,9 +22,9 @@ def wanted_stop(state: RunState) -> dict[str, Any] | None:
     return state.cancel or state.stop
 
 
-def phase(name: str) -> Decision:
-    """Enters a phase."""
-    return Decision([ev.Event(ev.RUN_PHASE, {"phase": name})])
+def phase(name: str, error: dict[str, Any] | None = None) -> Decision:
+    """Enters a phase; with an error, the run will fail with it if it has none yet."""
+    return Decision([ev.Event(ev.RUN_PHASE, {"phase": name, **({"error": error} if error else {})})])
 
 
 def finish(planning: Planning, output: Any) -> Decision:

@@ -9,10 +9,10 @@ from typing import Any
 import structlog
 
 from quarterdeck.common.errors import QuarterdeckError, Unavailable
-from quarterdeck.runtime import events as ev
 from quarterdeck.runtime import planner_agent, planner_workflow
 from quarterdeck.runtime.asking import FIRST_PAUSE, HandedOver, ask_later
 from quarterdeck.runtime.definition import Definition, WorkflowDefinition
+from quarterdeck.runtime.effects.outcomes import failed
 from quarterdeck.runtime.engine import Engine
 from quarterdeck.runtime.events import Event
 from quarterdeck.runtime.joining import join_children
@@ -38,6 +38,17 @@ def wanted_work(planning: Planning) -> dict[str, Subject]:
     elif planner_agent.needs_tools(planning):
         wanted["tools"] = None
     return wanted
+
+
+# Effects that change something outside, or ask about one that may have: they are not tried again blindly.
+_CONSEQUENTIAL = ("tool", "check")
+
+
+def broken(effect: Effect, message: str, **more: Any) -> Event:
+    """Returns the outcome when a performer broke. A tool may have been called: then a person is asked."""
+    if effect.kind in _CONSEQUENTIAL:
+        return failed(effect, "uncertain", "internal", message, policy="ask", check=None, **more)
+    return failed(effect, "error", "internal", message, **more)
 
 
 class Work:
@@ -92,11 +103,10 @@ class Work:
         except HandedOver:
             return []
         except QuarterdeckError as error:
-            problem = ev.error_value("internal", error.message, hint=error.hint)
+            return [broken(effect, error.message, hint=error.hint)]
         except Exception as error:
             log.exception("effect.failed", run_id=self._facts.run_id, effect=effect.id)
-            problem = ev.error_value("internal", f"{type(error).__name__} while performing {effect.kind}")
-        return [Event(ev.EFFECT_OUTCOME, {"effect": effect.id, "status": "error", "error": problem})]
+            return [broken(effect, f"{type(error).__name__} while performing {effect.kind}")]
 
     async def _performed(self, definition: Definition, state: RunState, effect: Effect) -> list[Event]:
         """Performs until there is an outcome; one that could not be stored is asked for again."""

@@ -19,7 +19,7 @@ from quarterdeck.runtime.constants import (
 from quarterdeck.runtime.definition import AgentDefinition
 from quarterdeck.runtime.inputs import check
 from quarterdeck.runtime.nodes import children, effects
-from quarterdeck.runtime.planning import Decision, Planning, StepRefused
+from quarterdeck.runtime.planning import Decision, Planning, StepRefused, expression_problem
 from quarterdeck.runtime.state import AgentState, Step
 
 MODEL_STEP = "model"
@@ -182,7 +182,7 @@ def _advance(planning: Planning, step: Step) -> Decision | None:
     except StepRefused as refused:
         return _answer(step, refused.error["message"])
     except ExpressionError as error:
-        return lifecycle.stopping(planning.state, ev.error_value("expression", str(error), step=step.id))
+        return lifecycle.stopping(planning.state, {**expression_problem(error, step.node), "step": step.id})
 
 
 def _advance_model(planning: Planning, step: Step) -> Decision | None:

@@ -5,20 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 from quarterdeck.resources.errors import ExpressionError
+from quarterdeck.resources.templates import Template, names_used
 from quarterdeck.runtime import events as ev
 from quarterdeck.runtime import lifecycle, settling
 from quarterdeck.runtime import state as st
-from quarterdeck.runtime.definition import Node
+from quarterdeck.runtime.definition import Node, WorkflowDefinition
 from quarterdeck.runtime.nodes import children, effects, pure, waits
 from quarterdeck.runtime.planning import Decision, Planning, StepRefused, expression_problem
-from quarterdeck.runtime.state import Step, child_key
+from quarterdeck.runtime.state import RunState, Step, child_key
 from quarterdeck.runtime.workflow_failures import fail, recover
 from quarterdeck.runtime.workflow_paths import (
     completed,
     definition_of,
     enter,
-    entered,
     following_node,
+    goes_on,
     is_undo,
     node_of,
 )
@@ -68,7 +69,7 @@ def joinable_steps(planning: Planning) -> list[Step]:
 def _between_steps(planning: Planning) -> Decision | None:
     phase = planning.state.phase
     if phase == st.FORWARD:
-        return lifecycle.phase(st.FINALLY) if planning.state.visits else _first_step(planning)
+        return _end_of_path(planning) if planning.state.visits else _first_step(planning)
     if phase == st.COMPENSATING:
         return _next_undo(planning) or lifecycle.phase(st.FINALLY)
     final = definition_of(planning).final
@@ -81,6 +82,25 @@ def _first_step(planning: Planning) -> Decision:
     definition = definition_of(planning)
     timeout = lifecycle.run_timeout(planning, definition.timeout)
     return Decision(timeout + enter(planning, definition.start).events)
+
+
+def _end_of_path(planning: Planning) -> Decision:
+    """Goes on to `finally`. An output that cannot be made fails the run before that, like any failure.
+
+    (One that reads what only `finally` gives is not known before the end.)
+    """
+    definition, state = definition_of(planning), planning.state
+    if definition.output is not None and _is_ready(definition, definition.output, state):
+        try:
+            planning.render(definition.output)
+        except ExpressionError as error:
+            return lifecycle.stopping(state, expression_problem(error, "output"))
+    return lifecycle.phase(st.FINALLY)
+
+
+def _is_ready(definition: WorkflowDefinition, output: Template, state: RunState) -> bool:
+    used = names_used(output)
+    return not definition.final or (not used.all_nodes and used.nodes <= state.visits.keys())
 
 
 def _next_undo(planning: Planning) -> Decision | None:
@@ -100,8 +120,7 @@ def _finish(planning: Planning) -> Decision:
     try:
         return lifecycle.finish(planning, planning.render(definition.output))
     except ExpressionError as error:
-        problem = ev.error_value("expression", f"output: {error}")
-        return Decision([ev.Event(ev.RUN_FAILED, {"error": problem})])
+        return lifecycle.stopping(state, expression_problem(error, "output"))
 
 
 def _stop(planning: Planning) -> Decision | None:
@@ -125,7 +144,7 @@ def _ended(planning: Planning, step: Step) -> Decision:
     try:
         return Decision([completed(planning, step, node_of(planning, step), None)])
     except ExpressionError as error:
-        failed = {"step": step.id, "error": expression_problem(error, step)}
+        failed = {"step": step.id, "error": expression_problem(error, step.node)}
         return Decision([ev.Event(ev.STEP_FAILED, failed)])
 
 
@@ -136,7 +155,7 @@ def _advance(planning: Planning, step: Step) -> Decision | None:
     try:
         return _advance_by_status(planning, step)
     except ExpressionError as error:
-        return fail(planning, step, expression_problem(error, step))
+        return fail(planning, step, expression_problem(error, step.node))
     except StepRefused as refused:
         return fail(planning, step, refused.error)
 
@@ -189,7 +208,7 @@ def _complete(planning: Planning, step: Step, node: Node, output: Any = None) ->
     if not following:
         return Decision([ended])
     opened = enter(planning, following)
-    return Decision([ended, *opened.events]) if entered(opened) else opened
+    return Decision([ended, *opened.events]) if goes_on(opened) else opened
 
 
 def _continue_map(planning: Planning, step: Step, node: Node) -> Decision | None:

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from quarterdeck.common.artifacts import referenced
-from quarterdeck.resources.errors import ExpressionError
+from quarterdeck.resources.errors import ExpressionError, NotJson
 from quarterdeck.resources.expressions import Expression
 from quarterdeck.resources.templates import Template, holds, names_used
 from quarterdeck.runtime.definition import Definition
 from quarterdeck.runtime.events import Event, error_value
-from quarterdeck.runtime.state import RunState, Step
+from quarterdeck.runtime.state import RunState
 
 
 class ValuesNeeded(Exception):
@@ -142,7 +142,11 @@ class Planning:
         return f"e{self.state.effect_count + 1}"
 
 
-def expression_problem(error: ExpressionError, step: Step) -> dict[str, Any]:
-    """Returns the error value of an expression that failed inside a step."""
-    where = f" at {error.path}" if getattr(error, "path", "") else ""
-    return {"class": "expression", "message": f"{error}{where}", "node": step.node}
+def expression_problem(error: ExpressionError, where_used: str) -> dict[str, Any]:
+    """Returns the error value of an expression that failed in a node, or in the run's `output`.
+
+    Its class is `expression`, or `validation` if the expression worked and its result is not JSON.
+    """
+    kind = "validation" if isinstance(error, NotJson) else "expression"
+    place = f" at {error.path}" if error.path else ""
+    return {"class": kind, "message": f"{error}{place}", "node": where_used}

@@ -7,10 +7,10 @@ from typing import Any
 
 from quarterdeck.common import codec
 from quarterdeck.runtime import events as ev
-from quarterdeck.runtime.constants import DEFAULT_RETRY_ATTEMPTS
+from quarterdeck.runtime.constants import DEFAULT_RETRY_ATTEMPTS, MAX_APPROVAL_BYTES, MAX_REMARK
 from quarterdeck.runtime.definition import RetryRule
 from quarterdeck.runtime.lifecycle import timer
-from quarterdeck.runtime.planning import Decision, Planning
+from quarterdeck.runtime.planning import Decision, Planning, StepRefused
 from quarterdeck.runtime.state import STOPPING, Step
 
 
@@ -111,10 +111,9 @@ def ask_about_effect(planning: Planning, step: Step) -> Decision:
         step,
         source="effect",
         title=f"What became of {name}?",
-        summary=f"{error.get('message', '')} {choices}",
+        summary=f"{str(error.get('message', ''))[:MAX_REMARK]} {choices}",
         data=shown,
         policy="",
-        params=params,
     )
 
 
@@ -130,7 +129,11 @@ def request_approval(
     params: Any = None,
     editable: bool = False,
 ) -> Decision:
-    """Asks a person. The decision is bound to the hash of what is shown."""
+    """Asks a person. The decision is bound to the hash of what is shown.
+
+    Raises StepRefused when that is too large for a journal, or not JSON.
+    """
+    _refuse_large(step, {"title": title, "summary": summary, "data": data})
     asked = {
         "approval": planning.new_id(),
         "step": step.id,
@@ -139,9 +142,26 @@ def request_approval(
         "title": title,
         "summary": summary,
         "data": data,
-        "hash": codec.digest(data),
+        "hash": _hash(step, data),
         "policy": policy,
         "editable": editable,
         "params": params,
     }
     return Decision([ev.Event(ev.APPROVAL_REQUESTED, asked)])
+
+
+def _refuse_large(step: Step, shown: dict[str, Any]) -> None:
+    size = len(codec.dumps(shown))
+    if size > MAX_APPROVAL_BYTES:
+        message = (
+            f"what the approval {step.node} shows has {size} bytes; at most {MAX_APPROVAL_BYTES}: "
+            "show less, or name where the rest is"
+        )
+        raise StepRefused("limit", message, node=step.node)
+
+
+def _hash(step: Step, data: Any) -> str:
+    try:
+        return codec.digest(data)
+    except ValueError as error:
+        raise StepRefused("validation", f"data of approval {step.node}: {error}", node=step.node) from error

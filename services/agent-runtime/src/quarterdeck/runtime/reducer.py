@@ -417,6 +417,7 @@ def _outlasts_stop(state: RunState, step: Step) -> bool:
 
 def _run_phase(state: RunState, data: dict[str, Any], at: float) -> None:
     state.phase = data["phase"]
+    state.error = state.error or data.get("error")
     if state.phase in (st.COMPENSATING, st.FINALLY):
         for step_id in list(state.steps):
             if step_id in state.steps:

@@ -16,6 +16,8 @@ Put = Callable[[Any, int], Awaitable[Any]]
 _LARGE = ("output", "arguments", "result", "message")
 # Of a compacted transcript each message has little room: all of them are in one event.
 _MESSAGE_BYTES = 1024
+# Of a call that waits for an approval.
+_HIDDEN_BYTES = 4096
 
 
 async def lightened(event: Event, put: Put) -> Event:
@@ -32,6 +34,9 @@ async def lightened(event: Event, put: Put) -> Event:
     elif event.type == ev.STEP_COMPLETED and "undo" in data:
         params = await _with_light_values(data["undo"]["params"], put)
         data = {**data, "undo": {**data["undo"], "params": params}}
+    elif event.type == ev.APPROVAL_REQUESTED and (data.get("params") or {}).get("arguments") is not None:
+        params = data["params"]  # mostly what is shown already, in `data`
+        data = {**data, "params": {**params, "arguments": await put(params["arguments"], _HIDDEN_BYTES)}}
     return event if data is event.data else Event(event.type, data, event.at)
 
 

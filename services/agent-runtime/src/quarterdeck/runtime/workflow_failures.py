@@ -12,7 +12,7 @@ from quarterdeck.runtime.constants import DEFAULT_RETRY_ATTEMPTS
 from quarterdeck.runtime.definition import Node, RetryRule
 from quarterdeck.runtime.planning import Decision, Planning
 from quarterdeck.runtime.state import Step, child_key
-from quarterdeck.runtime.workflow_paths import enter, entered, is_undo, node_of
+from quarterdeck.runtime.workflow_paths import enter, goes_on, is_undo, node_of
 
 # How often an undo is tried when its node says nothing.
 _UNDO_RETRY = (RetryRule(frozenset(), DEFAULT_RETRY_ATTEMPTS, 1.0, 2.0, 30.0, 0.1, None),)
@@ -67,7 +67,7 @@ def fail(planning: Planning, step: Step, error: dict[str, Any]) -> Decision:
     if planning.state.phase == st.FORWARD:
         return lifecycle.stopping(planning.state, error)
     if planning.state.error is None:  # it had succeeded, until its `finally`
-        decision.events.append(ev.Event(ev.RUN_FAILED, {"error": error}))
+        decision.events += lifecycle.phase(st.FINALLY, error).events
     return decision
 
 
@@ -80,7 +80,7 @@ def _handler(node: Node, kind: str) -> str:
 
 def _caught(planning: Planning, decision: Decision, failed: dict[str, Any], handler: str) -> Decision:
     opened = enter(planning, handler)
-    if not entered(opened):
+    if not goes_on(opened):
         return opened
     failed["catch"] = handler
     decision.events += opened.events

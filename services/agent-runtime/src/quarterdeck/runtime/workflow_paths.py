@@ -12,7 +12,7 @@ from quarterdeck.runtime import lifecycle
 from quarterdeck.runtime.definition import Node, WorkflowDefinition
 from quarterdeck.runtime.nodes import pure
 from quarterdeck.runtime.planning import Decision, Planning
-from quarterdeck.runtime.state import Step
+from quarterdeck.runtime.state import FINALLY, Step
 
 _UNDO = "!undo"
 
@@ -50,17 +50,23 @@ def _named(nodes: Mapping[str, Node], name: str) -> Node:
 
 
 def enter(planning: Planning, name: str) -> Decision:
-    """Opens a visit of a node, or stops the run when the node was visited as often as it may be."""
+    """Opens a visit of a node, unless the node was visited as often as it may be.
+
+    Then the run stops; in `finally`, where everything is undone already, it fails without more.
+    """
     node = definition_of(planning).nodes[name]
     if node.max_visits is not None and planning.state.visits.get(name, 0) >= node.max_visits:
         message = f"node {name} was visited {node.max_visits} times, its maxVisits"
-        return lifecycle.stopping(planning.state, ev.error_value("limit", message, node=name))
+        error = ev.error_value("limit", message, node=name)
+        if planning.state.phase == FINALLY:
+            return lifecycle.phase(FINALLY, error)
+        return lifecycle.stopping(planning.state, error)
     return Decision([pure.step_started(pure.visit_id(planning, node), node)])
 
 
-def entered(decision: Decision) -> bool:
-    """True unless `enter` had to stop the run instead."""
-    return decision.events[0].type == ev.STEP_STARTED
+def goes_on(decision: Decision) -> bool:
+    """True unless `enter` had to stop the run: the step before is then ended by that."""
+    return decision.events[0].type != ev.RUN_STOPPING
 
 
 def completed(

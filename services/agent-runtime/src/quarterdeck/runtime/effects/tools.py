@@ -52,15 +52,22 @@ class ToolPerformer:
     async def perform(
         self, facts: RunFacts, definition: Definition, state: RunState, effect: Effect
     ) -> list[Event]:
-        """See `Performer.perform`."""
-        outcome = await self.call(facts, state, effect, effect.target, effect.arguments)
-        return [await self._event(facts, effect, outcome)]
+        """See `Performer.perform`. What it raises, but Unavailable, was raised after the call was made."""
+        try:
+            request = await self._request(facts, state, effect, effect.target, effect.arguments)
+        except Unavailable:
+            raise
+        except (QuarterdeckError, ValueError) as error:
+            return [failed(effect, "error", "validation", f"the call cannot be made: {error}")]
+        return [await self._event(facts, effect, await self._ask(facts, request))]
 
     async def call(
         self, facts: RunFacts, state: RunState, effect: Effect, target: dict[str, Any], arguments: Any
     ) -> tools_pb2.ToolOutcome:
         """Asks mcp-manager until it gives an outcome; the call id makes asking again harmless."""
-        request = await self._request(facts, state, effect, target, arguments)
+        return await self._ask(facts, await self._request(facts, state, effect, target, arguments))
+
+    async def _ask(self, facts: RunFacts, request: tools_pb2.CallToolRequest) -> tools_pb2.ToolOutcome:
         act_for(Principal(facts.principal["subject"], tuple(facts.principal.get("groups", ()))))
         pause = FIRST_PAUSE
         while True:
