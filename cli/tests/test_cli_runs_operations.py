@@ -37,6 +37,28 @@ def test_terminate(gateway: Any, capsys: Capture) -> None:
     assert captured.out == "run/r1 terminated (cancelled)\n" and "terminated: now" in captured.err
 
 
+def test_retry(gateway: Any, capsys: Capture) -> None:
+    answer = {
+        "run": {**RUN, "id": "r2"},
+        "keptSteps": ["a"],
+        "nextSteps": ["b"],
+        "uncertainSteps": ["b"],
+        "keptChildren": 2,
+        "retriedChildren": 1,
+    }
+    gateway.on(f"POST {BASE}/retry", answer)
+    assert main(["runs", "retry", "r1"]) == EXIT_OK
+    captured = capsys.readouterr()
+    assert captured.out == "run/r2\n"
+    for words in ("keeps: a", "runs next: b", "2 kept, 1 retried", "asks a person first about: b"):
+        assert words in captured.err
+    assert "idempotency-key" not in gateway.requests[-1].headers  # so that a repeat is the same retry
+    gateway.on(f"POST {BASE}/retry", {**answer, "run": None})
+    assert main(["runs", "retry", "r1", "--dry-run"]) == EXIT_OK
+    assert gateway.requests[-1].body == {"dryRun": True}
+    assert capsys.readouterr().out == ""
+
+
 def test_a_run_that_is_over_is_a_conflict(gateway: Any, make_answer: Any, capsys: Capture) -> None:
     over = {"detail": "run r1 is over: succeeded", "reason": "RunIsOver", "status": 409}
     gateway.on(f"POST {BASE}/pause", make_answer(over, 409))

@@ -99,6 +99,19 @@ async def test_repin_and_fork(house):
     assert (body["run"], body["copiedEvents"], body["keptSteps"]) == (None, 4, ["a"])
 
 
+async def test_retry(house):
+    house.runtime.answers["RetryRun"] = runs_pb2.RetryRunResponse(kept_steps=["a"], uncertain_steps=["b"])
+    body = (await house.client.post(f"{T}/runs/r1/retry", json={"dryRun": True})).json()
+    assert (body["run"], body["keptSteps"], body["uncertainSteps"]) == (None, ["a"], ["b"])
+    house.runtime.answers["RetryRun"] = runs_pb2.RetryRunResponse(run=house.run())
+    for _ in range(2):  # the runtime keeps the keys of these
+        response = await house.client.post(f"{T}/runs/r1/retry", headers={"Idempotency-Key": "k"})
+        assert response.json()["run"]["name"] == "match"
+    asked = house.runtime.last(runs_pb2.RetryRunRequest)
+    assert (asked.run_id, asked.dry_run, asked.idempotency_key) == ("r1", False, "k")
+    assert house.runtime.count(runs_pb2.RetryRunRequest) == 3
+
+
 async def test_effects(house):
     effect = runs_pb2.Effect(
         run_id="r1",

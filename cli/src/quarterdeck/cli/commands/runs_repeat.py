@@ -19,7 +19,40 @@ from quarterdeck.cli.output import Output, note
 
 def register(runs: typer.Typer) -> None:
     """Adds the commands to `qd runs`."""
+    runs.command("retry")(retry)
     runs.command("fork")(fork)
+
+
+def retry(
+    run: RunArgument,
+    dry_run: DryRunOption = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Follow the new run.")] = False,
+    idempotency_key: Annotated[
+        str, typer.Option("--idempotency-key", help="Retries once more a run that was retried already.")
+    ] = "",
+    output: OutputOption = Output.NAME,
+    tenant: TenantOption = "",
+    context: ContextOption = "",
+) -> None:
+    """Start a new run that goes on where one failed, was cancelled or timed out.
+
+    What succeeded is kept and not repeated, in its child runs too. A run is retried once: the same command
+    again answers with the same retry. A run whose steps were compensated is refused.
+    """
+    from quarterdeck.cli.run_start import announce_run
+    from quarterdeck.cli.session import connect
+
+    headers = {"Idempotency-Key": idempotency_key} if idempotency_key else None
+    with connect(context, tenant) as api:
+        answer = api.post(api.tenant_path("runs", run, "retry"), {"dryRun": dry_run}, headers)
+        note(f"keeps: {_steps(answer.get('keptSteps'))}")
+        note(f"runs next: {_steps(answer.get('nextSteps'))}")
+        if answer.get("keptChildren") or answer.get("retriedChildren"):
+            note(f"child runs: {answer['keptChildren']} kept, {answer['retriedChildren']} retried")
+        if answer.get("uncertainSteps"):
+            note(f"asks a person first about: {_steps(answer['uncertainSteps'])}")
+        if answer.get("run") and not dry_run:
+            announce_run(api, answer["run"], follow, "end", output)
 
 
 def fork(

@@ -638,6 +638,84 @@ class ForkRunResponse(_message.Message):
 Global___ForkRunResponse: _TypeAlias = ForkRunResponse  # noqa: Y015
 
 @_typing.final
+class RetryRunRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_FIELD_NUMBER: _builtins.int
+    RUN_ID_FIELD_NUMBER: _builtins.int
+    DRY_RUN_FIELD_NUMBER: _builtins.int
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
+    tenant: _builtins.str
+    run_id: _builtins.str
+    dry_run: _builtins.bool
+    idempotency_key: _builtins.str
+    """A repeat with the same key answers with the first retry."""
+    def __init__(
+        self,
+        *,
+        tenant: _builtins.str = ...,
+        run_id: _builtins.str = ...,
+        dry_run: _builtins.bool = ...,
+        idempotency_key: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dry_run", b"dry_run", "idempotency_key", b"idempotency_key", "run_id", b"run_id", "tenant", b"tenant"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RetryRunRequest: _TypeAlias = RetryRunRequest  # noqa: Y015
+
+@_typing.final
+class RetryRunResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RUN_FIELD_NUMBER: _builtins.int
+    KEPT_EVENTS_FIELD_NUMBER: _builtins.int
+    KEPT_STEPS_FIELD_NUMBER: _builtins.int
+    NEXT_STEPS_FIELD_NUMBER: _builtins.int
+    UNCERTAIN_STEPS_FIELD_NUMBER: _builtins.int
+    RETRIED_CHILDREN_FIELD_NUMBER: _builtins.int
+    KEPT_CHILDREN_FIELD_NUMBER: _builtins.int
+    kept_events: _builtins.int
+    """Events of the old run, and of runs below it, that the new ones begin with."""
+    retried_children: _builtins.int
+    """Child runs that go on where they failed, and those whose success is kept."""
+    kept_children: _builtins.int
+    @_builtins.property
+    def run(self) -> Global___Run:
+        """Absent after a dry run."""
+
+    @_builtins.property
+    def kept_steps(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The steps whose outcomes are kept, and those that run next."""
+
+    @_builtins.property
+    def next_steps(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def uncertain_steps(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Steps whose last effect has no known outcome: a person is asked before it is repeated."""
+
+    def __init__(
+        self,
+        *,
+        run: Global___Run | None = ...,
+        kept_events: _builtins.int = ...,
+        kept_steps: _abc.Iterable[_builtins.str] | None = ...,
+        next_steps: _abc.Iterable[_builtins.str] | None = ...,
+        uncertain_steps: _abc.Iterable[_builtins.str] | None = ...,
+        retried_children: _builtins.int = ...,
+        kept_children: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["run", b"run"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kept_children", b"kept_children", "kept_events", b"kept_events", "kept_steps", b"kept_steps", "next_steps", b"next_steps", "retried_children", b"retried_children", "run", b"run", "uncertain_steps", b"uncertain_steps"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RetryRunResponse: _TypeAlias = RetryRunResponse  # noqa: Y015
+
+@_typing.final
 class RunEvent(_message.Message):
     """One entry of a run's journal, or a live delta that is not journalled (seq 0)."""
 

@@ -85,6 +85,11 @@ class RuntimeServiceStub:
                 request_serializer=quarterdeck_dot_v1_dot_runs__pb2.ForkRunRequest.SerializeToString,
                 response_deserializer=quarterdeck_dot_v1_dot_runs__pb2.ForkRunResponse.FromString,
                 _registered_method=True)
+        self.RetryRun = channel.unary_unary(
+                '/quarterdeck.v1.RuntimeService/RetryRun',
+                request_serializer=quarterdeck_dot_v1_dot_runs__pb2.RetryRunRequest.SerializeToString,
+                response_deserializer=quarterdeck_dot_v1_dot_runs__pb2.RetryRunResponse.FromString,
+                _registered_method=True)
         self.ListRunEvents = channel.unary_unary(
                 '/quarterdeck.v1.RuntimeService/ListRunEvents',
                 request_serializer=quarterdeck_dot_v1_dot_runs__pb2.ListRunEventsRequest.SerializeToString,
@@ -195,6 +200,13 @@ class RuntimeServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RetryRun(self, request, context):
+        """Starts a new run that goes on where an unsuccessful one failed: what succeeded is kept, not repeated.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListRunEvents(self, request, context):
         """One page of a run's journal.
         """
@@ -296,6 +308,11 @@ def add_RuntimeServiceServicer_to_server(servicer, server):
                     servicer.ForkRun,
                     request_deserializer=quarterdeck_dot_v1_dot_runs__pb2.ForkRunRequest.FromString,
                     response_serializer=quarterdeck_dot_v1_dot_runs__pb2.ForkRunResponse.SerializeToString,
+            ),
+            'RetryRun': grpc.unary_unary_rpc_method_handler(
+                    servicer.RetryRun,
+                    request_deserializer=quarterdeck_dot_v1_dot_runs__pb2.RetryRunRequest.FromString,
+                    response_serializer=quarterdeck_dot_v1_dot_runs__pb2.RetryRunResponse.SerializeToString,
             ),
             'ListRunEvents': grpc.unary_unary_rpc_method_handler(
                     servicer.ListRunEvents,
@@ -604,6 +621,33 @@ class RuntimeService:
             '/quarterdeck.v1.RuntimeService/ForkRun',
             quarterdeck_dot_v1_dot_runs__pb2.ForkRunRequest.SerializeToString,
             quarterdeck_dot_v1_dot_runs__pb2.ForkRunResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RetryRun(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/quarterdeck.v1.RuntimeService/RetryRun',
+            quarterdeck_dot_v1_dot_runs__pb2.RetryRunRequest.SerializeToString,
+            quarterdeck_dot_v1_dot_runs__pb2.RetryRunResponse.FromString,
             options,
             channel_credentials,
             insecure,

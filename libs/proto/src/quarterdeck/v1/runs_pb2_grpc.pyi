@@ -53,6 +53,8 @@ class RuntimeServiceStub:
     """Moves a parked run to the newest revisions of what it pins."""
     ForkRun: _grpc.UnaryUnaryMultiCallable[_runs_pb2.ForkRunRequest, _runs_pb2.ForkRunResponse]
     """Starts a new run from a point in an old one's journal, without repeating its effects."""
+    RetryRun: _grpc.UnaryUnaryMultiCallable[_runs_pb2.RetryRunRequest, _runs_pb2.RetryRunResponse]
+    """Starts a new run that goes on where an unsuccessful one failed: what succeeded is kept, not repeated."""
     ListRunEvents: _grpc.UnaryUnaryMultiCallable[_runs_pb2.ListRunEventsRequest, _runs_pb2.ListRunEventsResponse]
     """One page of a run's journal."""
     StreamRunEvents: _grpc.UnaryStreamMultiCallable[_runs_pb2.StreamRunEventsRequest, _runs_pb2.RunEvent]
@@ -93,6 +95,8 @@ class RuntimeServiceAsyncStub(RuntimeServiceStub):
     """Moves a parked run to the newest revisions of what it pins."""
     ForkRun: _aio.UnaryUnaryMultiCallable[_runs_pb2.ForkRunRequest, _runs_pb2.ForkRunResponse]  # type: ignore[assignment]
     """Starts a new run from a point in an old one's journal, without repeating its effects."""
+    RetryRun: _aio.UnaryUnaryMultiCallable[_runs_pb2.RetryRunRequest, _runs_pb2.RetryRunResponse]  # type: ignore[assignment]
+    """Starts a new run that goes on where an unsuccessful one failed: what succeeded is kept, not repeated."""
     ListRunEvents: _aio.UnaryUnaryMultiCallable[_runs_pb2.ListRunEventsRequest, _runs_pb2.ListRunEventsResponse]  # type: ignore[assignment]
     """One page of a run's journal."""
     StreamRunEvents: _aio.UnaryStreamMultiCallable[_runs_pb2.StreamRunEventsRequest, _runs_pb2.RunEvent]  # type: ignore[assignment]
@@ -190,6 +194,14 @@ class RuntimeServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_runs_pb2.ForkRunResponse, _abc.Awaitable[_runs_pb2.ForkRunResponse]]:
         """Starts a new run from a point in an old one's journal, without repeating its effects."""
+
+    @_abc_1.abstractmethod
+    def RetryRun(
+        self,
+        request: _runs_pb2.RetryRunRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_runs_pb2.RetryRunResponse, _abc.Awaitable[_runs_pb2.RetryRunResponse]]:
+        """Starts a new run that goes on where an unsuccessful one failed: what succeeded is kept, not repeated."""
 
     @_abc_1.abstractmethod
     def ListRunEvents(

@@ -180,13 +180,16 @@ def _copies(entries: list[Recorded], run_id: str, tenant_id: str) -> list[dict[s
     return [_copied(entry, run_id, tenant_id) for entry in entries]
 
 
-def _copied(entry: Recorded, run_id: str, tenant_id: str) -> dict[str, Any]:
-    """Copies an event without its cost: the old run has paid it, the new one has its own budget."""
-    event = entry.event()
+def copied_event(event: ev.Event) -> ev.Event:
+    """Returns an event without its cost: the old run has paid it, the new one has its own budget."""
     data = {name: value for name, value in event.data.items() if name not in ("cost", "tokens")}
     if event.type in (ev.CHILD_FINISHED, ev.CHILDREN_PROGRESS):
         data |= {"cost": 0, "tokens": 0}
-    copied = replace(event, data=data)
+    return replace(event, data=data)
+
+
+def _copied(entry: Recorded, run_id: str, tenant_id: str) -> dict[str, Any]:
+    copied = copied_event(entry.event())
     return {
         "run_id": run_id,
         "seq": entry.seq,

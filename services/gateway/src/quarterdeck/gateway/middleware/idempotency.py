@@ -2,7 +2,7 @@
 
 The first successful response is kept for a day under (tenant, principal, key), with a hash
 of the request. A repeat gets that response; another request under the same key is refused.
-An error is not kept: the key may be used again. Starting and forking runs is different: the
+An error is not kept: the key may be used again. Starting, forking and retrying runs is different: the
 runtime keeps their keys durably, in the transaction that creates the run.
 """
 
@@ -33,7 +33,7 @@ from quarterdeck.gateway.constants import (
 from quarterdeck.gateway.problems import KeyReused, problem_response
 
 _TENANT = re.compile(r"/api/v1/tenants/([^/]+)/")
-_RUNTIME_KEEPS = re.compile(r"/api/v1/tenants/[^/]+/runs(/[^/]+/fork)?")
+_RUNTIME_KEEPS = re.compile(r"/api/v1/tenants/[^/]+/runs(/[^/]+/(fork|retry))?")
 _KEPT_HEADERS = frozenset({b"content-type", b"location", b"quarterdeck-outcome"})
 
 

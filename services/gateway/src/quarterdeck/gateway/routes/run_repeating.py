@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from typing import Annotated
+
+from fastapi import APIRouter, Body
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -26,3 +28,20 @@ async def fork_run(request: Request, tenant: Tenant, id: str, body: schemas.Fork
         idempotency_key=idempotency_key(request),
     )
     return answer(translate.fork(await upstream(request).call("RuntimeService/ForkRun", message)))
+
+
+@router.post("/{id}/retry", operation_id="retryRun", response_model=schemas.Retry)
+async def retry_run(
+    request: Request,
+    tenant: Tenant,
+    id: str,
+    body: Annotated[schemas.RetryRun, Body(default_factory=schemas.RetryRun)],
+) -> Response:
+    """Starts a new run that goes on where an unsuccessful one failed; what succeeded is not repeated.
+
+    A run is retried once: a repeat, with the same Idempotency-Key or with none, answers with the same retry.
+    """
+    message = runs_pb2.RetryRunRequest(
+        tenant=tenant, run_id=id, dry_run=body.dry_run, idempotency_key=idempotency_key(request)
+    )
+    return answer(translate.retry(await upstream(request).call("RuntimeService/RetryRun", message)))

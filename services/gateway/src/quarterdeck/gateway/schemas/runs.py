@@ -97,6 +97,12 @@ class ForkRun(Request):
     dry_run: bool = False
 
 
+class RetryRun(Request):
+    """Go on where a run failed."""
+
+    dry_run: bool = False
+
+
 class FireTrigger(Request):
     """What the event carried, or which times to make up for."""
 
@@ -220,6 +226,18 @@ class Fork(Answer):
     copied_events: int
     kept_steps: list[str]
     next_steps: list[str]
+
+
+class Retry(Answer):
+    """What a retry did, or would do."""
+
+    run: Run | None
+    kept_events: int
+    kept_steps: list[str]
+    next_steps: list[str]
+    uncertain_steps: list[str] = Field(description="A person is asked before these are repeated.")
+    retried_children: int
+    kept_children: int
 
 
 class Fired(Answer):

@@ -106,6 +106,19 @@ def fork(answer: runs_pb2.ForkRunResponse) -> dict[str, Any]:
     }
 
 
+def retry(answer: runs_pb2.RetryRunResponse) -> dict[str, Any]:
+    """Returns what a retry did, or would do; a dry run has no run."""
+    return {
+        "run": run(answer.run) if answer.run.id else None,
+        "keptEvents": answer.kept_events,
+        "keptSteps": list(answer.kept_steps),
+        "nextSteps": list(answer.next_steps),
+        "uncertainSteps": list(answer.uncertain_steps),
+        "retriedChildren": answer.retried_children,
+        "keptChildren": answer.kept_children,
+    }
+
+
 def fired(answer: runs_pb2.FireTriggerResponse) -> dict[str, Any]:
     """Returns the runs that a trigger started, or why it started none."""
     return {"runs": [run(item) for item in answer.runs], "skipped": answer.skipped or None}
