@@ -24,9 +24,9 @@ CLIENT_OPTIONS = (
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
     ("grpc.enable_retries", 0),
     ("grpc.dns_min_time_between_resolutions_ms", 10_000),
-    # An address may name several replicas: dns:///name, or ipv4:host:port,host:port.
-    ("grpc.service_config", '{"loadBalancingConfig": [{"round_robin": {}}]}'),
 )
+# For an address that may name several replicas: dns:///name, or ipv4:host:port,host:port.
+SHARED_OPTIONS = (("grpc.service_config", '{"loadBalancingConfig": [{"round_robin": {}}]}'),)
 
 _acting_for: ContextVar[Principal | None] = ContextVar("quarterdeck_acting_for", default=None)
 
@@ -57,7 +57,8 @@ class Peer:
     def __init__(self, service: str, address: str, identity: WorkloadIdentity) -> None:
         self.service = service
         self._identity = identity
-        self.channel = grpc.aio.insecure_channel(address, options=CLIENT_OPTIONS)
+        options = CLIENT_OPTIONS + (SHARED_OPTIONS if address.startswith(("dns:", "ipv4:", "ipv6:")) else ())
+        self.channel = grpc.aio.insecure_channel(address, options=options)
 
     def stub(self, factory: Callable[[Any], Any]) -> Any:
         """Returns a stub made by a generated `…Stub` class on this channel."""
