@@ -73,6 +73,14 @@ def test_get_by_name_in_another_tenant(gateway: Any, capsys: Capture) -> None:
     assert "gone" in captured.err
 
 
+def test_get_takes_several_names_with_their_kind_if_it_is_one(gateway: Any, capsys: Capture) -> None:
+    gateway.on("GET /tenants/default/agents/helper", AGENT)
+    assert main(["get", "agent/helper", "agents/helper", "-o", "name"]) == EXIT_OK
+    assert capsys.readouterr().out == "agent/helper\nagent/helper\n"
+    assert main(["get", "agent/helper", "workflow/w"]) == EXIT_USAGE
+    assert "workflow/w is no Agent" in capsys.readouterr().err
+
+
 def test_why_something_is_not_ready_is_in_the_table(gateway: Any, capsys: Capture) -> None:
     conditions = [
         {"type": "Ready", "status": "False", "reason": "Waiting"},
@@ -318,11 +326,25 @@ def test_a_tool_is_called_and_its_result_printed(gateway: Any, make_answer: Any,
     assert json.loads(capsys.readouterr().out) == {"sum": 3}
     gateway.on("POST /tenants/default/tools/calc/add/call", {"status": "tool-error", "message": "overflow"})
     assert main(["tools", "call", "calc/add"]) == EXIT_FAILED
-    assert "overflow" in capsys.readouterr().err
-    waits = {"status": "needs-approval", "policy": "p", "run": RUN}
+    captured = capsys.readouterr()
+    assert (captured.out, "overflow" in captured.err) == ("", True)
+    large = {"status": "ok", "result": None, "artifact": {"digest": "sha256:ab"}}
+    gateway.on("POST /tenants/default/tools/calc/add/call", large)
+    assert main(["tools", "call", "calc/add"]) == EXIT_OK
+    captured = capsys.readouterr()
+    assert (captured.out, "qd artifacts get sha256:ab" in captured.err) == ("", True)
+
+
+@pytest.mark.parametrize(("policy", "asked"), [("p", "first (policy p): run r1"), (None, "first: run r1")])
+def test_a_call_that_needs_an_approval_is_a_run(
+    gateway: Any, make_answer: Any, capsys: Capture, policy: str | None, asked: str
+) -> None:
+    waits = {"status": "needs-approval", "policy": policy, "run": RUN}
     gateway.on("POST /tenants/default/tools/calc/add/call", make_answer(waits, 202))
     assert main(["tools", "call", "calc/add"]) == EXIT_OK
-    assert capsys.readouterr().out == "run/r1\n"
+    captured = capsys.readouterr()
+    assert captured.out == "run/r1\n"
+    assert asked in captured.err
 
 
 def test_memory_is_searched_and_filled(gateway: Any, capsys: Capture) -> None:

@@ -91,6 +91,14 @@ def test_a_chat_turn_prints_text_and_tools_apart(capsys: pytest.CaptureFixture[s
     assert (captured.out, captured.err) == ("Hi\n", '  [search {"q":1}]\n')
 
 
+def test_a_chat_turn_that_waits_for_a_person_says_how_to_answer(capsys: pytest.CaptureFixture[str]) -> None:
+    asked = {"id": "a1", "reason": "approval:question", "message": "may I?"}
+    TurnPrinter().show({"type": "RUN_FINISHED", "outcome": {"type": "interrupt", "interrupts": [asked]}})
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "may I?" in captured.err and "qd approvals show a1" in captured.err
+
+
 def test_a_chat_turn_that_fails_is_an_error() -> None:
     with pytest.raises(CliError, match="no model"):
         TurnPrinter().show({"type": "RUN_ERROR", "message": "no model"})

@@ -35,6 +35,8 @@ def test_a_value_is_one_short_line(value: object, text: str) -> None:
 def test_long_text_is_cut() -> None:
     assert len(cell("x" * 500)) == 80
     assert cell("x" * 500).endswith("…")
+    whole = Column("MESSAGE", "message", longest=500)
+    assert whole.text({"message": "x" * 500}) == "x" * 500
 
 
 @pytest.mark.parametrize(

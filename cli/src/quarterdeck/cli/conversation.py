@@ -79,6 +79,8 @@ class TurnPrinter:
             self.end()
         elif kind.startswith("TOOL_CALL_"):
             self._tool(kind, event)
+        elif kind == "RUN_FINISHED":
+            self._waits(event)
         elif kind == "RUN_ERROR" or "detail" in event:
             self.end()
             message = event.get("message") or event.get("detail") or "the run failed"
@@ -94,6 +96,15 @@ class TurnPrinter:
         elif kind == "TOOL_CALL_END":
             self.end()
             note(f"  [{name} {compact(arguments, 100)}]")
+
+    def _waits(self, event: Mapping[str, Any]) -> None:
+        """Says how to answer, if the turn ended because its run waits for a person."""
+        outcome = event.get("outcome") or {}
+        for interrupt in outcome.get("interrupts") or [] if outcome.get("type") == "interrupt" else []:
+            self.end()
+            note(f"it waits for a person: {interrupt.get('message') or interrupt.get('reason')}")
+            if str(interrupt.get("reason", "")).startswith("approval"):
+                note(f"see `qd approvals show {interrupt.get('id')}`; approve (with --answer) or reject it")
 
     def _write(self, text: str) -> None:
         if text:

@@ -12,12 +12,14 @@ from quarterdeck.cli.resources_show import kind_path
 from quarterdeck.cli.runs_view import APPROVAL_COLUMNS, APPROVAL_FIELDS, RUN_COLUMNS, RUN_FIELDS, fields_text
 from quarterdeck.cli.table import Column, age, render
 
+# A condition's message says what to do at its end, so it is shown whole; this only bounds the line.
+LONGEST_MESSAGE = 4000
 CONDITION_COLUMNS = (
     Column("TYPE", "type"),
     Column("STATUS", "status"),
     Column("REASON", "reason"),
     Column("AGE", lambda item: age(item.get("lastTransitionTime"))),
-    Column("MESSAGE", "message"),
+    Column("MESSAGE", "message", longest=LONGEST_MESSAGE),
 )
 REVISION_COLUMNS = (
     Column("REVISION", "revision"),

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from quarterdeck.cli.api import Api, join_path
-from quarterdeck.cli.constants import EXIT_FAILED
+from quarterdeck.cli.constants import EXIT_FAILED, EXIT_USAGE
 from quarterdeck.cli.errors import CliError
 from quarterdeck.cli.kinds import KINDS, Kind, find_kind
 from quarterdeck.cli.output import Output, note, say, show_document, show_list, show_one
@@ -94,8 +94,9 @@ def show_all(api: Api, output: Output, selector: str) -> None:
 
 
 def show_named(api: Api, word: str, names: Sequence[str], output: Output) -> None:
-    """Prints objects by name. What is missing is said after what was found. Raises CliError."""
+    """Prints objects of one kind by name. What is missing is said after what was found. Raises CliError."""
     kind = find_kind(word)
+    names = [_plain_name(kind, name) for name in names]
     found, missing = [], list[CliError]()
     for name in names:
         try:
@@ -108,6 +109,16 @@ def show_named(api: Api, word: str, names: Sequence[str], output: Output) -> Non
         show_list(found, columns_of(kind), output, name_of)
     if missing:
         raise missing[0]
+
+
+def _plain_name(kind: Kind, name: str) -> str:
+    """Returns "x" for "x" and for "agent/x" among agents. Raises CliError for another kind's name."""
+    word, slash, plain = name.rpartition("/")
+    if slash and find_kind(word) is not kind:
+        raise CliError(
+            f"{name} is no {kind.name}", hint="name objects of one kind in one command", code=EXIT_USAGE
+        )
+    return plain
 
 
 def watch_kind(api: Api, word: str, output: Output, selector: str, version: str) -> None:

@@ -19,11 +19,12 @@ class Column:
     header: str
     value: str | Callable[[Mapping[str, Any]], Any]
     wide: bool = False
+    longest: int = LONGEST_CELL
 
     def text(self, item: Mapping[str, Any]) -> str:
-        """Returns the cell's text."""
+        """Returns the cell's text, cut to `longest` characters."""
         found = lookup(item, self.value) if isinstance(self.value, str) else self.value(item)
-        return cell(found)
+        return cell(found, self.longest)
 
 
 def lookup(item: Any, path: str) -> Any:
@@ -35,8 +36,8 @@ def lookup(item: Any, path: str) -> Any:
     return item
 
 
-def cell(value: Any) -> str:
-    """Returns a value as one short line."""
+def cell(value: Any, longest: int = LONGEST_CELL) -> str:
+    """Returns a value as one line of at most `longest` characters."""
     if value is None or value in ("", {}, []):
         return EMPTY
     if isinstance(value, bool):
@@ -46,7 +47,7 @@ def cell(value: Any) -> str:
     elif isinstance(value, list | tuple):
         value = ",".join(str(item) for item in value)
     text = " ".join(str(value).split())
-    return text if len(text) <= LONGEST_CELL else text[: LONGEST_CELL - 1] + "…"
+    return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
 def render(columns: Sequence[Column], items: Sequence[Mapping[str, Any]], wide: bool = False) -> list[str]:

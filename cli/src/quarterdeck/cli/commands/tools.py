@@ -86,14 +86,16 @@ def call(
 def _show(outcome: dict[str, object], output: Output) -> None:
     run = outcome.get("run")
     if isinstance(run, dict):
-        note(f"it needs an approval first (policy {outcome.get('policy')}): run {run.get('id')} waits for it")
+        asked = f" (policy {outcome['policy']})" if outcome.get("policy") else ""
+        note(f"it needs an approval first{asked}: run {run.get('id')} waits for it")
         note(f"see `qd approvals list --run {run.get('id')}`")
         say(f"run/{run.get('id')}")
         return
-    if output is Output.TABLE:
-        show_document(outcome.get("result"), Output.JSON)
-    else:
+    answered = outcome.get("status") == "ok" and not outcome.get("artifact")
+    if output is not Output.TABLE:
         show_document(outcome, output)
+    elif answered or outcome.get("result") is not None:
+        show_document(outcome.get("result"), Output.JSON)
     if isinstance(outcome.get("artifact"), dict):
         note(f"the result is an artifact: qd artifacts get {outcome['artifact']['digest']}")  # type: ignore[index]
     if outcome.get("status") != "ok":
