@@ -42,7 +42,7 @@ def what_still_holds(run_id: str, journal: Sequence[Event]) -> list[Event]:
 
 def _without_stop(journal: Sequence[Event]) -> list[Event]:
     """Leaves out the stop, what led to it from outside, and what followed from it."""
-    stop = next((i for i, event in enumerate(journal) if event.type == ev.RUN_STOPPING), len(journal) - 1)
+    stop = next((i for i, event in enumerate(journal) if _stops(event)), len(journal) - 1)
     after = journal[stop + 1 :]
     begun = [event.data for event in after if event.type == ev.STEP_STARTED]
     undone = [step["node"] for step in begun if step.get("undo")]
@@ -50,6 +50,11 @@ def _without_stop(journal: Sequence[Event]) -> list[Event]:
         raise Undone(undone)
     kept = [*journal[:stop], *_late(after)]
     return [event for event in kept if not _asked_to_stop(event)]
+
+
+def _stops(event: Event) -> bool:
+    """True for what begins a stop; a failure inside `finally` is told by a phase with an error."""
+    return event.type == ev.RUN_STOPPING or (event.type == ev.RUN_PHASE and "error" in event.data)
 
 
 def _late(after: Iterable[Event]) -> list[Event]:
