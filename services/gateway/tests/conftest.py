@@ -223,7 +223,9 @@ def plain_logs() -> Iterator[None]:
 
 @pytest.fixture
 def gateway_settings() -> GatewaySettings:
-    return GatewaySettings(http_port=0, grpc_port=0, heartbeat=0.15, max_body_bytes=64 * 1024)
+    return GatewaySettings(
+        http_port=0, grpc_port=0, heartbeat=0.15, reauthorize=0.1, max_body_bytes=64 * 1024
+    )
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from google.rpc import error_details_pb2, status_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
-from quarterdeck.common.errors import InvalidArgument
+from quarterdeck.common.errors import InvalidArgument, PermissionDenied
 from quarterdeck.gateway.grpc_server import PublicRpcs
 from quarterdeck.gateway.methods import method_table
 from quarterdeck.gateway.upstream import resource_of
@@ -105,6 +105,25 @@ async def test_what_is_no_message_is_refused_at_the_door(house, channel, token):
         await channel.unary_unary("/quarterdeck.v1.RuntimeService/GetRun")(b"\xff\xff", metadata=token)
     assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
     assert not house.runtime.asked
+
+
+async def test_a_stream_ends_when_its_reader_may_not_read_any_more(house, channel, token):
+    async def endless():
+        yield house.event(1, "run.started")
+        await asyncio.sleep(60)
+
+    async def authorize(*_question):
+        raise PermissionDenied("not any more")
+
+    house.runtime.answers["StreamRunEvents"] = lambda request: endless()
+    stub = runs_pb2_grpc.RuntimeServiceStub(channel)
+    stream = stub.StreamRunEvents(runs_pb2.StreamRunEventsRequest(run_id="r1"), metadata=token)
+    assert (await stream.read()).seq == 1
+    house.platform.authorizer.authorize = authorize
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await asyncio.wait_for(stream.read(), 5)
+    assert caught.value.code() == grpc.StatusCode.PERMISSION_DENIED
+    await house.eventually(lambda: house.runtime.streams_open == 0)
 
 
 async def test_streams_pass_and_a_client_that_leaves_ends_them(house, channel, token):

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from quarterdeck.common.errors import Internal, InvalidArgument, NotFound
+from quarterdeck.common.errors import Internal, InvalidArgument, NotFound, PermissionDenied, Unavailable
 from quarterdeck.gateway.streams import frame
 from quarterdeck.v1 import runs_pb2
 
@@ -108,6 +108,48 @@ async def test_heartbeats_fill_the_silence(house):
         async for part in response.aiter_text():
             text += part
             if text.count(": heartbeat\n\n") >= 2:
+                release.set()
+    assert [f["id"] for f in house.frames(text)] == ["1", "2"]
+
+
+def takes_away(house, error):
+    """Every later question about the principal is answered with an error; returns how many came."""
+    asked = []
+
+    async def authorize(*question):
+        asked.append(question)
+        raise error
+
+    house.platform.authorizer.authorize = authorize
+    return asked
+
+
+@pytest.mark.parametrize("path", ["runs/r1/events", "runs/r1/ag-ui"])
+async def test_a_reader_that_loses_its_right_is_told_and_reads_no_further(house, path):
+    release = asyncio.Event()
+    house.runtime.answers["StreamRunEvents"] = lambda request: slow(house, release)
+    text = ""
+    async with house.client.stream("GET", f"{T}/{path}", headers=SSE) as response:
+        takes_away(house, PermissionDenied("local:admin may not watch runs", hint="ask"))
+        async for part in response.aiter_text():
+            text += part
+    last = house.frames(text)[-1]
+    problem = json.loads(last["data"])
+    assert (last["event"], problem["status"], problem["reason"]) == ("error", 403, "AccessEnded")
+    assert "may not watch runs" in problem["detail"] and problem["hint"] == "ask"
+    await house.eventually(lambda: house.runtime.streams_open == 0)
+    assert not [task for task in asyncio.all_tasks() if task.get_name() == "standing"]
+
+
+async def test_a_question_that_nobody_answers_ends_no_stream(house):
+    release = asyncio.Event()
+    house.runtime.answers["StreamRunEvents"] = lambda request: slow(house, release)
+    async with house.client.stream("GET", f"{T}/runs/r1/events", headers=SSE) as response:
+        asked = takes_away(house, Unavailable("nobody is there"))
+        text = ""
+        async for part in response.aiter_text():
+            text += part
+            if len(asked) >= 2:
                 release.set()
     assert [f["id"] for f in house.frames(text)] == ["1", "2"]
 

@@ -15,6 +15,7 @@ from quarterdeck.gateway.constants import (
     HEARTBEAT_SECONDS,
     IDEMPOTENCY_TTL,
     PAYLOAD_HEADERS,
+    REAUTHORIZE_SECONDS,
     WEBHOOK_TOLERANCE,
 )
 
@@ -29,6 +30,11 @@ class GatewaySettings(BaseSettings):
     grpc_port: int = Field(default=DEFAULT_GRPC_PORT, ge=0, le=65535, description="0: any free port.")
     max_body_bytes: int = Field(default=DEFAULT_BODY_LIMIT, gt=0, description="Largest request body.")
     heartbeat: float = Field(default=HEARTBEAT_SECONDS, gt=0, description="Seconds between SSE comments.")
+    reauthorize: float = Field(
+        default=REAUTHORIZE_SECONDS,
+        gt=0,
+        description="Seconds between two looks at whether the reader of an open stream may still read it.",
+    )
     idempotency_ttl: float = Field(
         default=IDEMPOTENCY_TTL, gt=0, description="Seconds that a key is remembered."
     )

@@ -37,6 +37,8 @@ IDEMPOTENCY_KEY_LENGTH = 255
 IDEMPOTENCY_IN_FLIGHT = 600.0
 
 HEARTBEAT_SECONDS = 15.0
+# How often it is asked whether the reader of an open stream may still read it.
+REAUTHORIZE_SECONDS = 60.0
 # The largest position of a journal: what a 64-bit integer of the wire and of the database holds.
 LARGEST_SEQUENCE = 2**63 - 1
 # How long a stream may take to fail before it is answered with status 200.

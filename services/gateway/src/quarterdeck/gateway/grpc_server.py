@@ -86,12 +86,13 @@ class PublicRpcs(grpc.GenericRpcHandler):
             began = time.perf_counter()
             upstream: Any = None
             try:
-                await self._admit(method, request, context)
+                principal = await self._admit(method, request, context)
                 invoke: Any = self._platform.peer(method.owner).channel.unary_stream(method.path)
                 upstream = invoke(request, timeout=context.time_remaining(), metadata=self._metadata(method))
                 self._open.add(upstream)
-                async for response in upstream:
-                    yield response
+                async with self._upstream.standing(principal, method, _parsed(method, request), upstream):
+                    async for response in upstream:
+                        yield response
             except asyncio.CancelledError:
                 if not self._closing:
                     raise

@@ -65,7 +65,7 @@ async def build(
     """
     settings = settings or GatewaySettings()
     authenticator = Authenticator({admin_token(platform.settings.data_dir.absolute()): LOCAL_ADMIN})
-    upstream = Upstream(platform)
+    upstream = Upstream(platform, settings.reauthorize)
     await platform.open_database(METADATA, MIGRATIONS)
     parts = Parts(
         platform=platform,

@@ -14,8 +14,9 @@ from quarterdeck.common.identity import Principal
 from quarterdeck.common.rpc_errors import DETAILS_KEY, from_rpc_error
 from quarterdeck.common.service import Platform
 from quarterdeck.gateway.authentication import current_principal
-from quarterdeck.gateway.constants import PLURALS
+from quarterdeck.gateway.constants import PLURALS, REAUTHORIZE_SECONDS
 from quarterdeck.gateway.methods import Method, method_table
+from quarterdeck.gateway.standing import Standing
 
 DEFAULT_TIMEOUT = 30.0
 
@@ -59,8 +60,9 @@ def _kind_of(request: Any) -> str:
 class Upstream:
     """The services behind the gateway. RPCs are named "RuntimeService/StartRun"."""
 
-    def __init__(self, platform: Platform) -> None:
+    def __init__(self, platform: Platform, reauthorize: float = REAUTHORIZE_SECONDS) -> None:
         self._platform = platform
+        self._reauthorize = reauthorize
         self._callables: dict[str, tuple[Method, Any]] = {}
 
     def method(self, name: str) -> Method:
@@ -89,17 +91,28 @@ class Upstream:
             raise explain(error, method.owner) from None
 
     async def stream(self, name: str, request: Any) -> AsyncIterator[Any]:
-        """Makes a streaming call; closing the iterator cancels it. Raises QuarterdeckError."""
+        """Makes a streaming call; closing the iterator cancels it.
+
+        Raises:
+            PermissionDenied: the principal may not read it, or, half-way, may not any more.
+            QuarterdeckError: what the service answers.
+        """
         method, invoke = self._callable(name)
-        await self.admit(current_principal(), method, request)
+        principal = current_principal()
+        await self.admit(principal, method, request)
         call = invoke(request, metadata=self._platform.peer(method.owner).metadata())
         try:
-            async for message in call:
-                yield message
+            async with self.standing(principal, method, request, call):
+                async for message in call:
+                    yield message
         except grpc.aio.AioRpcError as error:
             raise explain(error, method.owner) from None
         finally:
             call.cancel()
+
+    def standing(self, principal: Principal, method: Method, request: Any, call: Any) -> Standing:
+        """Returns what ends an open call once the principal may not make it any more."""
+        return Standing(lambda: self.admit(principal, method, request), call.cancel, self._reauthorize)
 
     async def call_as_gateway(self, name: str, request: Any) -> Any:
         """Makes a unary call for nobody but the gateway itself: a webhook has no principal."""
