@@ -106,21 +106,33 @@ def test_the_check_tells_done_from_not_done() -> None:
     assert holds(check["notDone"], result={"bookings": [other]}, arguments=arguments) is False
 
 
-@pytest.mark.parametrize(
-    ("arguments", "effects"),
-    [
-        ({"confidence": 0.99}, {"allow"}),
-        ({"confidence": 0.9}, {"allow"}),
-        ({"confidence": 0.89}, {"requireApproval"}),
-        ({}, {"requireApproval"}),
-        ({"confidence": 0.6, "approved_by": "ann"}, {"allow"}),
-        ({"confidence": 0.6, "approved_by": ""}, {"requireApproval"}),
-    ],
-)
-def test_only_certain_or_approved_bookings_need_nobody(arguments: dict[str, Any], effects: set[str]) -> None:
+def effects_on_book(workflow: str, arguments: dict[str, Any]) -> set[str]:
     policy = next(data for _, data in OBJECTS if data["kind"] == "Policy")
     rules = [rule for rule in policy["spec"]["rules"] if "ledger/book" in rule["match"]["tools"]]
-    assert {rule["effect"] for rule in rules if holds(rule["when"], arguments=arguments)} == effects
+    run = {"id": "r", "workflow": workflow}
+    return {rule["effect"] for rule in rules if holds(rule["when"], arguments=arguments, run=run)}
+
+
+CLAIMS: list[tuple[dict[str, Any], str]] = [
+    ({"confidence": 0.99}, "allow"),
+    ({"confidence": 0.9}, "allow"),
+    ({"confidence": 0.89}, "requireApproval"),
+    ({}, "requireApproval"),
+    ({"confidence": 0.6, "approved_by": "ann"}, "allow"),
+    ({"confidence": 0.6, "approved_by": ""}, "requireApproval"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "effect"), CLAIMS)
+def test_only_certain_or_approved_bookings_need_nobody(arguments: dict[str, Any], effect: str) -> None:
+    assert "match-transaction" in named("Workflow")
+    assert effects_on_book("match-transaction", arguments) == {effect}
+
+
+@pytest.mark.parametrize("workflow", ["", "invoice-matching", "another"])
+@pytest.mark.parametrize(("arguments", "_effect"), CLAIMS)
+def test_what_others_claim_books_nothing(workflow: str, arguments: dict[str, Any], _effect: str) -> None:
+    assert effects_on_book(workflow, arguments) == {"requireApproval"}
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
