@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from quarterdeck.cli.constants import EXIT_CONFLICT, EXIT_NOT_FOUND, EXIT_OK
+from quarterdeck.cli.constants import EXIT_CONFLICT, EXIT_FAILED, EXIT_NOT_FOUND, EXIT_OK, EXIT_USAGE
 from quarterdeck.cli.main import main
 
 Capture = pytest.CaptureFixture[str]
@@ -57,6 +57,45 @@ def test_retry(gateway: Any, capsys: Capture) -> None:
     assert main(["runs", "retry", "r1", "--dry-run"]) == EXIT_OK
     assert gateway.requests[-1].body == {"dryRun": True}
     assert capsys.readouterr().out == ""
+
+
+def rerun_gateway(gateway: Any, make_answer: Any, problem: str = "") -> None:
+    """Answers dry runs with two pages, and real calls with what was confirmed."""
+
+    def answer(request: Any) -> Any:
+        first = not request.body["continue"]
+        item = {"runId": "r1" if first else "r2", "kind": "Workflow", "name": "w", "state": "failed"}
+        if not request.body.get("dryRun"):
+            assert request.body["confirm"] == ("c1" if first else "c2")
+            item["newRunId"] = None if problem else f"new-{item['runId']}"
+            item["problem"] = problem or None
+        page = {"items": [item], "continue": "t" if first else None, "confirm": "c1" if first else "c2"}
+        return make_answer(page)
+
+    gateway.on("POST /tenants/default/runs/rerun", answer)
+
+
+def test_rerun_shows_before_it_does(gateway: Any, make_answer: Any, capsys: Capture) -> None:
+    rerun_gateway(gateway, make_answer)
+    asked = ["runs", "rerun", "--name", "w", "--state", "failed,timed-out", "-l", "a=b", "--from-failure"]
+    assert main([*asked, "--dry-run", "-o", "name"]) == EXIT_OK
+    assert capsys.readouterr().out == "run/r1\nrun/r2\n"
+    assert all(request.body["dryRun"] for request in gateway.requests)
+    assert gateway.requests[0].body["states"] == ["failed", "timed-out"]
+    assert (gateway.requests[0].body["from"], gateway.requests[0].body["labelSelector"]) == ("failure", "a=b")
+    assert main(asked) == EXIT_USAGE  # nobody can be asked
+    assert "2 runs are selected" in capsys.readouterr().err
+    assert main([*asked, "--yes", "-o", "name"]) == EXIT_OK
+    assert capsys.readouterr().out == "run/new-r1\nrun/new-r2\n"
+
+
+def test_what_cannot_be_run_again_is_said(gateway: Any, make_answer: Any, capsys: Capture) -> None:
+    rerun_gateway(gateway, make_answer, "run was undone: a")
+    assert main(["runs", "rerun", "-y"]) == EXIT_FAILED
+    assert "run r1: run was undone: a" in capsys.readouterr().err
+    gateway.on("POST /tenants/default/runs/rerun", {"items": [], "continue": None, "confirm": None})
+    assert main(["runs", "rerun", "-y"]) == EXIT_OK
+    assert "no runs are selected" in capsys.readouterr().err
 
 
 def test_a_run_that_is_over_is_a_conflict(gateway: Any, make_answer: Any, capsys: Capture) -> None:

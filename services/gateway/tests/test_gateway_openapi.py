@@ -73,6 +73,8 @@ CASES = [
     (run_schemas.Repin, lambda h: runs.repin(runs_pb2.RepinRunResponse(run=h.run()))),
     (run_schemas.Fork, lambda h: runs.fork(runs_pb2.ForkRunResponse(run=h.run()))),
     (run_schemas.Retry, lambda h: runs.retry(runs_pb2.RetryRunResponse(run=h.run()))),
+    (run_schemas.RerunPage, lambda h: runs.reruns(
+        runs_pb2.RerunRunsResponse(reruns=[runs_pb2.Rerun(run_id="r")]))),
     (run_schemas.Fired, lambda h: runs.fired(runs_pb2.FireTriggerResponse(runs=[h.run()]))),
     (run_schemas.TriggerState, lambda h: runs.trigger_state(runs_pb2.TriggerState(name="t"))),
     (approval_schemas.ApprovalPage, lambda h: approvals.approval_list(

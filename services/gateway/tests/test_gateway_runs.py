@@ -112,6 +112,31 @@ async def test_retry(house):
     assert house.runtime.count(runs_pb2.RetryRunRequest) == 3
 
 
+async def test_rerun(house):
+    old = runs_pb2.Rerun(run_id="r1", kind="Workflow", name="w", state=runs_pb2.RUN_STATE_FAILED)
+    house.runtime.answers["RerunRuns"] = runs_pb2.RerunRunsResponse(reruns=[old], confirm="1-2-3")
+    wish = {
+        "name": "w",
+        "states": ["failed", "timed-out"],
+        "labelSelector": "a=b",
+        "createdFrom": "2026-01-01T00:00:00Z",
+        "from": "failure",
+        "limit": 7,
+        "dryRun": True,
+    }
+    body = (await house.client.post(f"{T}/runs/rerun", json=wish)).json()
+    assert (body["items"][0]["state"], body["items"][0]["newRunId"]) == ("failed", None)
+    assert (body["confirm"], body["continue"]) == ("1-2-3", None)
+    asked = house.runtime.last(runs_pb2.RerunRunsRequest)
+    assert (asked.name, list(asked.states), asked.page_size, asked.dry_run) == ("w", [5, 7], 7, True)
+    assert getattr(asked, "from") == runs_pb2.RERUN_FROM_FAILURE
+    await house.client.post(f"{T}/runs/rerun", json={"confirm": "1-2-3", "continue": "t"})
+    asked = house.runtime.last(runs_pb2.RerunRunsRequest)
+    assert (asked.confirm, asked.page_token, asked.dry_run) == ("1-2-3", "t", False)
+    refused = await house.client.post(f"{T}/runs/rerun", json={"limit": 501})
+    assert (refused.status_code, refused.json()["field"]) == (400, "limit")
+
+
 async def test_effects(house):
     effect = runs_pb2.Effect(
         run_id="r1",

@@ -16,6 +16,11 @@ def run_name(run: Item) -> str:
     return f"run/{run.get('id', '')}"
 
 
+def rerun_name(rerun: Item) -> str:
+    """Returns "run/<id>" of the new run, of the old one while there is none."""
+    return f"run/{rerun.get('newRunId') or rerun.get('runId', '')}"
+
+
 def _took(run: Item) -> str:
     began, ended = parse_time(run.get("startedAt")), parse_time(run.get("finishedAt"))
     return duration((ended - began).total_seconds()) if began and ended else EMPTY
@@ -43,6 +48,15 @@ RUN_COLUMNS = (
     Column("SESSION", "session", wide=True),
     Column("LABELS", "labels", wide=True),
     Column("REASON", _why),
+)
+
+RERUN_COLUMNS = (
+    Column("RUN", "runId"),
+    Column("KIND", "kind", wide=True),
+    Column("NAME", "name"),
+    Column("STATE", "state"),
+    Column("NEW-RUN", "newRunId"),
+    Column("PROBLEM", "problem"),
 )
 
 EFFECT_COLUMNS = (

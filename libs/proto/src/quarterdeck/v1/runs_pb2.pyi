@@ -69,6 +69,27 @@ KEY_CONFLICT_REPLACE: KeyConflict.ValueType  # 3
 KEY_CONFLICT_QUEUE: KeyConflict.ValueType  # 4
 Global___KeyConflict: _TypeAlias = KeyConflict  # noqa: Y015
 
+class _RerunFrom:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RerunFromEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RerunFrom.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    RERUN_FROM_UNSPECIFIED: _RerunFrom.ValueType  # 0
+    """From the beginning, with the same input and the newest definition."""
+    RERUN_FROM_START: _RerunFrom.ValueType  # 1
+    RERUN_FROM_FAILURE: _RerunFrom.ValueType  # 2
+    """From the failed step, like RetryRun."""
+
+class RerunFrom(_RerunFrom, metaclass=_RerunFromEnumTypeWrapper): ...
+
+RERUN_FROM_UNSPECIFIED: RerunFrom.ValueType  # 0
+"""From the beginning, with the same input and the newest definition."""
+RERUN_FROM_START: RerunFrom.ValueType  # 1
+RERUN_FROM_FAILURE: RerunFrom.ValueType  # 2
+"""From the failed step, like RetryRun."""
+Global___RerunFrom: _TypeAlias = RerunFrom  # noqa: Y015
+
 @_typing.final
 class Run(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
@@ -714,6 +735,129 @@ class RetryRunResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RetryRunResponse: _TypeAlias = RetryRunResponse  # noqa: Y015
+
+@_typing.final
+class RerunRunsRequest(_message.Message):
+    """Which runs: only those that nobody but a client or a trigger started, and that are over."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    STATES_FIELD_NUMBER: _builtins.int
+    LABEL_SELECTOR_FIELD_NUMBER: _builtins.int
+    CREATED_FROM_FIELD_NUMBER: _builtins.int
+    CREATED_TO_FIELD_NUMBER: _builtins.int
+    FROM_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    DRY_RUN_FIELD_NUMBER: _builtins.int
+    CONFIRM_FIELD_NUMBER: _builtins.int
+    tenant: _builtins.str
+    kind: _builtins.str
+    name: _builtins.str
+    label_selector: _builtins.str
+    created_from: _builtins.str
+    """RFC 3339; created at or after the first and before the second. Empty: no bound."""
+    created_to: _builtins.str
+    page_size: _builtins.int
+    """Runs a page, 100 by default, 500 at most; the oldest first."""
+    page_token: _builtins.str
+    dry_run: _builtins.bool
+    """Shows what would be run again, and gives the `confirm` for it."""
+    confirm: _builtins.str
+    """What the dry run of the same request answered."""
+    @_builtins.property
+    def states(self) -> _containers.RepeatedScalarFieldContainer[Global___RunState.ValueType]:
+        """Terminal states; empty: failed, cancelled and timed out."""
+
+    def __init__(
+        self,
+        *,
+        tenant: _builtins.str = ...,
+        kind: _builtins.str = ...,
+        name: _builtins.str = ...,
+        states: _abc.Iterable[Global___RunState.ValueType] | None = ...,
+        label_selector: _builtins.str = ...,
+        created_from: _builtins.str = ...,
+        created_to: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        dry_run: _builtins.bool = ...,
+        confirm: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["confirm", b"confirm", "created_from", b"created_from", "created_to", b"created_to", "dry_run", b"dry_run", "from", b"from", "kind", b"kind", "label_selector", b"label_selector", "name", b"name", "page_size", b"page_size", "page_token", b"page_token", "states", b"states", "tenant", b"tenant"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RerunRunsRequest: _TypeAlias = RerunRunsRequest  # noqa: Y015
+
+@_typing.final
+class Rerun(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RUN_ID_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    NEW_RUN_ID_FIELD_NUMBER: _builtins.int
+    PROBLEM_FIELD_NUMBER: _builtins.int
+    run_id: _builtins.str
+    """The old run."""
+    kind: _builtins.str
+    name: _builtins.str
+    state: Global___RunState.ValueType
+    new_run_id: _builtins.str
+    """Empty in a dry run, and when there is a problem."""
+    problem: _builtins.str
+    """Why it cannot be run again."""
+    def __init__(
+        self,
+        *,
+        run_id: _builtins.str = ...,
+        kind: _builtins.str = ...,
+        name: _builtins.str = ...,
+        state: Global___RunState.ValueType = ...,
+        new_run_id: _builtins.str = ...,
+        problem: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "name", b"name", "new_run_id", b"new_run_id", "problem", b"problem", "run_id", b"run_id", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Rerun: _TypeAlias = Rerun  # noqa: Y015
+
+@_typing.final
+class RerunRunsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RERUNS_FIELD_NUMBER: _builtins.int
+    CONFIRM_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    confirm: _builtins.str
+    """For this page only; empty when there is nothing to run again."""
+    next_page_token: _builtins.str
+    @_builtins.property
+    def reruns(self) -> _containers.RepeatedCompositeFieldContainer[Global___Rerun]: ...
+    def __init__(
+        self,
+        *,
+        reruns: _abc.Iterable[Global___Rerun] | None = ...,
+        confirm: _builtins.str = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["confirm", b"confirm", "next_page_token", b"next_page_token", "reruns", b"reruns"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RerunRunsResponse: _TypeAlias = RerunRunsResponse  # noqa: Y015
 
 @_typing.final
 class RunEvent(_message.Message):

@@ -90,6 +90,11 @@ class RuntimeServiceStub:
                 request_serializer=quarterdeck_dot_v1_dot_runs__pb2.RetryRunRequest.SerializeToString,
                 response_deserializer=quarterdeck_dot_v1_dot_runs__pb2.RetryRunResponse.FromString,
                 _registered_method=True)
+        self.RerunRuns = channel.unary_unary(
+                '/quarterdeck.v1.RuntimeService/RerunRuns',
+                request_serializer=quarterdeck_dot_v1_dot_runs__pb2.RerunRunsRequest.SerializeToString,
+                response_deserializer=quarterdeck_dot_v1_dot_runs__pb2.RerunRunsResponse.FromString,
+                _registered_method=True)
         self.ListRunEvents = channel.unary_unary(
                 '/quarterdeck.v1.RuntimeService/ListRunEvents',
                 request_serializer=quarterdeck_dot_v1_dot_runs__pb2.ListRunEventsRequest.SerializeToString,
@@ -207,6 +212,13 @@ class RuntimeServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RerunRuns(self, request, context):
+        """Runs again what a filter selects, a page at a time; only what a dry run has shown before.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListRunEvents(self, request, context):
         """One page of a run's journal.
         """
@@ -313,6 +325,11 @@ def add_RuntimeServiceServicer_to_server(servicer, server):
                     servicer.RetryRun,
                     request_deserializer=quarterdeck_dot_v1_dot_runs__pb2.RetryRunRequest.FromString,
                     response_serializer=quarterdeck_dot_v1_dot_runs__pb2.RetryRunResponse.SerializeToString,
+            ),
+            'RerunRuns': grpc.unary_unary_rpc_method_handler(
+                    servicer.RerunRuns,
+                    request_deserializer=quarterdeck_dot_v1_dot_runs__pb2.RerunRunsRequest.FromString,
+                    response_serializer=quarterdeck_dot_v1_dot_runs__pb2.RerunRunsResponse.SerializeToString,
             ),
             'ListRunEvents': grpc.unary_unary_rpc_method_handler(
                     servicer.ListRunEvents,
@@ -648,6 +665,33 @@ class RuntimeService:
             '/quarterdeck.v1.RuntimeService/RetryRun',
             quarterdeck_dot_v1_dot_runs__pb2.RetryRunRequest.SerializeToString,
             quarterdeck_dot_v1_dot_runs__pb2.RetryRunResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RerunRuns(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/quarterdeck.v1.RuntimeService/RerunRuns',
+            quarterdeck_dot_v1_dot_runs__pb2.RerunRunsRequest.SerializeToString,
+            quarterdeck_dot_v1_dot_runs__pb2.RerunRunsResponse.FromString,
             options,
             channel_credentials,
             insecure,

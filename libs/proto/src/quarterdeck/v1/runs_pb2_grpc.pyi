@@ -55,6 +55,8 @@ class RuntimeServiceStub:
     """Starts a new run from a point in an old one's journal, without repeating its effects."""
     RetryRun: _grpc.UnaryUnaryMultiCallable[_runs_pb2.RetryRunRequest, _runs_pb2.RetryRunResponse]
     """Starts a new run that goes on where an unsuccessful one failed: what succeeded is kept, not repeated."""
+    RerunRuns: _grpc.UnaryUnaryMultiCallable[_runs_pb2.RerunRunsRequest, _runs_pb2.RerunRunsResponse]
+    """Runs again what a filter selects, a page at a time; only what a dry run has shown before."""
     ListRunEvents: _grpc.UnaryUnaryMultiCallable[_runs_pb2.ListRunEventsRequest, _runs_pb2.ListRunEventsResponse]
     """One page of a run's journal."""
     StreamRunEvents: _grpc.UnaryStreamMultiCallable[_runs_pb2.StreamRunEventsRequest, _runs_pb2.RunEvent]
@@ -97,6 +99,8 @@ class RuntimeServiceAsyncStub(RuntimeServiceStub):
     """Starts a new run from a point in an old one's journal, without repeating its effects."""
     RetryRun: _aio.UnaryUnaryMultiCallable[_runs_pb2.RetryRunRequest, _runs_pb2.RetryRunResponse]  # type: ignore[assignment]
     """Starts a new run that goes on where an unsuccessful one failed: what succeeded is kept, not repeated."""
+    RerunRuns: _aio.UnaryUnaryMultiCallable[_runs_pb2.RerunRunsRequest, _runs_pb2.RerunRunsResponse]  # type: ignore[assignment]
+    """Runs again what a filter selects, a page at a time; only what a dry run has shown before."""
     ListRunEvents: _aio.UnaryUnaryMultiCallable[_runs_pb2.ListRunEventsRequest, _runs_pb2.ListRunEventsResponse]  # type: ignore[assignment]
     """One page of a run's journal."""
     StreamRunEvents: _aio.UnaryStreamMultiCallable[_runs_pb2.StreamRunEventsRequest, _runs_pb2.RunEvent]  # type: ignore[assignment]
@@ -202,6 +206,14 @@ class RuntimeServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_runs_pb2.RetryRunResponse, _abc.Awaitable[_runs_pb2.RetryRunResponse]]:
         """Starts a new run that goes on where an unsuccessful one failed: what succeeded is kept, not repeated."""
+
+    @_abc_1.abstractmethod
+    def RerunRuns(
+        self,
+        request: _runs_pb2.RerunRunsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_runs_pb2.RerunRunsResponse, _abc.Awaitable[_runs_pb2.RerunRunsResponse]]:
+        """Runs again what a filter selects, a page at a time; only what a dry run has shown before."""
 
     @_abc_1.abstractmethod
     def ListRunEvents(

@@ -139,14 +139,21 @@ def _with_children(rest: Rest, carried: dict[str, Carried]) -> list[Event]:
             continue
         renames = event.type == ev.CHILDREN_STARTED and old in renamed
         events.append(replace(event, data={**event.data, "run": renamed[old]}) if renames else event)
-    progress: dict[str, Any] = {"failed": 0, "cost": 0, "tokens": 0}
+    shares = {
+        event.data["step"]: event.data.get("reserve") or {}
+        for event in rest.events
+        if event.type == ev.CHILDREN_STARTED
+    }
     single = {family.key for family in rest.families if family.run}
     for key, child in carried.items():
         if child.done and key in single:
             ended = {"step": key, "run": child.run, "state": "succeeded", "output": child.output}
             events.append(Event(ev.CHILD_FINISHED, {**ended, "cost": 0, "tokens": 0}))
         elif child.done:
-            events.append(Event(ev.CHILDREN_PROGRESS, {"step": key, "done": child.done, **progress}))
+            share = shares.get(key.rpartition("@")[0] or key, {})
+            free = {what: amount * child.done for what, amount in share.items()}
+            done = {"step": key, "done": child.done, "failed": 0, "cost": 0, "tokens": 0, "slice": free}
+            events.append(Event(ev.CHILDREN_PROGRESS, done))
     return events
 
 

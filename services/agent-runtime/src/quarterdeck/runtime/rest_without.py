@@ -15,9 +15,22 @@ from quarterdeck.runtime.inbox_events import EXPIRY
 from quarterdeck.runtime.reducer import fold
 from quarterdeck.runtime.state import RunState
 
-# What may still come in while a run stops, and is true whatever becomes of the run.
+# What may still happen while a run stops, and is true whatever becomes of the run: outcomes come in, and what
+# nobody knows is found out. (How its steps end then is another matter: in the new run they go on.)
 _LATE = frozenset(
-    {ev.EFFECT_OUTCOME, ev.CHILD_FINISHED, ev.CHILDREN_PROGRESS, ev.CHILDREN_JOINED, ev.SIGNAL_RECEIVED}
+    {
+        ev.EFFECT_INTENT,
+        ev.EFFECT_OUTCOME,
+        ev.STEP_RETRYING,
+        ev.TIMER_SET,
+        ev.TIMER_FIRED,
+        ev.APPROVAL_REQUESTED,
+        ev.APPROVAL_DECIDED,
+        ev.CHILD_FINISHED,
+        ev.CHILDREN_PROGRESS,
+        ev.CHILDREN_JOINED,
+        ev.SIGNAL_RECEIVED,
+    }
 )
 
 
@@ -49,7 +62,7 @@ def _without_stop(journal: Sequence[Event]) -> list[Event]:
     if undone:
         raise Undone(undone)
     kept = [*journal[:stop], *_late(after)]
-    return [event for event in kept if not _asked_to_stop(event)]
+    return [event for event in kept if not _belongs_to_the_stop(event)]
 
 
 def _stops(event: Event) -> bool:
@@ -68,9 +81,11 @@ def _late(after: Iterable[Event]) -> list[Event]:
     return found
 
 
-def _asked_to_stop(event: Event) -> bool:
+def _belongs_to_the_stop(event: Event) -> bool:
+    """True for what asked for it, and for what children were told because of it."""
     run_timeout = event.type == ev.TIMER_FIRED and event.data["timer"] == "run-timeout"
-    return run_timeout or event.type == ev.CANCEL_REQUESTED
+    failed_late = event.type == ev.RUN_PHASE and bool(event.data.get("error"))
+    return run_timeout or failed_late or event.type in (ev.CANCEL_REQUESTED, ev.CHILDREN_STOPPED)
 
 
 def _withdrawn_questions(events: list[Event], state: RunState) -> set[int]:

@@ -28,6 +28,9 @@ class RunFilter:
     root: str = ""
     roots_only: bool = False
     trigger: str = ""
+    # Unix time; created at or after the first and before the second.
+    created_from: float | None = None
+    created_before: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +117,10 @@ def _conditions(tenant_id: str, wanted: RunFilter) -> list[Any]:
     ]
     if wanted.states:
         conditions.append(RUNS.c.state.in_(wanted.states))
+    if wanted.created_from is not None:
+        conditions.append(RUNS.c.created_at >= wanted.created_from)
+    if wanted.created_before is not None:
+        conditions.append(RUNS.c.created_at < wanted.created_before)
     if wanted.roots_only:
         conditions.append(RUNS.c.parent_run_id == "")
     return conditions + [_label(tenant_id, test) for test in wanted.labels]

@@ -103,6 +103,35 @@ class RetryRun(Request):
     dry_run: bool = False
 
 
+class RerunRuns(Request):
+    """Which runs to run again."""
+
+    model_config = example(
+        {
+            "name": "match-invoices",
+            "states": ["failed"],
+            "createdFrom": "2026-01-31T00:00:00Z",
+            "dryRun": True,
+        }
+    )
+
+    kind: Literal["", "Workflow", "Agent"] = ""
+    name: str = ""
+    states: list[str] = Field(
+        default_factory=list, description="Terminal ones; none: failed, cancelled, timed-out."
+    )
+    label_selector: str = ""
+    created_from: str = Field(default="", description="RFC 3339.")
+    created_to: str = Field(default="", description="RFC 3339; not included.")
+    from_: Literal["start", "failure"] = Field(
+        default="start", alias="from", description="From the beginning, or from the failed step."
+    )
+    limit: int = Field(default=100, ge=1, le=500, description="Runs a page at most.")
+    continue_: str = Field(default="", alias="continue", description="`continue` of the page before.")
+    dry_run: bool = False
+    confirm: str = Field(default="", description="What the dry run of the same request answered.")
+
+
 class FireTrigger(Request):
     """What the event carried, or which times to make up for."""
 
@@ -238,6 +267,23 @@ class Retry(Answer):
     uncertain_steps: list[str] = Field(description="A person is asked before these are repeated.")
     retried_children: int
     kept_children: int
+
+
+class Rerun(Answer):
+    """An old run, and the one that does again what it did."""
+
+    run_id: str
+    kind: str
+    name: str
+    state: str
+    new_run_id: str | None
+    problem: str | None = Field(description="Why it cannot be run again.")
+
+
+class RerunPage(Page[Rerun]):
+    """What was, or would be, run again."""
+
+    confirm: str | None = Field(description="Send it with the same request to start these runs.")
 
 
 class Fired(Answer):

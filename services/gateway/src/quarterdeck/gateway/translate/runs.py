@@ -119,6 +119,22 @@ def retry(answer: runs_pb2.RetryRunResponse) -> dict[str, Any]:
     }
 
 
+def reruns(answer: runs_pb2.RerunRunsResponse) -> dict[str, Any]:
+    """Returns what was, or would be, run again."""
+    items = [
+        {
+            "runId": one.run_id,
+            "kind": one.kind,
+            "name": one.name,
+            "state": word(runs_pb2.RunState, one.state, "RUN_STATE_"),
+            "newRunId": one.new_run_id or None,
+            "problem": one.problem or None,
+        }
+        for one in answer.reruns
+    ]
+    return {"items": items, "continue": answer.next_page_token or None, "confirm": answer.confirm or None}
+
+
 def fired(answer: runs_pb2.FireTriggerResponse) -> dict[str, Any]:
     """Returns the runs that a trigger started, or why it started none."""
     return {"runs": [run(item) for item in answer.runs], "skipped": answer.skipped or None}
