@@ -32,7 +32,7 @@ if [ "$wanted" != all ]; then
   run "$wanted"
   exit
 fi
-for name in sqlite map startup gateway tools memory; do
+for name in runtime map startup gateway tools memory; do
   echo "== $name"
   run "$name" || failed=1
 done
