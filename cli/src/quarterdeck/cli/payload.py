@@ -36,18 +36,29 @@ def _read(source: str, option: str) -> str:
 
 def _json(text: str, where: str) -> Any:
     try:
-        return json.loads(text)
-    except ValueError as error:
-        raise CliError(
-            f"{where}: not JSON: {error}", hint="write JSON, @file or @- for stdin", code=EXIT_INVALID
-        ) from None
+        value = json.loads(text)
+        json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
+    except RecursionError:
+        raise _refused(where, "JSON", "it is nested too deeply") from None
+    except UnicodeEncodeError:  # half of a surrogate pair
+        raise _refused(where, "JSON", "it holds a character that is none") from None
+    except ValueError as error:  # also numbers that are too large, and NaN
+        raise _refused(where, "JSON", str(error)) from None
+    return value
 
 
 def _yaml(text: str, where: str) -> Any:
-    import yaml
+    from quarterdeck.resources.yaml_reader import YamlError, read_documents
 
     try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        first = " ".join(str(error).split())
-        raise CliError(f"{where}: not YAML: {first}", code=EXIT_INVALID) from None
+        documents = read_documents(text)
+    except YamlError as error:
+        raise _refused(where, "YAML", str(error)) from None
+    if len(documents) != 1:
+        raise _refused(where, "YAML", f"{len(documents)} documents, where one is needed")
+    return documents[0].value
+
+
+def _refused(where: str, language: str, why: str) -> CliError:
+    hint = f"write {language}, @file or @- for stdin" if language == "JSON" else ""
+    return CliError(f"{where}: not {language}: {why}", hint=hint, code=EXIT_INVALID)
