@@ -20,7 +20,7 @@ def text(value):
 
 
 def assistant(*blocks):
-    return {"message": {"role": "assistant", "content": list(blocks)}}
+    return {"message": {"role": "assistant", "content": list(blocks)}, "turn": 1}
 
 
 USE = {"type": "toolUse", "id": "use-1", "name": "search", "arguments": {"q": "x"}}
@@ -330,3 +330,11 @@ async def test_bad_input_names_its_field(house, body, field):
     assert (await house.client.post(f"{T}/agents/clerk/ag-ui", content=b"{")).json()[
         "reason"
     ] == "InvalidJson"
+
+
+def test_what_was_said_in_earlier_runs_is_not_said_again():
+    earlier = {"message": {"role": "assistant", "content": [text("Hello.")]}}
+    answer = (3, "message.appended", assistant(text("Yes.")))
+    found = outputs([AGENT[0], (2, "message.appended", earlier), answer])
+    assert "Yes." in str(found)
+    assert "Hello." not in str(found)

@@ -11,7 +11,7 @@ from quarterdeck.common.paging import decode_cursor, encode_cursor, page_limit
 from quarterdeck.common.tenants import TenantDirectory
 from quarterdeck.common.watching import ObjectWatcher
 from quarterdeck.runtime import operations
-from quarterdeck.runtime.approvers import require_approver
+from quarterdeck.runtime.approvers import require_approver, require_enforced
 from quarterdeck.runtime.bounds import check_inline, check_remark
 from quarterdeck.runtime.deciding import Vote, decide
 from quarterdeck.runtime.engine import Engine
@@ -70,6 +70,8 @@ class ApprovalServicer(approvals_pb2_grpc.ApprovalServiceServicer):
         if row is not None:
             policy = self._watcher.get(tenant.name, "ApprovalPolicy", row.policy) if row.policy else None
             require_approver(policy.spec if policy else None, row.policy, principal, request.comment)
+            if policy is not None and request.approve:
+                require_enforced(policy.spec, row.policy)
         ready: list[str] = []
         poke: dict[str, str] = {}
         now = self._engine.clock.now()

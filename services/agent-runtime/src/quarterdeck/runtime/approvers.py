@@ -9,6 +9,24 @@ from quarterdeck.common.errors import FailedPrecondition, InvalidArgument, Permi
 from quarterdeck.common.identity import Principal
 
 
+def require_enforced(spec: Mapping[str, Any], name: str) -> None:
+    """Returns if everything that this ApprovalPolicy asks is kept: else one approval would not be enough.
+
+    Raises:
+        FailedPrecondition: it asks for something that is not enforced yet.
+    """
+    from quarterdeck.resources.approvalpolicy import ApprovalPolicy
+    from quarterdeck.resources.enforcement import REASON, not_enforced
+
+    found = not_enforced(ApprovalPolicy.model_validate({"metadata": {"name": name}, "spec": spec}))
+    if found:
+        raise FailedPrecondition(
+            f"ApprovalPolicy {name} asks for what is not enforced: {found[0]}",
+            hint="change the policy, then approve; it can be rejected as it is",
+            reason=REASON,
+        )
+
+
 def require_approver(spec: Mapping[str, Any] | None, name: str, principal: Principal, comment: str) -> None:
     """Returns if `principal` may decide under this policy.
 

@@ -126,6 +126,7 @@ def _step_retrying(state: RunState, data: dict[str, Any], at: float) -> None:
     step.attempt = data["attempt"]
     step.status = st.DELAYED if data.get("timer") else st.OPEN
     step.output, step.error, step.effect, step.approval, step.children = None, None, "", "", None
+    step.approved = ""  # an approval is for one call
     step.branches, step.timers = [], []
 
 
@@ -258,6 +259,7 @@ def _effect_decided(step: Step, data: dict[str, Any]) -> None:
         step.status, step.output, step.error = st.DONE, answer.get("outcome"), None
     elif resolution == "retry":
         step.status, step.error, step.attempt = st.OPEN, None, step.attempt + 1
+        step.approved = ""  # what policy wants approved is asked about again, by whom it concerns
     else:
         step.status = st.FAILED
         step.error = {

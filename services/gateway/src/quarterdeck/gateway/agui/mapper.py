@@ -249,6 +249,8 @@ class Mapper:
                 for block in blocks
                 if block["type"] == "toolResult"
             ]
+        if "turn" not in data:  # said in an earlier run of the session
+            return []
         text = "".join(block["text"] for block in blocks if block["type"] == "text")
         said, message_id = self._said(text)
         calls = [
