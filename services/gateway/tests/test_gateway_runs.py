@@ -222,6 +222,15 @@ async def test_a_tool_that_is_not_there_is_not_found(house, missing):
     assert (response.status_code, response.json()["field"]) == (404, missing)
 
 
+async def test_a_call_over_the_rate_says_when_to_come_back(house):
+    house.tools.answers["CallTool"] = Outcome(
+        call_id="c", status=Outcome.STATUS_UNAVAILABLE, message="too often", retry_after_seconds=2.4
+    )
+    response = await house.client.post(f"{T}/tools/s/t/call", json={})
+    assert (response.status_code, response.json()["reason"]) == (429, "ToolRateLimited")
+    assert response.headers["retry-after"] == "3"
+
+
 async def test_a_call_that_needs_an_approval_becomes_a_run(house):
     house.tools.answers["CallTool"] = Outcome(
         call_id="c", status=Outcome.STATUS_NEEDS_APPROVAL, message="ask", policy="p"

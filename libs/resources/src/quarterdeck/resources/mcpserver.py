@@ -100,6 +100,9 @@ class UncertainCheck(Model):
     )
 
 
+CallRate = Annotated[int, Field(ge=1, le=1_000_000)]
+
+
 class ToolSetting(Model):
     """What the author says about one tool."""
 
@@ -109,6 +112,12 @@ class ToolSetting(Model):
             "!has(self.onUncertain) || self.onUncertain != 'check' || has(self.check)",
             lambda tool: tool.on_uncertain != "check" or tool.check is not None,
             field="check",
+        ),
+        Rule(
+            "cacheTtl needs effect readOnly",
+            "!has(self.cacheTtl) || self.effect == 'readOnly'",
+            lambda tool: tool.cache_ttl is None or tool.effect == "readOnly",
+            field="cacheTtl",
         ),
     )
 
@@ -122,6 +131,10 @@ class ToolSetting(Model):
     )
     check: UncertainCheck | None = Field(None, description="How to find out.")
     timeout: Duration | None = Field(None, description="Longest call; absent: the server's callTimeout.")
+    cache_ttl: Duration | None = Field(
+        None, description="How long an equal call gets the same result; readOnly tools only; absent: never."
+    )
+    calls_per_minute: CallRate | None = Field(None, description="Most calls a minute; absent: any number.")
 
 
 class Pinning(Model):
@@ -142,6 +155,9 @@ class ServerLimits(Model):
         16_777_216, ge=65_536, le=268_435_456, description="Largest protocol message, in bytes."
     )
     concurrency: int = Field(8, ge=1, le=1_000, description="Most calls at a time.")
+    calls_per_minute: CallRate | None = Field(
+        None, description="Most calls a minute of all tools together; absent: any number."
+    )
 
 
 class Restart(Model):

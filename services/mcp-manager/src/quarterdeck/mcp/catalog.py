@@ -29,13 +29,15 @@ class ToolRule:
     """What the author of an MCPServer says about one tool, see `spec.tools`.
 
     `effect` is None when nothing is said; `check` is the spec's object; `timeout` is in seconds, 0 for the
-    server's default.
+    server's default; `cache_ttl` is in seconds, 0 for none; `per_minute` is 0 for any number of calls.
     """
 
     effect: Effect | None = None
     on_uncertain: str = ""
     check: Mapping[str, Any] | None = None
     timeout: float = 0.0
+    cache_ttl: float = 0.0
+    per_minute: int = 0
 
 
 @dataclass(slots=True)
@@ -46,6 +48,8 @@ class Tool:
         pin: hash over name, description, schemas and annotations.
         input_schema: JSON Schema of its arguments.
         output_schema: JSON Schema of its structured result, None when it has none.
+        cache_ttl: how long a result may be given to equal calls, in seconds; 0 unless the author says so.
+        per_minute: calls a minute, 0 for any number.
     """
 
     name: str
@@ -57,6 +61,8 @@ class Tool:
     check: Mapping[str, Any] | None
     timeout: float
     pin: str
+    cache_ttl: float = 0.0
+    per_minute: int = 0
     _compiled: dict[str, Validator | None] = field(default_factory=dict, repr=False)
 
     async def argument_problem(
@@ -123,6 +129,9 @@ def _read_tool(tool: Mapping[str, Any], rule: ToolRule, trust_annotations: bool)
         check=rule.check,
         timeout=rule.timeout,
         pin=pin_of(tool),
+        # A server's own hint that a tool only reads is not the author's word.
+        cache_ttl=rule.cache_ttl if rule.effect is Effect.READ_ONLY else 0.0,
+        per_minute=rule.per_minute,
     )
 
 

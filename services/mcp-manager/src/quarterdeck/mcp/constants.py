@@ -64,6 +64,9 @@ MAX_ARGUMENTS = 256 * 1024
 RECENT_OUTCOMES = 2000
 RECENT_BYTES = 16 * 1024 * 1024
 
+# Larger results are not kept for other calls, in bytes.
+CACHED_RESULT_BYTES = 256 * 1024
+
 # How long an outcome can be asked for again, and how often older ones are cleared away, in seconds.
 KEEP_OUTCOMES = 7 * 24 * 3600.0
 CLEAR_PERIOD = 3600.0

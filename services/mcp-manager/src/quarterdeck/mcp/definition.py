@@ -54,6 +54,7 @@ class Definition:
         where: how it is reached; None when it cannot be reached here.
         refusal: why calls to it are refused whatever they are, "" when they are not.
         allowed: names of tools that may be called, None for all.
+        per_minute: calls a minute of all tools together, 0 for any number.
     """
 
     tenant: str
@@ -72,6 +73,7 @@ class Definition:
     result_bytes: int
     message_bytes: int
     pool: PoolRule
+    per_minute: int = 0
 
     def same_process(self, other: Definition) -> bool:
         """Returns whether the server need not be started anew when `other` replaces this."""
@@ -101,6 +103,7 @@ def read_definition(watched: Watched) -> Definition:
         result_bytes=spec.limits.result_bytes,
         message_bytes=spec.limits.message_bytes,
         pool=_pool(spec),
+        per_minute=spec.limits.calls_per_minute or 0,
     )
 
 
@@ -131,7 +134,8 @@ def _rule(tool: ToolSetting) -> ToolRule:
     # An effect that is not written down is the schema's default, not the author's word.
     effect = Effect(tool.effect) if "effect" in tool.model_fields_set else None
     timeout = duration_seconds(tool.timeout) if tool.timeout else 0.0
-    return ToolRule(effect, tool.on_uncertain or "", check, timeout)
+    cache_ttl = duration_seconds(tool.cache_ttl) if tool.cache_ttl else 0.0
+    return ToolRule(effect, tool.on_uncertain or "", check, timeout, cache_ttl, tool.calls_per_minute or 0)
 
 
 def _refusal(spec: MCPServerSpec) -> str:

@@ -15,8 +15,9 @@ from quarterdeck.mcp.failures import CallFailed, NotSent, TimedOut, Unusable
 from quarterdeck.mcp.flights import Flight
 from quarterdeck.mcp.gate import admit
 from quarterdeck.mcp.offload import Offload
-from quarterdeck.mcp.outcome import Outcome, Status, not_sent, unanswerable
+from quarterdeck.mcp.outcome import Outcome, Status, not_sent, over_rate, unanswerable
 from quarterdeck.mcp.records import Records
+from quarterdeck.mcp.result_cache import ResultCache
 from quarterdeck.mcp.servers import Servers
 from quarterdeck.mcp.session import Reply, Session
 from quarterdeck.mcp.toolserver import ToolServer
@@ -31,6 +32,7 @@ class Executor:
     artifacts: ArtifactStore
     offload: Offload
     clock: Clock
+    cache: ResultCache
 
     async def execute(self, flight: Flight) -> Outcome:
         """Checks a call and makes it."""
@@ -43,6 +45,19 @@ class Executor:
         tool = await admit(call, server, rules, self.offload, self.clock.now())
         if isinstance(tool, Outcome):
             return tool
+        definition = server.definition
+        kept = await self.cache.find(call, definition, tool)
+        if kept is not None:
+            return kept
+        wait = server.rates.take(tool.name, definition.per_minute, tool.per_minute, self.clock.now())
+        if wait:
+            return over_rate(call.server, call.tool, wait)
+        outcome = await self._lease_and_make(flight, server, tool)
+        await self.cache.keep(call, definition, tool, outcome)
+        return outcome
+
+    async def _lease_and_make(self, flight: Flight, server: ToolServer, tool: Tool) -> Outcome:
+        call = flight.call
         try:
             async with server.lease(call.session or call.call_id, START_TIMEOUT) as session:
                 return await self._make(flight, server, tool, session)

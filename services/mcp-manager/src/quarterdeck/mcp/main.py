@@ -20,6 +20,7 @@ from quarterdeck.mcp.execution import Executor
 from quarterdeck.mcp.offload import Offload
 from quarterdeck.mcp.readiness import Readiness
 from quarterdeck.mcp.records import Records
+from quarterdeck.mcp.result_cache import ResultCache
 from quarterdeck.mcp.server import ToolServicer
 from quarterdeck.mcp.servers import Servers
 from quarterdeck.v1 import tools_pb2, tools_pb2_grpc
@@ -46,7 +47,8 @@ class McpManager:
         maker = SessionMaker(locks, log)
         self._servers = Servers(maker, self._offload, StoredPins(self._database), self._reporter.note)
         records = Records(self._database, platform.clock, log)
-        executor = Executor(self._servers, records, platform.artifacts, self._offload, platform.clock)
+        cache = ResultCache(platform.cache, platform.telemetry.registry)
+        executor = Executor(self._servers, records, platform.artifacts, self._offload, platform.clock, cache)
         self._calls = Calls(executor, records, platform.telemetry)
         self._controller = Controller(self._servers, self._database, log)
         self._watcher = ObjectWatcher(

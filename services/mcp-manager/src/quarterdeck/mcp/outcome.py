@@ -37,6 +37,7 @@ class Outcome:
         incarnation: the server process that was asked, "" for a remote one.
         replayed: it was recorded earlier.
         missing: what does not exist, "server" or "tool", "" when it is there.
+        retry_after: seconds after which a call that was over the rate may be made.
     """
 
     status: Status
@@ -51,6 +52,7 @@ class Outcome:
     incarnation: str = ""
     replayed: bool = False
     missing: str = ""
+    retry_after: float = 0.0
 
 
 FINAL = frozenset({Status.OK, Status.TOOL_ERROR, Status.UNCERTAIN, Status.TIMEOUT, Status.CANCELLED})
@@ -60,6 +62,12 @@ FINAL = frozenset({Status.OK, Status.TOOL_ERROR, Status.UNCERTAIN, Status.TIMEOU
 def not_sent(server: str, reason: str, missing: str = "") -> Outcome:
     """Returns the outcome of a call that could not be sent."""
     return Outcome(Status.UNAVAILABLE, message=f"server {server!r}: {reason}", missing=missing)
+
+
+def over_rate(server: str, tool: str, wait: float) -> Outcome:
+    """Returns the outcome of a call that was over the rate."""
+    message = f"{server}/{tool} was called more often than its MCPServer allows; again in {wait:.1f} s"
+    return Outcome(Status.UNAVAILABLE, message=message, retry_after=wait)
 
 
 def unanswerable(effect: Effect, error: CallFailed, incarnation: str) -> Outcome:

@@ -112,6 +112,17 @@ def decide(rules: Iterable[Rule], call: CallFacts) -> Verdict:
     return _default(call)
 
 
+def always_denied(rules: Iterable[Rule], path: str) -> bool:
+    """Whether a rule denies every call of a tool ("server/tool"), whoever makes it and with whatever."""
+    return any(
+        rule.effect not in (ALLOW, REQUIRE_APPROVAL)
+        and not rule.when
+        and (not rule.agents or "*" in rule.agents)
+        and _matches(rule.tools, path)
+        for rule in rules
+    )
+
+
 def _default(call: CallFacts) -> Verdict:
     if call.effect is Effect.READ_ONLY:
         return Allow()

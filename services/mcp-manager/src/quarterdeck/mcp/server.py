@@ -20,6 +20,7 @@ from quarterdeck.mcp.failures import NotSent
 from quarterdeck.mcp.flights import Key
 from quarterdeck.mcp.incarnation import is_dead
 from quarterdeck.mcp.outcome import Outcome, Status
+from quarterdeck.mcp.policy import always_denied
 from quarterdeck.mcp.readiness import Readiness
 from quarterdeck.mcp.servers import Servers
 from quarterdeck.mcp.toolserver import ToolServer
@@ -57,15 +58,21 @@ class ToolServicer(tools_pb2_grpc.ToolServiceServicer):
     async def ListTools(
         self, request: tools_pb2.ListToolsRequest, context: Any
     ) -> tools_pb2.ListToolsResponse:
-        """Lists what may be called; servers that are not up yet are started."""
+        """Lists what may be called; servers that are not up yet are started.
+
+        A tool that a policy denies to everybody, whatever the arguments, is left out.
+        """
         await self._tenants.resolve(request.tenant)
         await self._readiness.wait()
+        rules = self._servers.rules(request.tenant)
         response = tools_pb2.ListToolsResponse()
         for server, tools in await asyncio.gather(*map(_ready_tools, self._wanted(request))):
             if isinstance(tools, NotSent):
                 response.unavailable.append(f"{server.definition.name}: {tools}")
             else:
-                response.tools.extend(_tool(server, tool) for tool in tools.values())
+                name = server.definition.name
+                allowed = (t for t in tools.values() if not always_denied(rules, f"{name}/{t.name}"))
+                response.tools.extend(_tool(server, tool) for tool in allowed)
         return response
 
     def _wanted(self, request: tools_pb2.ListToolsRequest) -> list[ToolServer]:
@@ -187,6 +194,7 @@ class ToolServicer(tools_pb2_grpc.ToolServiceServicer):
             server_dead=outcome.status is Status.UNCERTAIN and self._is_over(outcome),
             replayed=outcome.replayed,
             missing=outcome.missing,
+            retry_after_seconds=outcome.retry_after,
         )
 
     def _is_over(self, outcome: Outcome) -> bool:

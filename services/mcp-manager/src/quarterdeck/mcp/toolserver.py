@@ -17,6 +17,7 @@ from quarterdeck.mcp.failures import NotSent
 from quarterdeck.mcp.offload import Offload
 from quarterdeck.mcp.pins import OFF, held_tools
 from quarterdeck.mcp.pool import SPARE, Pool
+from quarterdeck.mcp.rates import Rates
 from quarterdeck.mcp.session import Session
 from quarterdeck.mcp.supervisor import Crash
 
@@ -85,6 +86,8 @@ class ToolServer:
         self._offload = offload
         self._pins = pins
         self._on_change = on_change
+        self.rates = Rates()
+        """What is left of its allowances."""
         self._listed: list[dict[str, Any]] | None = None
         self._tools: dict[str, Tool] = {}
         self._held: frozenset[str] = frozenset()

@@ -12,7 +12,10 @@ from quarterdeck.resources.schedules import schedule_problem
 from quarterdeck.resources.trigger import Trigger
 
 NEVER_ZERO = frozenset(
-    {"timeout", "callTimeout", "expiresAfter", "totalTime", "ttl", "idleTimeout", "maxDelay", "tolerance"}
+    {
+        *("timeout", "callTimeout", "expiresAfter", "totalTime", "idleTimeout"),
+        *("ttl", "cacheTtl", "maxDelay", "tolerance"),
+    }
 )
 """Fields whose length of time must be more than nothing."""
 

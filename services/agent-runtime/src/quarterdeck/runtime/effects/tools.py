@@ -73,7 +73,10 @@ class ToolPerformer:
         while True:
             try:
                 answer: tools_pb2.ToolOutcome = await self._manager.call(self._stub.CallTool, request, None)
-                return answer
+                if not answer.retry_after_seconds:
+                    return answer
+                # Over the rate of the server or tool: nothing was sent, and the same id may ask again.
+                await self._clock.sleep(answer.retry_after_seconds)
             except (Unavailable, DeadlineExceeded):
                 pause = await ask_later(self._clock, pause)
             except QuarterdeckError as error:

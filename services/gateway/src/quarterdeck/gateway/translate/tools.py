@@ -10,6 +10,7 @@ from quarterdeck.common.errors import (
     NotFound,
     PermissionDenied,
     QuarterdeckError,
+    ResourceExhausted,
     Unavailable,
 )
 from quarterdeck.gateway.translate.values import embedded, word
@@ -71,6 +72,13 @@ def refusal(message: tools_pb2.ToolOutcome) -> QuarterdeckError | None:
             )
         case _Status.STATUS_UNAVAILABLE if message.missing:
             return NotFound(text, field=message.missing, hint="list what there is with GET …/tools")
+        case _Status.STATUS_UNAVAILABLE if message.retry_after_seconds:
+            return ResourceExhausted(
+                text,
+                hint="nothing was sent; try again after the time in Retry-After",
+                reason="ToolRateLimited",
+                retry_after=message.retry_after_seconds,
+            )
         case _Status.STATUS_UNAVAILABLE:
             return Unavailable(text, reason="ToolUnavailable", hint="nothing was sent; try again")
         case _Status.STATUS_TIMEOUT:
