@@ -67,6 +67,7 @@ def answered_by_approval(
     made = read_books(ledger).bookings
     point_at(example, ledger, stuck_at(made + 1, marker), checks=False)
     qd(platform.data_dir, "apply", "-f", example.manifests, "-f", HERE / "manifests" / "book-once.yaml")
+    qd(platform.data_dir, "apply", "-f", HERE / "manifests" / "book-once-policy.yaml")
     value = {name: booked[name] for name in ("transaction", "invoices", "amount")}
     run = qd_json(platform.data_dir, "run", "book-once", "--input", json.dumps(value))["id"]
     once_more = wait_for_marker(marker, made + 1)
