@@ -143,6 +143,7 @@ class Writer:
             park_if_inbox=park_if_inbox,
             finished=finished,
             gate=facts.gate,
+            session=facts.session,
         )
         unit.side_rows(made, facts, self._pending, state, now, self._asked_before)
         made.children = await self._child_rows(now)

@@ -43,6 +43,7 @@ async def fail_run(engine: Engine, claim: Claim, kind: str, message: str) -> Non
         approvals_closed=withdrawn(asked, state, now),
         cancel_children=message[:200],
         gate=facts.gate,
+        session=facts.session,
     )
     if not stops:
         _finish(unit, facts, state, now)

@@ -31,7 +31,7 @@ from quarterdeck.runtime.engine import Engine
 from quarterdeck.runtime.inputs import check_input
 from quarterdeck.runtime.newborn import run_row
 from quarterdeck.runtime.signals import check_signal
-from quarterdeck.runtime.store import definitions, runs
+from quarterdeck.runtime.store import definitions, gates, runs
 from quarterdeck.runtime.store.inbox import Delivery, deliver
 from quarterdeck.v1 import resources_pb2, resources_pb2_grpc
 
@@ -190,9 +190,7 @@ class Starter:
 
 
 def gate_of(wish: Start) -> str:
-    """Returns the name under which runs wait for each other: a session's turns, or a key that queues."""
-    if wish.session:
-        return f"{wish.tenant.id}/session/{wish.session}"
+    """Returns the name under which the runs of a key wait for each other; turns wait by their session."""
     if wish.key:
         return f"{wish.tenant.id}/key/{wish.kind}/{wish.name}/{wish.key}"
     return ""
@@ -230,7 +228,7 @@ def accept(connection: Connection, wish: Start, row: dict[str, Any], now: float)
         joined = _resolve_conflict(connection, wish, ahead, accepted, now)
         if joined is not None:
             return joined
-    if ahead:
+    if ahead or gates.ahead(connection, gates.Gates(wish.tenant.id, wish.session, "")):
         row = {**row, "queue_status": "gated", "worker": "", "epoch": 0}
     runs.create_root(connection, row, wish.labels)
     if wish.signal is not None:

@@ -91,6 +91,7 @@ RUNS = Table(
     Column("root_run_id", String, nullable=False),
     Column("session", String, nullable=False, default=""),
     Column("run_key", String, nullable=False, default=""),
+    # The name under which the runs of a key wait for each other; turns wait by `session`.
     Column("gate", String, nullable=False, default=""),
     Column("labels", LargeBinary, nullable=False),
     Column("input", LargeBinary, nullable=False),

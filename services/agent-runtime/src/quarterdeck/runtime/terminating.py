@@ -117,6 +117,7 @@ def _end(connection: Connection, row: Any, error: dict[str, Any], now: float, do
         deliveries=[told] if told else [],
         finished=True,
         gate=row.gate,
+        session=row.session,
     )
     answer = commit(connection, unit, now)
     done.ended.append(Ended(row, seq, events))

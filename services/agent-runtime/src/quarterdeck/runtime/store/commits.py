@@ -14,8 +14,10 @@ from quarterdeck.runtime.constants import REDUCER_VERSION
 from quarterdeck.runtime.events import Event
 from quarterdeck.runtime.store import statements
 from quarterdeck.runtime.store.family import tell_children
+from quarterdeck.runtime.store.gates import Gates, hold_back, open_gates
 from quarterdeck.runtime.store.inbox import Delivery, deliver
-from quarterdeck.runtime.tables import APPROVALS, RUN_QUEUE, RUNS, SNAPSHOTS, TIMERS
+from quarterdeck.runtime.store.labels import index_labels
+from quarterdeck.runtime.tables import APPROVALS, RUNS, SNAPSHOTS, TIMERS
 
 
 class Fate(Enum):
@@ -60,6 +62,7 @@ class Commit:
     park_if_inbox: int | None = None
     finished: bool = False
     gate: str = ""
+    session: str = ""
 
 
 @dataclass(slots=True)
@@ -84,8 +87,7 @@ def commit(connection: Connection, unit: Commit, now: float) -> Committed:
         return Committed(Fate.FENCED)
     answer = Committed(Fate.DONE)
     _append(connection, unit)
-    _side_tables(connection, unit)
-    answer.ready.extend(child["run_id"] for child in unit.children)
+    _side_tables(connection, unit, answer)
     if unit.run:
         statements.update_run(frozenset(unit.run))(connection, {"b_run": unit.run_id, **unit.run})
     if unit.cancel_children or unit.cancelled or unit.cancelled_keys:
@@ -119,7 +121,7 @@ def _append(connection: Connection, unit: Commit) -> None:
     statements.APPEND.many(connection, rows)
 
 
-def _side_tables(connection: Connection, unit: Commit) -> None:
+def _side_tables(connection: Connection, unit: Commit, answer: Committed) -> None:
     if unit.consumed:
         statements.DROP_CONSUMED.many(connection, [{"b_id": row_id} for row_id in unit.consumed])
     if unit.timers_cleared:
@@ -133,7 +135,10 @@ def _side_tables(connection: Connection, unit: Commit) -> None:
         still_open = (APPROVALS.c.approval_id == approval_id) & (APPROVALS.c.state == "open")
         connection.execute(update(APPROVALS).where(still_open).values(**values))
     if unit.children:
-        insert_runs(connection, unit.children)
+        children = hold_back(connection, unit.children)
+        insert_runs(connection, children)
+        index_labels(connection, children)
+        answer.ready.extend(child["run_id"] for child in children if child["queue_status"] == "ready")
     if unit.snapshot is not None:
         _save_snapshot(connection, unit)
 
@@ -196,27 +201,7 @@ def _release_finished(connection: Connection, unit: Commit, answer: Committed, n
     for forget in statements.FORGET:
         forget(connection, {"b_run": unit.run_id})
     statements.WITHDRAW(connection, {"b_run": unit.run_id, "b_now": now})
-    if unit.gate:
-        open_gate(connection, unit.gate, answer.ready, now)
-
-
-def open_gate(connection: Connection, gate: str, ready: list[str], now: float) -> None:
-    """Lets the oldest run that waits at a gate go on, unless another one is through and not over."""
-    at_gate = (
-        select(RUNS.c.run_id)
-        .join(RUN_QUEUE, RUN_QUEUE.c.run_id == RUNS.c.run_id)
-        .where(RUNS.c.gate == gate, RUNS.c.finished_at.is_(None))
-        .limit(1)
-    )
-    if connection.execute(at_gate.where(RUN_QUEUE.c.status != "gated")).first() is not None:
-        return
-    oldest = at_gate.where(RUN_QUEUE.c.status == "gated").order_by(RUNS.c.created_at, RUNS.c.run_id)
-    following = connection.execute(oldest).scalar()
-    if following is None:
-        return
-    go = update(RUN_QUEUE).where(RUN_QUEUE.c.run_id == following)
-    connection.execute(go.values(status="ready", ready_at=now))
-    ready.append(following)
+    open_gates(connection, Gates(unit.tenant_id, unit.session, unit.gate), answer.ready, now)
 
 
 def _park(connection: Connection, unit: Commit) -> bool:

@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, exists, func, insert, not_, select
+from sqlalchemy import Connection, Row, and_, exists, func, not_, select
 
+from quarterdeck.common import codec
 from quarterdeck.runtime.store.commits import insert_runs
+from quarterdeck.runtime.store.labels import index_labels
 from quarterdeck.runtime.tables import RUN_LABELS, RUN_QUEUE, RUNS
 
 OPEN_STATES = ("pending", "running", "waiting", "quarantined")
@@ -50,12 +52,7 @@ def create_root(connection: Connection, row: dict[str, Any], labels: Mapping[str
 
 def save_labels(connection: Connection, tenant_id: str, run_id: str, labels: Mapping[str, str]) -> None:
     """Indexes a run's labels."""
-    rows = [
-        {"tenant_id": tenant_id, "name": name, "value": value, "run_id": run_id}
-        for name, value in labels.items()
-    ]
-    if rows:
-        connection.execute(insert(RUN_LABELS), rows)
+    index_labels(connection, [{"tenant_id": tenant_id, "run_id": run_id, "labels": codec.dumps(labels)}])
 
 
 def _with_seq() -> Any:
@@ -79,7 +76,7 @@ def by_idempotency_key(connection: Connection, tenant_id: str, key: str) -> Row[
 
 
 def open_at_gate(connection: Connection, gate: str) -> list[Any]:
-    """Returns the open runs of a session or key, oldest first."""
+    """Returns the open runs of a key, oldest first."""
     query = _with_seq().where(RUNS.c.gate == gate, RUNS.c.state.in_(OPEN_STATES))
     return list(connection.execute(query.order_by(RUNS.c.created_at, RUNS.c.run_id)).all())
 
