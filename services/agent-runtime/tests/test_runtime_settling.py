@@ -5,6 +5,8 @@ import asyncio
 import pytest
 
 from quarterdeck.runtime.effects.outcomes import failed, succeeded
+from quarterdeck.runtime.events import Event
+from quarterdeck.runtime.reducer import fold
 from quarterdeck.runtime.testing.harness import Harness
 from quarterdeck.runtime.testing.stubs import LocalModels, ToolFailure
 
@@ -238,3 +240,28 @@ async def test_a_run_is_not_over_before_the_losers_of_a_race_are(tmp_path):
     async with Harness(tmp_path, specs=specs, tools=tools) as h:
         await h.output(await h.start("Workflow", "w", {}))
         assert marks in ([], ["begins", "ends"])
+
+
+def test_a_second_try_that_could_not_be_made_says_nothing_of_the_first():
+    def outcome(effect, status):
+        error = {"class": status, "message": "x", "effect": effect}
+        return Event("effect.outcome", {"effect": effect, "status": status, "error": error})
+
+    def intent(effect):
+        target = {"server": "s", "tool": "t"}
+        return Event("effect.intent", {"effect": effect, "step": "a", "kind": "tool", "target": target})
+
+    journal = [
+        Event("run.started", {"kind": "Workflow", "name": "w", "tenant": "t"}),
+        Event("step.started", {"step": "a", "node": "a", "kind": "tool"}),
+        intent("e1"),
+        outcome("e1", "uncertain"),
+        Event("step.retrying", {"step": "a", "attempt": 2}),
+        intent("e2"),
+        outcome("e2", "unavailable"),
+    ]
+    assert fold("r", journal).steps["a"].uncertain == "e1"
+    stopped = fold("r", [*journal, Event("run.stopping", {"error": {"class": "cancelled"}})])
+    assert "a" in stopped.steps
+    denied = fold("r", [*journal[:-1], outcome("e2", "denied")])
+    assert denied.steps["a"].uncertain == ""

@@ -4,21 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from quarterdeck.common.errors import FailedPrecondition, InvalidArgument
 from quarterdeck.resources.errors import ExpressionError
 from quarterdeck.runtime import events as ev
-from quarterdeck.runtime import lifecycle, recovery, settling
+from quarterdeck.runtime import lifecycle, settling
 from quarterdeck.runtime import state as st
 from quarterdeck.runtime.agent_answer import answer_of, repair_message
-from quarterdeck.runtime.agent_tools import PinnedTool, find_tool, pinned_tools
-from quarterdeck.runtime.constants import (
-    TOOL_ASK_PERSON,
-    TOOL_SAVE_MEMORY,
-    TOOL_SEARCH_MEMORY,
-)
-from quarterdeck.runtime.definition import AgentDefinition
-from quarterdeck.runtime.inputs import check
-from quarterdeck.runtime.nodes import children, effects
+from quarterdeck.runtime.agent_uses import advance_use, agent_of, told
+from quarterdeck.runtime.nodes import effects
 from quarterdeck.runtime.planning import Decision, Planning, StepRefused, expression_problem
 from quarterdeck.runtime.state import AgentState, Step
 
@@ -59,12 +51,6 @@ def needs_tools(planning: Planning) -> bool:
     return state.agent is not None and state.agent.tools is None and state.phase == st.FORWARD
 
 
-def _definition(planning: Planning) -> AgentDefinition:
-    definition = planning.definition
-    assert isinstance(definition, AgentDefinition)
-    return definition
-
-
 def _agent(planning: Planning) -> AgentState:
     agent = planning.state.agent
     assert agent is not None
@@ -74,7 +60,7 @@ def _agent(planning: Planning) -> AgentState:
 def _between_steps(planning: Planning) -> Decision:
     agent = _agent(planning)
     if not agent.messages:
-        timeout = lifecycle.run_timeout(planning, _definition(planning).timeout)
+        timeout = lifecycle.run_timeout(planning, agent_of(planning).timeout)
         return Decision([*timeout, *_opening(planning)])
     last = planning.value(agent.messages[-1])
     if last["role"] == "user":
@@ -126,7 +112,7 @@ def _ask_model(planning: Planning) -> Decision:
 
 
 def _limit_reached(planning: Planning) -> dict[str, Any] | None:
-    state, definition, agent = planning.state, _definition(planning), _agent(planning)
+    state, definition, agent = planning.state, agent_of(planning), _agent(planning)
     if agent.turn >= definition.turns:
         message = f"the agent took {agent.turn} model turns, its limit"
         return ev.error_value("limit", message, limit="turns", hint=_hint("limits.turns"))
@@ -157,7 +143,7 @@ def _tool_started(planning: Planning, use: dict[str, Any]) -> ev.Event:
 
 def _conclude(planning: Planning, message: dict[str, Any]) -> Decision:
     """The model has answered: take the answer, ask for one repair, or fail."""
-    definition, agent = _definition(planning), _agent(planning)
+    definition, agent = agent_of(planning), _agent(planning)
     value, problem = answer_of(message, definition.output_schema, agent.stop_reason)
     if not problem:
         return lifecycle.finish(planning, value)
@@ -178,9 +164,9 @@ def _advance(planning: Planning, step: Step) -> Decision | None:
     try:
         if step.kind == MODEL_STEP:
             return _advance_model(planning, step)
-        return _advance_use(planning, step)
+        return advance_use(planning, step)
     except StepRefused as refused:
-        return _answer(step, refused.error["message"])
+        return told(step, refused.error["message"])
     except ExpressionError as error:
         return lifecycle.stopping(planning.state, {**expression_problem(error, step.node), "step": step.id})
 
@@ -196,141 +182,9 @@ def _advance_model(planning: Planning, step: Step) -> Decision | None:
 
 
 def _model_target(planning: Planning) -> dict[str, Any]:
-    route = _definition(planning).spec.get("model") or {}
+    route = agent_of(planning).spec.get("model") or {}
     return {
         "route": route.get("route", "default"),
         "tier": route.get("tier") or "",
         "turn": _agent(planning).turn + 1,
     }
-
-
-def _advance_use(planning: Planning, step: Step) -> Decision | None:
-    if step.status == st.OPEN:
-        return _begin_use(planning, step)
-    if step.status == st.DONE:
-        return Decision([ev.Event(ev.STEP_COMPLETED, {"step": step.id})])
-    if step.status == st.FAILED:
-        return _recover_use(planning, step)
-    if step.status in (st.PARKED, st.DELAYED):
-        return lifecycle.look_again(planning, step)
-    return None
-
-
-def _begin_use(planning: Planning, step: Step) -> Decision:
-    """Turns the model's call into a tool call, a child run, a memory operation or a question."""
-    params = step.params or {}
-    if "target" in params:  # tried before: with the same arguments, or those a person changed
-        return effects.intent(planning, step, _effect_kind(params), params["target"], params["arguments"])
-    use = params["use"]
-    tool = find_tool(pinned_tools(planning), use["name"])
-    if tool is None:
-        return _answer(step, f"there is no tool named {use['name']!r}")
-    if use.get("malformed"):
-        return _answer(step, f"the arguments are not valid JSON: {use['malformed']}")
-    stored = use.get("arguments") or {}
-    if tool.kind == "tool":  # mcp-manager checks the arguments, against the schema as it is then
-        return _begin_tool(planning, step, tool, stored)
-    arguments = planning.value(stored)
-    problem = _arguments_problem(arguments, tool)
-    if problem:
-        return _answer(step, problem)
-    return _BEGIN_USE[tool.kind](planning, step, tool, arguments)
-
-
-def _arguments_problem(arguments: dict[str, Any], tool: PinnedTool) -> str:
-    try:
-        check(arguments, tool.schema, "arguments")
-    except (InvalidArgument, FailedPrecondition) as error:
-        return error.message
-    return ""
-
-
-def _effect_kind(params: dict[str, Any]) -> str:
-    return "memory" if "collection" in params["target"] else "tool"
-
-
-def _answer(step: Step, problem: str) -> Decision:
-    """Tells the model what is wrong with its call; it may do better at its next turn."""
-    return Decision([ev.Event(ev.STEP_COMPLETED, {"step": step.id, "output": {"$error": problem}})])
-
-
-def _begin_tool(planning: Planning, step: Step, tool: PinnedTool, arguments: dict[str, Any]) -> Decision:
-    target = {"server": tool.server, "tool": tool.tool}
-    policy = _approval_policy(planning, tool)
-    if policy and not step.approved:
-        return recovery.request_approval(
-            planning,
-            step,
-            source="tool",
-            title=_call_title(planning, target),
-            summary="The agent's definition asks for an approval of this tool.",
-            data=arguments,
-            policy=policy,
-            params={"target": target, "arguments": arguments},
-            editable=True,
-        )
-    return effects.intent(planning, step, "tool", target, arguments)
-
-
-def _call_title(planning: Planning, target: dict[str, Any]) -> str:
-    return f"{planning.state.name} wants to call {target['server']}/{target['tool']}"
-
-
-def _approval_policy(planning: Planning, tool: PinnedTool) -> str:
-    for rule in _definition(planning).spec.get("approvals") or ():
-        if rule["server"] == tool.server and (not rule.get("names") or tool.tool in rule["names"]):
-            return str(rule["policy"])
-    return ""
-
-
-def _begin_agent(planning: Planning, step: Step, tool: PinnedTool, arguments: dict[str, Any]) -> Decision:
-    return children.one_child(planning, step, "Agent", tool.tool, arguments)
-
-
-def _begin_question(planning: Planning, step: Step, tool: PinnedTool, arguments: dict[str, Any]) -> Decision:
-    return recovery.request_approval(
-        planning,
-        step,
-        source="question",
-        title=str(arguments.get("question") or "A question"),
-        summary=str(arguments.get("context") or ""),
-        data=arguments,
-        policy=str((_definition(planning).spec.get("askPerson") or {}).get("policy") or ""),
-    )
-
-
-def _begin_memory(planning: Planning, step: Step, tool: PinnedTool, arguments: dict[str, Any]) -> Decision:
-    operation = "search" if tool.name == TOOL_SEARCH_MEMORY else "save"
-    collection = str(arguments.get("collection") or "")
-    if collection not in tool.collections:
-        return _answer(step, f"collection must be one of: {', '.join(tool.collections)}")
-    rest = {key: value for key, value in arguments.items() if key != "collection"}
-    return effects.intent(planning, step, "memory", {"collection": collection, "operation": operation}, rest)
-
-
-_BEGIN_USE = {
-    "agent": _begin_agent,
-    TOOL_ASK_PERSON: _begin_question,
-    TOOL_SEARCH_MEMORY: _begin_memory,
-    TOOL_SAVE_MEMORY: _begin_memory,
-}
-
-
-def _recover_use(planning: Planning, step: Step) -> Decision:
-    """A failed call is told to the model; an uncertain one follows its policy first."""
-    error = step.error or {}
-    if error.get("status") == "needs_approval":
-        params = step.params or {}
-        return recovery.request_approval(
-            planning,
-            step,
-            source="tool",
-            title=_call_title(planning, params["target"]),
-            summary=error.get("message", ""),
-            data=params.get("arguments"),
-            policy=error.get("approval_policy", ""),
-            params=params,
-            editable=True,
-        )
-    decision = recovery.after_uncertainty(planning, step)
-    return decision or _answer(step, error.get("message", "failed"))
