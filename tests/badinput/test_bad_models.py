@@ -46,7 +46,8 @@ def model(request: pytest.FixtureRequest, _shared_platform: LivePlatform) -> Ite
 
 
 def agent(name: str, **spec: Any) -> dict[str, Any]:
-    limits = {"turns": TURNS, "timeout": "1m"}
+    # Half a million characters are reserved before they are sent.
+    limits = {"turns": TURNS, "timeout": "1m", "tokens": 5_000_000}
     return manifest(
         "Agent", name, {"instructions": "Do it.", "model": {"route": "wire"}, "limits": limits, **spec}
     )

@@ -100,7 +100,7 @@ def test_a_loop_of_millions_holds_nobody_up_and_can_be_cancelled(platform: LiveP
             {"approval": {"policy": "anybody", "title": "Sure?", "data": "${input.a}"}},
             {"a": "x" * 100_000},
             "limit",
-            "of step n has",
+            "the approval n shows has",
         ),
     ],
     ids=["key", "zero", "work", "map", "until", "approval"],
