@@ -106,6 +106,22 @@ async def test_a_cancelled_run_asks_and_ends_after_the_answer(tmp_path, resoluti
         assert not await h.approvals()
 
 
+async def test_a_call_that_may_not_be_tried_again_is_asked_about(tmp_path):
+    house = House(tmp_path, "retry")
+
+    async def dies(arguments):
+        if house.calls:
+            raise ToolFailure("ask first", status="needs_approval", kind="policy", approval_policy="p")
+        return await house.dies(arguments)
+
+    house.h.tools.tools["s/dies"] = dies
+    async with house.h as h:
+        run = await house.start()
+        asked = await house.question()
+        await h.approve(asked.approval_id, yes=False)
+        assert (await h.wait(run)).state == "cancelled" and house.undone() == []
+
+
 async def test_an_open_question_about_an_effect_outlasts_the_cancel(tmp_path):
     async def dies(arguments):
         raise ToolFailure("it died", status="uncertain", kind="uncertain", policy="ask")
@@ -263,5 +279,5 @@ def test_a_second_try_that_could_not_be_made_says_nothing_of_the_first():
     assert fold("r", journal).steps["a"].uncertain == "e1"
     stopped = fold("r", [*journal, Event("run.stopping", {"error": {"class": "cancelled"}})])
     assert "a" in stopped.steps
-    denied = fold("r", [*journal[:-1], outcome("e2", "denied")])
-    assert denied.steps["a"].uncertain == ""
+    for status, uncertain in (("denied", "e1"), ("needs_approval", "e1"), ("error", ""), ("not_done", "")):
+        assert fold("r", [*journal[:-1], outcome("e2", status)]).steps["a"].uncertain == uncertain

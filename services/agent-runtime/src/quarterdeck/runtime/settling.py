@@ -33,6 +33,8 @@ def find_out(planning: Planning, step: Step) -> Decision | None:
         return lifecycle.look_again(planning, step)
     if step.status != st.FAILED:
         return None
+    if (step.error or {}).get("status") in st.NOT_MADE:  # it may not be tried again: only a person can tell
+        return recovery.ask_about_effect(planning, step)
     given_up = Decision([ev.Event(ev.STEP_FAILED, {"step": step.id, "error": step.error})])
     return recovery.after_uncertainty(planning, step) or given_up
 

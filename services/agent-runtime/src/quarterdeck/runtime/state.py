@@ -22,6 +22,9 @@ PARKED = "parked"  # something live is missing
 DONE = "done"  # it has its output; what follows is not decided yet
 FAILED = "failed"  # it has an error; what follows is not decided yet
 
+# Statuses of an outcome that say: nothing was done this time.
+NOT_MADE = frozenset({"unavailable", "needs_approval", "denied"})
+
 # Phases of a run.
 FORWARD = "forward"
 STOPPING = "stopping"

@@ -7,7 +7,7 @@ from typing import Any
 from quarterdeck.runtime import state as st
 from quarterdeck.runtime.reducer.accounts import charge, reserve
 from quarterdeck.runtime.reducer.steps import close
-from quarterdeck.runtime.state import AgentState, Effect, RunState
+from quarterdeck.runtime.state import NOT_MADE, AgentState, Effect, RunState
 
 
 def intended(state: RunState, data: dict[str, Any], at: float) -> None:
@@ -45,7 +45,7 @@ def ended(state: RunState, data: dict[str, Any], at: float) -> None:
     status = data["status"]
     if status == "uncertain":
         step.uncertain = step.uncertain or effect.id
-    elif status != "unavailable":  # nothing was done this time: what happened before is as unknown as it was
+    elif status not in NOT_MADE:  # what happened before is as unknown as it was
         step.uncertain = ""
     if status == "ok":
         step.status, step.output, step.error = st.DONE, data.get("result"), None
