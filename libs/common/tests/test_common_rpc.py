@@ -1,9 +1,17 @@
 """The interceptor: who calls, for whom, what it needs, and how errors travel."""
 
+import asyncio
+
 import grpc
 import pytest
 
-from quarterdeck.common.errors import Conflict, InvalidArgument, PermissionDenied, Unauthenticated
+from quarterdeck.common.errors import (
+    Conflict,
+    InvalidArgument,
+    PermissionDenied,
+    Unauthenticated,
+    Unavailable,
+)
 from quarterdeck.common.identity import Principal, current_call
 from quarterdeck.common.rpc_client import Peer, act_for
 from quarterdeck.common.service import Platform, open_platform
@@ -153,3 +161,24 @@ async def test_calls_are_shared_by_the_replicas_of_an_address(tmp_path):
     await servers[1].stop(0)
     for platform in (*platforms, gateway):
         await platform.close()
+
+
+async def test_a_call_waits_for_a_peer_that_is_on_its_way(tmp_path):
+    settings = PlatformSettings(data_dir=tmp_path)
+    memory, gateway = open_platform("memory", settings), open_platform("gateway", settings)
+    peer, stub_ = stub(gateway)
+    request = memory_pb2.SearchMemoryRequest(tenant="default")
+    act_for(ADMIN)
+    with pytest.raises(Unavailable):
+        await peer.call(stub_.SearchMemory, request)
+    early = asyncio.create_task(peer.call(stub_.SearchMemory, request))
+    server = memory.rpc_server(memory_pb2.DESCRIPTOR.services_by_name["MemoryService"])
+    memory_pb2_grpc.add_MemoryServiceServicer_to_server(Servicer(), server.grpc)
+    await server.start()
+    try:
+        assert (await early).items[0].id == "local:admin"
+    finally:
+        act_for(None)
+        await server.stop(0)
+        for platform in (memory, gateway):
+            await platform.close()

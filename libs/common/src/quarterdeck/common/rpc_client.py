@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any
@@ -24,9 +26,19 @@ CLIENT_OPTIONS = (
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
     ("grpc.enable_retries", 0),
     ("grpc.dns_min_time_between_resolutions_ms", 10_000),
+    # A peer that is back is found within a second; gRPC's own back-off grows to two minutes.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 5_000),
+    ("grpc.max_reconnect_backoff_ms", 1_000),
 )
 # For an address that may name several replicas: dns:///name, or ipv4:host:port,host:port.
 SHARED_OPTIONS = (("grpc.service_config", '{"loadBalancingConfig": [{"round_robin": {}}]}'),)
+
+# How long a call waits for a peer that cannot be reached just now, in seconds: services start and are
+# replaced in any order, and a call that was never sent may wait without harm.
+RECONNECT_SECONDS = 2.0
+UNREACHABLE = grpc.ChannelConnectivity.TRANSIENT_FAILURE
+REACHED = (grpc.ChannelConnectivity.READY, grpc.ChannelConnectivity.SHUTDOWN)
 
 _acting_for: ContextVar[Principal | None] = ContextVar("quarterdeck_acting_for", default=None)
 
@@ -69,14 +81,16 @@ class Peer:
         return call_metadata(self._identity.token(self.service))
 
     async def call(self, method: Any, request: Any, timeout: float | None = 30.0) -> Any:
-        """Makes a unary call. Raises QuarterdeckError."""
+        """Makes a unary call, after a short wait for a peer that is away. Raises QuarterdeckError."""
+        await self._reconnected()
         try:
             return await method(request, timeout=timeout, metadata=self.metadata())
         except grpc.aio.AioRpcError as error:
             raise from_rpc_error(error) from None
 
     async def stream(self, method: Any, request: Any, timeout: float | None = None) -> Any:
-        """Makes a streaming call and yields its messages. Raises QuarterdeckError."""
+        """Makes a streaming call and yields its messages, like `call`. Raises QuarterdeckError."""
+        await self._reconnected()
         call = method(request, timeout=timeout, metadata=self.metadata())
         try:
             async for message in call:
@@ -85,6 +99,15 @@ class Peer:
             raise from_rpc_error(error) from None
         finally:
             call.cancel()
+
+    async def _reconnected(self) -> None:
+        """Waits while the peer cannot be reached; after `RECONNECT_SECONDS` the call itself tells why not."""
+        if self.channel.get_state(try_to_connect=True) is not UNREACHABLE:
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(RECONNECT_SECONDS):
+                while (state := self.channel.get_state(try_to_connect=True)) not in REACHED:
+                    await self.channel.wait_for_state_change(state)
 
     async def close(self) -> None:
         """Closes the channel."""
