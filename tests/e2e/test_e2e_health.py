@@ -24,7 +24,7 @@ MEMORY = {"memory_cache_hit_total": {"collection"}, "memory_cache_miss_total": {
 NAMES = {"agent-runtime": RUNTIME, "memory": MEMORY}
 
 
-@pytest.mark.parametrize("part", ["", "/db", "/redis"])
+@pytest.mark.parametrize("part", ["", "/db", "/redis", "/bus"])
 @pytest.mark.parametrize("service", SERVICES)
 def test_a_service_and_its_parts_are_well(platform: Shape, service: str, part: str) -> None:
     answer = httpx.get(f"{platform.management(service)}/health{part}", timeout=10)

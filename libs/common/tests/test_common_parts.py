@@ -195,15 +195,19 @@ async def test_health_and_merged_metrics(tmp_path):
     settings = PlatformSettings(data_dir=tmp_path)
     platforms = [open_platform(name, settings) for name in ("memory", "registry")]
     status, body = await health(platforms[0])
-    assert (status, body["checks"]) == (200, {"redis": "ok"})
+    assert (status, body["checks"]) == (200, {"redis": "ok", "bus": "ok"})
     assert (await health(platforms[0], "nothing"))[0] == 404
 
     async def broken():
         raise NotFound("it is gone")
 
+    platforms[0].checks["bus"] = broken
+    status, body = await health(platforms[0])
+    assert (status, body["status"], body["checks"]["bus"]) == (200, "degraded", "it is gone")
+    assert (await health(platforms[0], "bus"))[0] == 503
     platforms[0].checks["db"] = broken
     status, body = await health(platforms[0])
-    assert (status, body["checks"]["db"]) == (503, "it is gone")
+    assert (status, body["status"], body["checks"]["db"]) == (503, "failing", "it is gone")
     text = metrics(platforms).decode()
     assert text.count("# HELP event_loop_lag_seconds ") == 1
     assert 'service="memory"' in text and 'service="registry"' in text

@@ -9,13 +9,15 @@ from quarterdeck.common.errors import QuarterdeckError
 from quarterdeck.common.service import Platform
 
 CHECK_TIMEOUT = 5.0
+# Without these a service does its work, more slowly. Alone they do not take it out of service.
+SPARED = frozenset({"redis", "bus"})
 
 
 async def health(platform: Platform, part: str = "") -> tuple[int, dict[str, Any]]:
     """Returns (HTTP status, body) for one part, or for all of them.
 
-    The body is {"status": "ok" | "failing", "service": …, "checks": {part: "ok" | message}}.
-    An unknown part is 404.
+    The body is {"status": "ok" | "degraded" | "failing", "service": …, "checks": {part: "ok" | message}}.
+    Degraded, which is 200, means that only parts fail which the service can spare. An unknown part is 404.
     """
     if part and part not in platform.checks:
         return 404, {"status": "unknown", "service": platform.name, "detail": f"no health check {part!r}"}
@@ -23,9 +25,19 @@ async def health(platform: Platform, part: str = "") -> tuple[int, dict[str, Any
     results = dict(
         zip(wanted, await asyncio.gather(*(_check(platform, name) for name in wanted)), strict=True)
     )
-    healthy = all(result == "ok" for result in results.values())
-    status = "ok" if healthy else "failing"
-    return (200 if healthy else 503), {"status": status, "service": platform.name, "checks": results}
+    status = verdict({name for name, result in results.items() if result != "ok"}, part)
+    return (503 if status == "failing" else 200), {
+        "status": status,
+        "service": platform.name,
+        "checks": results,
+    }
+
+
+def verdict(failing: set[str], part: str = "") -> str:
+    """Returns a service's status by the parts that fail; asked for one part, that one counts in full."""
+    if not failing:
+        return "ok"
+    return "degraded" if not part and failing <= SPARED else "failing"
 
 
 async def _check(platform: Platform, name: str) -> str:

@@ -116,17 +116,19 @@ def open_platform(name: str, settings: PlatformSettings, clock: Clock | None = N
     make_private_directory(settings.data_dir.absolute())
     make_private_directory(settings.sockets_dir())
     keys = KeyDirectory(settings.keys_dir())
+    telemetry = Telemetry(name, settings.otlp_endpoint)
     platform = Platform(
         name=name,
         settings=settings,
-        telemetry=Telemetry(name, settings.otlp_endpoint),
+        telemetry=telemetry,
         identity=WorkloadIdentity(name, keys),
         keys=keys,
-        bus=open_bus(settings.bus_url),
+        bus=open_bus(settings.bus_url, telemetry.registry),
         cache=open_cache(settings.cache_url),
         artifacts=open_artifacts(settings.artifacts()),
         clock=clock or SystemClock(),
         authorizer=LocalAuthorizer(),
     )
     platform.checks["redis"] = platform.cache.check
+    platform.checks["bus"] = platform.bus.check
     return platform

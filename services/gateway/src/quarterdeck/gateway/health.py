@@ -14,6 +14,7 @@ from quarterdeck.gateway.routes.common import answer
 
 router = APIRouter(tags=["health"])
 _METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_BY_GRAVITY = ("ok", "degraded", "failing")
 
 
 @router.get("/health", operation_id="getHealth")
@@ -52,4 +53,5 @@ async def report(platforms: list[Platform], part: str) -> tuple[int, dict[str, A
     if len(platforms) == 1:
         return status, own_body
     services = {name: body for name, _, body in known}
-    return status, {**own_body, "status": "ok" if status == 200 else "failing", "services": services}
+    worst = max((body["status"] for body in services.values()), key=_BY_GRAVITY.index)
+    return status, {**own_body, "status": worst, "services": services}
