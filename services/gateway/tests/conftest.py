@@ -22,6 +22,7 @@ from quarterdeck.gateway.methods import OWNERS
 from quarterdeck.v1 import (
     approvals_pb2,
     approvals_pb2_grpc,
+    bus_pb2_grpc,
     memory_pb2_grpc,
     models_pb2_grpc,
     resources_pb2,
@@ -171,6 +172,7 @@ class House:
     models: Any
     tools: Any
     memory: Any
+    bus: Any
     platforms: dict[str, Platform] = field(default_factory=dict)
 
     run = staticmethod(run_message)
@@ -191,6 +193,7 @@ SERVICERS = {
     "ModelService": (models_pb2_grpc, ("GenerateModel",)),
     "ToolService": (tools_pb2_grpc, ("WatchCall",)),
     "MemoryService": (memory_pb2_grpc, ()),
+    "BusService": (bus_pb2_grpc, ()),
 }
 
 
@@ -256,6 +259,7 @@ async def house(tmp_path: Any, gateway_settings: GatewaySettings) -> AsyncIterat
             fakes["ModelService"],
             fakes["ToolService"],
             fakes["MemoryService"],
+            fakes["BusService"],
             platforms,
         )
     await gateway.stop(1)

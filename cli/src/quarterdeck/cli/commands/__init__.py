@@ -30,6 +30,7 @@ COMMANDS: dict[str, str] = {
     "memory": "memory",
     "artifacts": "artifacts",
     "triggers": "triggers",
+    "bus": "bus",
     "logs": "logs",
     "doctor": "doctor",
     "config": "config",

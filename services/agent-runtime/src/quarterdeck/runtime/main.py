@@ -11,6 +11,7 @@ from quarterdeck.common.tenants import TenantDirectory
 from quarterdeck.common.watching import ObjectWatcher, Watched
 from quarterdeck.resources.durations import duration_seconds
 from quarterdeck.runtime.approvals_server import ApprovalServicer
+from quarterdeck.runtime.bus_server import BusServicer
 from quarterdeck.runtime.config import RuntimeSettings
 from quarterdeck.runtime.effects.checks import CheckPerformer
 from quarterdeck.runtime.effects.memory import MemoryPerformer
@@ -31,6 +32,8 @@ from quarterdeck.runtime.worker import Worker
 from quarterdeck.v1 import (
     approvals_pb2,
     approvals_pb2_grpc,
+    bus_pb2,
+    bus_pb2_grpc,
     models_pb2,
     models_pb2_grpc,
     runs_pb2,
@@ -64,6 +67,7 @@ class AgentRuntime:
             runs_pb2.DESCRIPTOR.services_by_name["RuntimeService"],
             approvals_pb2.DESCRIPTOR.services_by_name["ApprovalService"],
             models_pb2.DESCRIPTOR.services_by_name["ModelService"],
+            bus_pb2.DESCRIPTOR.services_by_name["BusService"],
         )
         runtime = RuntimeServicer(self._engine, tenants, starter, self._triggers)
         runs_pb2_grpc.add_RuntimeServiceServicer_to_server(runtime, self._server.grpc)
@@ -71,6 +75,8 @@ class AgentRuntime:
         approvals_pb2_grpc.add_ApprovalServiceServicer_to_server(approvals, self._server.grpc)
         models = ModelServicer(self._routes, self._watcher, tenants)
         models_pb2_grpc.add_ModelServiceServicer_to_server(models, self._server.grpc)
+        letters = BusServicer(platform.bus, tenants)
+        bus_pb2_grpc.add_BusServiceServicer_to_server(letters, self._server.grpc)
 
     def _make_engine(self) -> Engine:
         platform = self._platform

@@ -26,7 +26,7 @@ async def all_parts(request: Request) -> Response:
 
 @router.get("/health/{part}", operation_id="getHealthOfPart")
 async def one_part(request: Request, part: str) -> Response:
-    """Whether one part answers: `db`, `redis`."""
+    """Whether one part answers: `db`, `redis`, `bus`."""
     status, body = await report(request.app.state.platforms, part)
     return answer(body, status)
 

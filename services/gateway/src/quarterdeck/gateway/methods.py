@@ -13,7 +13,7 @@ from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message_factory import GetMessageClass
 
 from quarterdeck.common.access import Requirement, requirements
-from quarterdeck.v1 import approvals_pb2, memory_pb2, models_pb2, resources_pb2, runs_pb2, tools_pb2
+from quarterdeck.v1 import approvals_pb2, bus_pb2, memory_pb2, models_pb2, resources_pb2, runs_pb2, tools_pb2
 
 # The service (a process) that owns each gRPC service.
 OWNERS: dict[str, tuple[str, Any]] = {
@@ -21,6 +21,7 @@ OWNERS: dict[str, tuple[str, Any]] = {
     "RuntimeService": ("agent-runtime", runs_pb2),
     "ApprovalService": ("agent-runtime", approvals_pb2),
     "ModelService": ("agent-runtime", models_pb2),
+    "BusService": ("agent-runtime", bus_pb2),
     "ToolService": ("mcp-manager", tools_pb2),
     "MemoryService": ("memory", memory_pb2),
 }

@@ -33,6 +33,7 @@ TAGS = [
     {"name": "artifacts", "description": "Payloads too large to be inline."},
     {"name": "models", "description": "Models behind routes."},
     {"name": "triggers", "description": "What starts runs."},
+    {"name": "bus", "description": "Messages that a queue gave up."},
     {"name": "ag-ui", "description": "Runs as AG-UI events."},
     {"name": "health", "description": "Health and metrics."},
 ]

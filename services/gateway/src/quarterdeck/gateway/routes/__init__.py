@@ -10,6 +10,7 @@ from fastapi import APIRouter
 from quarterdeck.gateway.routes import (
     approvals,
     artifacts,
+    bus,
     chat,
     cluster,
     memory,
@@ -33,6 +34,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     models.router,
     triggers.router,
     chat.router,
+    bus.router,
     cluster.router,
     resources.router,
 )
