@@ -1,4 +1,4 @@
-"""A TCP proxy between a client and a server that cuts connections, for tests of bad weather."""
+"""A TCP proxy between a client and a server that cuts and stalls connections, for tests of bad weather."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ class Proxy:
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
+        self._flowing = asyncio.Event()
+        self._flowing.set()
         self.accepted = 0
 
     async def __aenter__(self) -> Self:
@@ -44,6 +46,13 @@ class Proxy:
             writer.transport.abort()
         self._writers.clear()
 
+    def stall(self, stalled: bool) -> None:
+        """Lets nothing through while `stalled`, and tells nobody, as a half-open connection does."""
+        if stalled:
+            self._flowing.clear()
+        else:
+            self._flowing.set()
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.accepted += 1
         try:
@@ -53,14 +62,14 @@ class Proxy:
             return
         self._writers |= {writer, there_writer}
         for source, target in ((reader, there_writer), (there_reader, writer)):
-            task = asyncio.create_task(_pump(source, target))
+            task = asyncio.create_task(self._pump(source, target))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-
-async def _pump(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
-    with contextlib.suppress(OSError):
-        while data := await source.read(65536):
-            target.write(data)
-            await target.drain()
-    target.transport.abort()
+    async def _pump(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while data := await source.read(65536):
+                await self._flowing.wait()
+                target.write(data)
+                await target.drain()
+        target.transport.abort()

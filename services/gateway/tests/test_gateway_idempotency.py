@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from quarterdeck.common.errors import Unavailable
-from quarterdeck.v1 import memory_pb2, models_pb2, tools_pb2
+from quarterdeck.v1 import memory_pb2, models_pb2, runs_pb2, tools_pb2
 
 T = "/api/v1/tenants/default"
 KEY = {"Idempotency-Key": "k-1"}
@@ -126,3 +126,40 @@ async def test_a_key_has_bounds(house, path):
     body = {"kind": "Agent", "name": "a"} if path.endswith("runs") else {}
     response = await house.client.post(path, json=body, headers={"Idempotency-Key": "k" * 256})
     assert (response.status_code, response.json()["field"]) == (400, "Idempotency-Key")
+
+
+@pytest.fixture
+def no_cache(monkeypatch):
+    """A Redis that is away, for the platforms that are opened after this."""
+    monkeypatch.setenv("QD_CACHE_URL", "redis://127.0.0.1:1/0")
+
+
+async def test_without_a_cache_a_repeat_is_the_same_effect(no_cache, house, tools):
+    house.runtime.answers["PublishEvent"] = lambda _: runs_pb2.PublishEventResponse(matched=1)
+    house.memory.answers["SaveMemory"] = lambda _: memory_pb2.SaveMemoryResponse(ids=["i"])
+    event = {"specversion": "1.0", "id": "e-1", "type": "paid", "source": "bank", "data": {}}
+    for _ in range(2):
+        assert (await house.client.post(CALL, json={}, headers=KEY)).status_code == 200
+        assert (await house.client.post(f"{T}/events", json=event, headers=KEY)).status_code == 202
+        saved = await house.client.post(f"{T}/memories/m", json={"items": [{"text": "t"}]}, headers=KEY)
+        assert saved.status_code == 200
+    calls = {request.call_id for request in tools.asked}
+    events = {request.event_id for request in house.runtime.asked if hasattr(request, "event_id")}
+    items = {request.items[0].id for request in house.memory.asked}
+    assert all(len(ids) == 1 and all(ids) for ids in (calls, events, items))
+
+
+async def test_without_a_cache_two_at_once_are_still_one_here(no_cache, house, tools):
+    began, release = asyncio.Event(), asyncio.Event()
+
+    async def wait(request):
+        began.set()
+        await release.wait()
+        return tools_pb2.ToolOutcome(status=tools_pb2.ToolOutcome.STATUS_OK)
+
+    tools.answers["CallTool"] = wait
+    first = asyncio.create_task(house.client.post(CALL, json={}, headers=KEY))
+    await began.wait()
+    assert (await house.client.post(CALL, json={}, headers=KEY)).json()["reason"] == "InFlight"
+    release.set()
+    assert (await first).status_code == 200
