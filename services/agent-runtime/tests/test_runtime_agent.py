@@ -3,34 +3,9 @@
 from quarterdeck.common import codec
 from quarterdeck.runtime.testing.harness import Harness
 from quarterdeck.runtime.testing.stubs import LocalModels, ToolFailure
+from quarterdeck.runtime.testing.transcripts import results, say, script, use
 
 SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
-
-
-def say(text):
-    return {"role": "assistant", "content": [{"type": "text", "text": text}]}
-
-
-def use(*calls):
-    blocks = [
-        {"type": "toolUse", "id": f"u{i}-{name}", "name": name, "arguments": arguments}
-        for i, (name, arguments) in enumerate(calls)
-    ]
-    return {"role": "assistant", "content": blocks}
-
-
-def results(state):
-    return [block for block in state.agent.messages[-1]["content"] if block["type"] == "toolResult"]
-
-
-def script(*turns):
-    """A model that says one thing after the other; a turn may be a function of the state."""
-
-    async def model(facts, state):
-        turn = turns[min(state.agent.turn, len(turns) - 1)]
-        return turn(state) if callable(turn) else turn
-
-    return LocalModels(model, cost=100, tokens=10)
 
 
 def agent(tmp_path, model, spec=None, tools=None, **more):
@@ -160,26 +135,7 @@ async def test_agent_as_a_tool_is_a_child_run(tmp_path):
 
     spec = {"agents": [{"name": "helper", "description": "knows"}]}
 
-    class Lister:
-        def __init__(self, harness):
-            self._tools = harness.tools
-
-        async def pin(self, facts, spec, revisions):
-            pinned = await self._tools.pin(facts, spec, revisions)
-            for child in spec.get("agents") or ():
-                pinned.append(
-                    {
-                        "name": child["name"],
-                        "kind": "agent",
-                        "description": "",
-                        "schema": {},
-                        "tool": child["name"],
-                    }
-                )
-            return pinned
-
     async with agent(tmp_path, LocalModels(model), spec, **{"Agent/helper": {"instructions": "x"}}) as h:
-        h.engine.tools = Lister(h)
         assert await h.output(await h.start("Agent", "a", "q")) == "it is 42"
 
 

@@ -39,9 +39,20 @@ async def abandon(worker):
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
+async def at_leisure(h):
+    """Waits until the worker's first look for work is over; meanwhile it lets no run begin."""
+    await asyncio.sleep(0.01)
+
+    async def looked():
+        return not h.worker._claiming_idle
+
+    await h.until(looked)
+
+
 async def test_accepting_commit_holds_the_first_intent(tmp_path):
     gate = Gate()
     async with Harness(tmp_path, specs=SPECS, tools={"s/slow": gate}) as h:
+        await at_leisure(h)
         run_id = await h.start("Workflow", "w")
         place = await queued(h, run_id)
         assert (place.status, place.worker, place.epoch) == ("held", h.engine.worker, 1)
@@ -54,6 +65,7 @@ async def test_accepting_commit_holds_the_first_intent(tmp_path):
 async def test_full_worker_leaves_a_run_to_the_queue(tmp_path):
     gate = Gate()
     async with Harness(tmp_path, specs=SPECS, tools={"s/slow": gate}, concurrency=1) as h:
+        await at_leisure(h)
         first = await h.start("Workflow", "w")
         second = await h.start("Workflow", "w")
         assert (await queued(h, second)).status == "ready"

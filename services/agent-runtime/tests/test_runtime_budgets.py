@@ -12,10 +12,7 @@ from quarterdeck.runtime.live import LiveEvents
 from quarterdeck.runtime.testing.harness import Harness
 from quarterdeck.runtime.testing.scripted_models import FixedRoutes, OneProvider
 from quarterdeck.runtime.testing.stubs import LocalModels
-
-
-def say(text):
-    return {"role": "assistant", "content": [{"type": "text", "text": text}]}
+from quarterdeck.runtime.testing.transcripts import say
 
 
 def agent_node(name, **more):

@@ -11,13 +11,10 @@ from quarterdeck.runtime.store.runs import RunFilter, list_runs
 from quarterdeck.runtime.tables import RUN_QUEUE, RUNS
 from quarterdeck.runtime.testing.harness import TENANT, Harness
 from quarterdeck.runtime.testing.stubs import LocalModels
+from quarterdeck.runtime.testing.transcripts import say
 from quarterdeck.runtime.translate import label_tests
 
 WAIT = {"Workflow/w": {"nodes": [{"name": "s", "wait": {"signal": {"name": "go"}}}]}}
-
-
-def say(text):
-    return {"role": "assistant", "content": [{"type": "text", "text": text}]}
 
 
 async def gated(h):

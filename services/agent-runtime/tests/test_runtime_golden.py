@@ -41,8 +41,11 @@ def test_a_recorded_journal_folds_to_its_states(path):
         apply(state, event)
         known = recorded["states"].get(str(seq))
         if known is not None:
-            # A field that came later has its default.
-            assert as_recorded(state) == as_recorded(RunState.from_json(known)), seq
+            expected = as_recorded(RunState.from_json(known))
+            # What came later is left out at the top, and has its default further down.
+            assert {name: as_recorded(state)[name] for name in known} == {
+                name: expected[name] for name in known
+            }, seq
     assert state.phase == FINISHED and state.seq == len(journal)
 
 

@@ -47,6 +47,8 @@ SWEEP_PERIOD = 2.0
 # How long a map waits for more of its items to end before it looks: a large one folds many at once.
 ITEM_WAKE_DELAY = 0.05
 LATE_ITEM_WAKE_DELAY = 0.2
+# The id, and the purpose, of the timer that ends a run that takes too long.
+RUN_TIMEOUT = "run-timeout"
 PARK_RETRY_FIRST = 1.0
 PARK_RETRY_MOST = 60.0
 HAND_OVER_SECONDS = 2.0

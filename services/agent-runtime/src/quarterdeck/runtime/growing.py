@@ -16,6 +16,7 @@ from quarterdeck.common import codec
 from quarterdeck.common.errors import FailedPrecondition, InvalidArgument
 from quarterdeck.common.ids import uuid7
 from quarterdeck.runtime import events as ev
+from quarterdeck.runtime.constants import RUN_TIMEOUT
 from quarterdeck.runtime.forking import LONGEST_JOURNAL, copied_event
 from quarterdeck.runtime.rest import Carried, Family, Rest, go_on, rest_of
 from quarterdeck.runtime.rest_without import Undone
@@ -135,7 +136,7 @@ class Grower:
             growth.journal.append({"run_id": new_id, "seq": seq, "tenant_id": tenant_id, **values})
         set_at = {event.data["timer"]: event.at for event in rest.events if event.type == ev.TIMER_SET}
         for name, timer in rest.state.timers.items():
-            again = timer["purpose"] in ("timeout", "run-timeout")  # all of its time, not what was left
+            again = timer["purpose"] in ("timeout", RUN_TIMEOUT)  # all of its time, not what was left
             due = timer["due"] + now - (set_at[name] if again else ended_at)
             growth.timers.append({"run_id": new_id, "timer": name, "tenant_id": tenant_id, "due": due})
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from quarterdeck.runtime import events as ev
 from quarterdeck.runtime import state as st
-from quarterdeck.runtime.constants import PARK_RETRY_FIRST, PARK_RETRY_MOST
+from quarterdeck.runtime.constants import PARK_RETRY_FIRST, PARK_RETRY_MOST, RUN_TIMEOUT
 from quarterdeck.runtime.planning import Decision, Planning
 from quarterdeck.runtime.state import RunState
 
@@ -52,9 +52,17 @@ def timer(step: str, purpose: str, due: float, name: str = "") -> ev.Event:
 
 def run_timeout(planning: Planning, timeout: float | None) -> list[ev.Event]:
     """Returns the event that sets the run's own timeout, if it has one and it is not set yet."""
-    if timeout is None or "run-timeout" in planning.state.timers:
+    if timeout is None or RUN_TIMEOUT in planning.state.timers:
         return []
-    return [timer("", "run-timeout", planning.state.started_at + timeout, "run-timeout")]
+    return [timer("", RUN_TIMEOUT, planning.state.started_at + timeout, RUN_TIMEOUT)]
+
+
+def timeout_again(planning: Planning) -> Decision | None:
+    """Sets the run's timeout again that fired while the run rested, once the run is at work."""
+    clock = planning.state.worktime
+    if clock.left is None or clock.resting_since is not None:
+        return None
+    return Decision([timer("", RUN_TIMEOUT, planning.now + clock.left, RUN_TIMEOUT)])
 
 
 def look_again(planning: Planning, step: st.Step) -> Decision | None:

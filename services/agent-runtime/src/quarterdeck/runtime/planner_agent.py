@@ -27,6 +27,9 @@ def decide(planning: Planning) -> Decision | None:
     error = lifecycle.wanted_stop(state)
     if error is not None:
         return lifecycle.stopping(state, error)
+    again = lifecycle.timeout_again(planning)
+    if again is not None:
+        return again
     if needs_tools(planning):
         return None
     for step in list(state.steps.values()):

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from quarterdeck.runtime import events as ev
+from quarterdeck.runtime.constants import RUN_TIMEOUT
 from quarterdeck.runtime.events import Event
 from quarterdeck.runtime.inbox_events import EXPIRY
 from quarterdeck.runtime.reducer import fold
@@ -83,7 +84,7 @@ def _late(after: Iterable[Event]) -> list[Event]:
 
 def _belongs_to_the_stop(event: Event) -> bool:
     """True for what asked for it, and for what children were told because of it."""
-    run_timeout = event.type == ev.TIMER_FIRED and event.data["timer"] == "run-timeout"
+    run_timeout = event.type == ev.TIMER_FIRED and event.data["timer"] == RUN_TIMEOUT
     failed_late = event.type == ev.RUN_PHASE and bool(event.data.get("error"))
     return run_timeout or failed_late or event.type in (ev.CANCEL_REQUESTED, ev.CHILDREN_STOPPED)
 

@@ -116,6 +116,17 @@ class AgentState:
 
 
 @dataclass(slots=True)
+class WorkTime:
+    """What an agent's timeout counts (seconds); see `reducer.worktime`."""
+
+    # For how long the run has rested since its timer was set, and since when it does (Unix time).
+    rested: float = 0.0
+    resting_since: float | None = None
+    # What is left when the timer has fired and the run has rested: it is to be set again for that.
+    left: float | None = None
+
+
+@dataclass(slots=True)
 class RunState:
     """Everything the planner may look at."""
 
@@ -156,6 +167,7 @@ class RunState:
     cancel: dict[str, Any] | None = None
     paused: dict[str, Any] | None = None
     agent: AgentState | None = None
+    worktime: WorkTime = field(default_factory=WorkTime)
     outcome: str = ""
     output: Any = None
 
@@ -171,6 +183,7 @@ class RunState:
         state.effects = {key: Effect(**value) for key, value in data["effects"].items()}
         state.leaving = {key: Children(**value) for key, value in data.get("leaving", {}).items()}
         state.agent = AgentState(**data["agent"]) if data["agent"] else None
+        state.worktime = WorkTime(**data.get("worktime", {}))
         return state
 
     def children_of(self, key: str) -> Children | None:

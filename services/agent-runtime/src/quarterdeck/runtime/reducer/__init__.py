@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from quarterdeck.runtime import events as ev
-from quarterdeck.runtime.reducer import agents, approvals, children, effects, runs, steps, waiting
+from quarterdeck.runtime.reducer import agents, approvals, children, effects, runs, steps, waiting, worktime
 from quarterdeck.runtime.state import RunState
 
 # (state, data of the event, when it happened): changes the state.
@@ -35,6 +35,8 @@ def apply(state: RunState, event: ev.Event) -> None:
     if handler is None:
         raise UnknownEvent(f"{event.type} is not an event of reducer version {state.version}")
     handler(state, event.data, event.at)
+    if state.agent is not None:
+        worktime.account(state, event.at)
     state.seq += 1
 
 

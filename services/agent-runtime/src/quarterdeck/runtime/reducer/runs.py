@@ -97,5 +97,6 @@ def finished(outcome: str) -> Callable[[RunState, dict[str, Any], float], None]:
         state.effects.clear()
         state.leaving.clear()
         state.reserved = state.reserved_tokens = 0
+        state.worktime = st.WorkTime()
 
     return finish

@@ -6,12 +6,16 @@ from typing import Any
 
 from quarterdeck.runtime import events as ev
 from quarterdeck.runtime import state as st
+from quarterdeck.runtime.constants import RUN_TIMEOUT
+from quarterdeck.runtime.reducer import worktime
 from quarterdeck.runtime.state import RunState
 
 
 def timer_set(state: RunState, data: dict[str, Any], at: float) -> None:
     """`timer.set`: a step, or the run, is told when it is due."""
     state.timers[data["timer"]] = {"step": data["step"], "purpose": data["purpose"], "due": data["due"]}
+    if data["purpose"] == RUN_TIMEOUT:
+        worktime.timer_set(state)
     step = state.steps.get(data["step"])
     if step is None:
         return
@@ -28,7 +32,7 @@ def timer_fired(state: RunState, data: dict[str, Any], at: float) -> None:
     step = state.steps.get(timer["step"])
     purpose = timer["purpose"]
     if step is None:
-        if purpose == "run-timeout" and state.stop is None:
+        if purpose == RUN_TIMEOUT and state.stop is None and not worktime.has_left(state, at):
             state.stop = ev.error_value("timeout", "the run took longer than its timeout", run=True)
         return
     step.timers.remove(data["timer"])

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
+from sqlalchemy import Connection, Row
+
 from quarterdeck.common import artifacts
 from quarterdeck.common.tenants import TenantId
 from quarterdeck.runtime import operations
@@ -20,6 +22,23 @@ from quarterdeck.v1 import runs_pb2
 
 CHUNK = 256 * 1024
 EVENTS_PAGE = 1000
+
+
+def has_come_to_rest(
+    connection: Connection, tenant: TenantId, run: Row[Any], position: int, waiting_counts: bool
+) -> bool:
+    """Returns True when there is nothing after `position` and nothing will come without help from outside.
+
+    Args:
+        run: its row as it was at any time.
+        waiting_counts: whether a run that waits for the outside rests, too.
+    """
+    # In this order: what was committed before nobody worked on the run any more is seen by the second look.
+    waits = waiting_counts and not runs.at_work(connection, tenant.id, run)
+    row = operations.require_run(connection, tenant, run.run_id)
+    if row.current_seq > position:
+        return False  # it went on after the journal was read: those events come first
+    return waits or row.finished_at is not None or row.state == "quarantined"
 
 
 class ReadingRpcs(Desk):
@@ -42,7 +61,7 @@ class ReadingRpcs(Desk):
         """See the contract."""
         tenant = await self._tenants.resolve(request.tenant)
         run_id = request.run_id
-        await self._database.read(operations.require_run, tenant, run_id)
+        row = await self._database.read(operations.require_run, tenant, run_id)
         stream = follow(
             self._database,
             self._engine.live,
@@ -56,19 +75,8 @@ class ReadingRpcs(Desk):
             if event is not None:
                 position = event.seq or position
                 yield event_message(run_id, event)
-            elif await self._has_come_to_rest(tenant, run_id, position, request.until_waiting):
+            elif await self._database.read(has_come_to_rest, tenant, row, position, request.until_waiting):
                 return
-
-    async def _has_come_to_rest(
-        self, tenant: TenantId, run_id: str, position: int, waiting_counts: bool
-    ) -> bool:
-        """True when there is nothing after `position` and nothing will come without help from outside."""
-        row = await self._database.read(operations.require_run, tenant, run_id)
-        if row.current_seq > position:
-            return False  # it went on after the journal was read: those events come first
-        if row.finished_at is not None or row.state == "quarantined":
-            return True
-        return waiting_counts and not await self._database.read(runs.at_work, tenant.id, row)
 
     async def ListEffects(
         self, request: runs_pb2.ListEffectsRequest, context: Any

@@ -7,7 +7,7 @@ from typing import Any
 
 from quarterdeck.common import artifacts
 from quarterdeck.common.artifacts import ArtifactStore
-from quarterdeck.runtime.agent_tools import platform_tools, server_tools
+from quarterdeck.runtime.agent_tools import PinnedTool, platform_tools, server_tools
 from quarterdeck.runtime.budgets import Reserve
 from quarterdeck.runtime.definition import Definition
 from quarterdeck.runtime.effects.outcomes import failed, succeeded
@@ -53,12 +53,14 @@ class LocalTools:
     async def pin(
         self, facts: RunFacts, spec: Mapping[str, Any], revisions: Mapping[str, str]
     ) -> list[dict[str, Any]]:
-        """Lists the declared tools that are registered."""
+        """Lists the declared tools that are registered, and the agents."""
         declared = {
             (wanted["server"], name) for wanted in spec.get("tools") or () for name in wanted["names"]
         }
         found = [(s, t, "", {"type": "object"}) for s, t in sorted(declared) if f"{s}/{t}" in self.tools]
-        return [tool.to_json() for tool in server_tools(found) + platform_tools(spec)]
+        names = [agent["name"] for agent in spec.get("agents") or ()]
+        agents = [PinnedTool(name, "agent", "", {}, tool=name) for name in names]
+        return [tool.to_json() for tool in server_tools(found) + platform_tools(spec) + agents]
 
 
 class LocalModels:
