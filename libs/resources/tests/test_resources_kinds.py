@@ -148,7 +148,7 @@ def test_explain() -> None:
     assert "FIELD:      spec.nodes[2].retry.errors <[]string> -required-" in text
     page = explain("agent", "spec.limits")
     assert "timeout\t<string>" in page
-    assert "Longest time from start to end." in page
+    assert "Longest time at work." in page
     assert "DEFAULT:    10m" in explain("agent", "spec.limits.timeout")
     assert "ENUM:       read, readWrite" in explain("agents", "spec.memory.access")
     assert "exactly one of local, remote, container" in explain("MCPServer", "spec")

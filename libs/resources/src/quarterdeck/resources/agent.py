@@ -71,7 +71,11 @@ class AgentLimits(Model):
     turns: int = Field(20, ge=1, le=1_000, description="Most model calls.")
     tokens: Tokens = Field(200_000, description="Most tokens, in and out.")
     cost_usd: Usd | None = Field(None, description="Most money, in US dollars; absent: the budget above it.")
-    timeout: Duration = Field("10m", description="Longest time at work. Not counted: waiting for people, for runs it started, for a tool or model that is gone; a pause.")
+    timeout: Duration = Field(
+        "10m",
+        description="Longest time at work. Not counted: waiting for people, for runs that it started, "
+        "for a tool or model that is gone, and a pause.",
+    )
 
 
 class ContextSettings(Model):
