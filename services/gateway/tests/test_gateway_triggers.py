@@ -3,6 +3,7 @@
 import base64
 import itertools
 import json
+import re
 import time
 
 import pytest
@@ -10,9 +11,12 @@ import pytest
 from quarterdeck.common import codec
 from quarterdeck.common.errors import Unauthenticated, Unavailable
 from quarterdeck.common.errors import Unavailable as ServiceAway
+from quarterdeck.gateway.app import ROUTES
+from quarterdeck.gateway.constants import LOOPBACK_PATHS, OPEN_PATHS, PLURALS
 from quarterdeck.gateway.triggers.secrets import read_secret
 from quarterdeck.gateway.triggers.signature import secret_bytes, sign, verify
 from quarterdeck.gateway.triggers.table import collisions, declared_by, find
+from quarterdeck.resources.reserved_paths import is_reserved
 from quarterdeck.v1 import resources_pb2, runs_pb2
 
 T = "/api/v1/tenants/default"
@@ -55,6 +59,25 @@ def test_a_collision_is_resolved_alike_whatever_the_order():
 
 def test_a_trigger_of_another_sort_declares_nothing():
     assert declared_by("t", "id", {"spec": {"cron": {"schedule": "@daily"}}}) is None
+
+
+def test_every_path_of_the_gateway_is_reserved():
+    """A new route whose root is not in the shared list would let a trigger declare it and never be asked."""
+    for route in ROUTES:
+        assert is_reserved(route.path), route.path
+        noun = re.match(r"/api/v1/tenants/\{tenant\}/([a-z]+)", route.path)
+        assert noun is None or is_reserved(f"/api/v1/{noun[1]}/x"), route.path
+    assert all(is_reserved(f"/api/v1/{plural}") for plural in PLURALS.values())
+    assert all(is_reserved(path) for path in (OPEN_PATHS | LOOPBACK_PATHS))
+    assert not is_reserved(ANALYZE)
+
+
+def test_what_declares_a_path_of_the_gateway_declares_nothing():
+    """Such a trigger may be stored from before it was refused; its signature must not open the path."""
+    hook = {"path": "/api/v1/tenants/default/runs", "secretRef": {"env": "S"}}
+    target = {"kind": "Workflow", "name": "w"}
+    stored = {"metadata": {"name": "old"}, "spec": {"target": target, "webhook": hook}}
+    assert declared_by("default", "id", stored) is None
 
 
 def test_the_signature_of_the_specification():

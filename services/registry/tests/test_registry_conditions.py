@@ -2,8 +2,10 @@
 
 import asyncio
 
+import pytest
 from registry_support import agent, body, condition, manifest, route, server, workflow
 
+from quarterdeck.common.errors import InvalidArgument
 from quarterdeck.v1 import resources_pb2 as pb
 
 TOOL = {"name": "t", "tool": {"server": "ledger", "name": "book"}}
@@ -185,6 +187,18 @@ async def test_a_route_has_one_trigger_in_the_platform(admin):
 
 async def _accepted(admin, name, tenant):
     return condition(await admin.get("Trigger", name, tenant), "Accepted")["status"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/metrics", "/health/db", "/docs", "/console/", "/api/v1/tenants/acme/runs", "/api/v1/approvals/7"],
+)
+async def test_a_path_of_the_gateway_is_refused(admin, path):
+    with pytest.raises(InvalidArgument) as refused:
+        await admin.apply(trigger("mine", path))
+    assert "spec.http.path" in [field for field, _ in refused.value.violations]
+    assert "gateway" in refused.value.message and "/hooks/" in str(refused.value.violations)
+    await admin.apply(trigger("mine", "/api/v1/accounts/{id}/analyze"))
 
 
 async def test_a_trigger_that_moves_frees_its_route(admin):

@@ -31,3 +31,29 @@ MAX_MANIFEST_VALUES = 200_000
 
 MAX_MANIFEST_DOCUMENTS = 5_000
 """Most documents in one YAML text."""
+
+RESERVED_ROOTS = ("health", "livez", "readyz", "metrics", "docs", "openapi.json", "console")
+"""First segments of the paths that the gateway serves itself; no Trigger may declare a path below them."""
+
+RESERVED_API_ROOTS = (
+    "tenants",
+    "platformpolicies",
+    "accessroles",
+    "accessbindings",
+    "agents",
+    "workflows",
+    "triggers",
+    "mcpservers",
+    "modelroutes",
+    "memorycollections",
+    "approvalpolicies",
+    "policies",
+    "runs",
+    "approvals",
+    "tools",
+    "memories",
+    "artifacts",
+    "models",
+    "events",
+)
+"""What the API itself names: no Trigger may declare a path below `/api/v1/` and one of them."""

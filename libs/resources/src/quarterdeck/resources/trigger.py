@@ -6,6 +6,7 @@ from pydantic import Field, StringConstraints
 
 from quarterdeck.resources.metadata import Resource, Status, Timestamp
 from quarterdeck.resources.model import Model
+from quarterdeck.resources.reserved_paths import PATH_IS_FREE
 from quarterdeck.resources.rules import exactly_one
 from quarterdeck.resources.scalars import (
     Condition,
@@ -47,12 +48,16 @@ class Cron(Model):
 class HttpRoute(Model):
     """By a request to a path of the tenant."""
 
+    RULES = (PATH_IS_FREE,)
+
     path: RoutePath = Field(description="The path; `{name}` parts appear in `request.path`.")
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = Field("POST", description="The method.")
 
 
 class Webhook(Model):
     """By a signed request (Standard Webhooks)."""
+
+    RULES = (PATH_IS_FREE,)
 
     path: RoutePath = Field(description="The path.")
     secret_ref: SecretSource = Field(description="The signing secret.")

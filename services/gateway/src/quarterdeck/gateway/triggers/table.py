@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import unquote
 
+from quarterdeck.resources.reserved_paths import is_reserved
+
 _PARAMETER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
@@ -69,7 +71,11 @@ class Matched:
 
 
 def declared_by(tenant: str, tenant_id: str, obj: Mapping[str, Any]) -> Declared | None:
-    """Returns what a Trigger object declares; None if it is of another sort."""
+    """Returns what a Trigger object declares; None if it is of another sort.
+
+    A path of the gateway's own is nobody's to declare: the registry refuses it, and what was stored
+    before it did must not open such a path to a signature instead of a token.
+    """
     spec, metadata = obj.get("spec") or {}, obj.get("metadata") or {}
     kind: Literal["http", "webhook"]
     if spec.get("http"):
@@ -77,6 +83,8 @@ def declared_by(tenant: str, tenant_id: str, obj: Mapping[str, Any]) -> Declared
     elif spec.get("webhook"):
         kind, options = "webhook", spec["webhook"]
     else:
+        return None
+    if is_reserved(str(options.get("path", ""))):
         return None
     return Declared(
         tenant=tenant,
