@@ -161,7 +161,7 @@ class Run(_message.Message):
     """{"class", "message", "node", ...} when it failed."""
     last_seq: _builtins.int
     cost_micro_usd: _builtins.int
-    """Millionths of a US dollar, this run and its finished children."""
+    """Millionths of a US dollar: this run and all below it. So are the tokens."""
     tokens: _builtins.int
     principal: _builtins.str
     created_at: _builtins.str
@@ -173,6 +173,7 @@ class Run(_message.Message):
     item_index: _builtins.int
     forked_from: _builtins.str
     open_approvals: _builtins.int
+    """Of this run and all below it."""
     trigger: _builtins.str
     @_builtins.property
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]: ...

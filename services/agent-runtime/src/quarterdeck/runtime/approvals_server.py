@@ -16,6 +16,7 @@ from quarterdeck.runtime.bounds import check_inline, check_remark
 from quarterdeck.runtime.deciding import Vote, decide
 from quarterdeck.runtime.engine import Engine
 from quarterdeck.runtime.store import approvals
+from quarterdeck.runtime.store.trees import totals
 from quarterdeck.runtime.translate import APPROVAL_WORDS, approval_message, run_message
 from quarterdeck.v1 import approvals_pb2, approvals_pb2_grpc
 
@@ -78,4 +79,6 @@ class ApprovalServicer(approvals_pb2_grpc.ApprovalServiceServicer):
         decided = await self._database.write(decide, tenant, vote, now, ready, poke)
         await self._engine.wake(ready, poke)
         run = await self._database.read(operations.require_run, tenant, decided.run_id)
-        return approvals_pb2.DecideApprovalResponse(approval=approval_message(decided), run=run_message(run))
+        found = await self._database.read(totals, tenant.id, [run])
+        shown = run_message(run, found.get(run.run_id))
+        return approvals_pb2.DecideApprovalResponse(approval=approval_message(decided), run=shown)

@@ -12,6 +12,7 @@ from quarterdeck.common.clock import rfc3339
 from quarterdeck.common.errors import InvalidArgument
 from quarterdeck.runtime.live import Live
 from quarterdeck.runtime.store.runs import LabelTest
+from quarterdeck.runtime.store.trees import Totals
 from quarterdeck.v1 import approvals_pb2, runs_pb2
 
 RUN_STATES = {
@@ -36,8 +37,9 @@ APPROVAL_STATES = {
 APPROVAL_WORDS: dict[int, str] = {value: word for word, value in APPROVAL_STATES.items()}
 
 
-def run_message(row: Row[Any], open_approvals: int | None = None) -> runs_pb2.Run:
-    """Returns a run as clients see it."""
+def run_message(row: Row[Any], found: Totals | None = None) -> runs_pb2.Run:
+    """Returns a run as clients see it; `found` is what it amounts to with those open below it."""
+    amounts = found or Totals(row.open_approvals, row.cost, row.tokens)
     return runs_pb2.Run(
         id=row.run_id,
         tenant=row.tenant,
@@ -55,8 +57,8 @@ def run_message(row: Row[Any], open_approvals: int | None = None) -> runs_pb2.Ru
         output_json=row.output,
         error_json=row.error,
         last_seq=row.current_seq,
-        cost_micro_usd=row.cost,
-        tokens=row.tokens,
+        cost_micro_usd=amounts.cost,
+        tokens=amounts.tokens,
         principal=codec.loads(row.principal)["subject"],
         created_at=rfc3339(row.created_at),
         started_at=rfc3339(row.started_at),
@@ -64,7 +66,7 @@ def run_message(row: Row[Any], open_approvals: int | None = None) -> runs_pb2.Ru
         parent_node=row.parent_step,
         item_index=row.item_index,
         forked_from=row.forked_from,
-        open_approvals=row.open_approvals if open_approvals is None else open_approvals,
+        open_approvals=amounts.approvals,
         trigger=row.trigger_name,
     )
 

@@ -10,7 +10,7 @@ from quarterdeck.common.tenants import TenantDirectory, TenantId
 from quarterdeck.runtime import operations
 from quarterdeck.runtime.engine import Engine
 from quarterdeck.runtime.starting import Starter
-from quarterdeck.runtime.store import approvals
+from quarterdeck.runtime.store.trees import totals
 from quarterdeck.runtime.translate import run_message
 from quarterdeck.runtime.triggers.service import Triggers
 from quarterdeck.v1 import runs_pb2, runs_pb2_grpc
@@ -30,10 +30,8 @@ class Desk(runs_pb2_grpc.RuntimeServiceServicer):
 
     async def _run(self, tenant: TenantId, run_id: str) -> runs_pb2.Run:
         row = await self._database.read(operations.require_run, tenant, run_id)
-        count = None
-        if row.finished_at is None:
-            count = await self._database.read(approvals.count_for_run, run_id)
-        return run_message(row, count)
+        found = await self._database.read(totals, tenant.id, [row])
+        return run_message(row, found.get(run_id))
 
     async def _stored(self, tenant: TenantId, value: Any) -> Any:
         return await artifacts.externalise(self._engine.artifacts, tenant.id, value, INLINE_BYTES)

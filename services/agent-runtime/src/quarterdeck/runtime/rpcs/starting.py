@@ -13,6 +13,7 @@ from quarterdeck.runtime.bounds import check_inline, check_labels, check_names
 from quarterdeck.runtime.rpcs.desk import Desk
 from quarterdeck.runtime.starting import JOIN, QUEUE, REJECT, REPLACE, TOOL, Start
 from quarterdeck.runtime.store import runs
+from quarterdeck.runtime.store.trees import totals
 from quarterdeck.runtime.translate import label_tests, run_message, state_words
 from quarterdeck.v1 import runs_pb2
 
@@ -53,7 +54,10 @@ class StartingRpcs(Desk):
             newest_first=request.order_by != "created",
         )
         more = encode_cursor(rows[limit - 1].run_id) if len(rows) > limit else ""
-        return runs_pb2.ListRunsResponse(runs=[run_message(r) for r in rows[:limit]], next_page_token=more)
+        shown = rows[:limit]
+        found = await self._database.read(totals, tenant.id, shown)
+        messages = [run_message(row, found.get(row.run_id)) for row in shown]
+        return runs_pb2.ListRunsResponse(runs=messages, next_page_token=more)
 
 
 def _wish(request: runs_pb2.StartRunRequest, tenant: TenantId) -> Start:

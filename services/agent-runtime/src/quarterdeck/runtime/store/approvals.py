@@ -42,10 +42,3 @@ def decide(connection: Connection, approval_id: str, values: dict[str, Any]) -> 
 def expire(connection: Connection, approval_id: str, now: float) -> bool:
     """Closes an open approval whose time is over; False if it was decided in time."""
     return decide(connection, approval_id, {"state": "expired", "decided_at": now})
-
-
-def count_for_run(connection: Connection, run_id: str) -> int:
-    """Returns how many approvals of a run, or of runs below it, are open."""
-    below = (APPROVALS.c.run_id == run_id) | (APPROVALS.c.root_run_id == run_id)
-    query = select(APPROVALS.c.approval_id).where(below, APPROVALS.c.state == "open")
-    return len(connection.execute(query).all())
