@@ -176,6 +176,7 @@ class Running:
 @pytest.fixture
 async def running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Running]:
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    monkeypatch.setattr("quarterdeck.memory.main.RECOUNT_INTERVAL", 0.05)
     running = Running(PlatformSettings(data_dir=tmp_path))
     await running.start()
     yield running
@@ -221,6 +222,27 @@ async def test_applied_saved_found_and_deleted(running: Running) -> None:
     assert 'memory_cache_hit_total{collection="invoices"} 1.0' in text
     assert 'memory_cache_miss_total{collection="invoices"} 1.0' in text
     assert (await health(running.platform))[1]["checks"] == {"redis": "ok", "db": "ok", "vectors": "ok"}
+
+
+async def test_the_status_follows_the_number_of_items(running: Running) -> None:
+    def said() -> dict[str, Any]:
+        status: dict[str, Any] = running.registry.objects["acme", "invoices"]["status"]
+        return status
+
+    running.registry.apply("acme", "invoices", PAYLOAD)
+    before = await running.ready("acme", "invoices")
+    await running.caller.save("acme", "a", "SNCB ticket")
+    await running.caller.save("acme", "b", "Delhaize groceries")
+    await until(lambda: said()["points"] == 2)
+    request = memory_pb2.DeleteMemoryRequest(tenant="acme", collection="invoices", ids=["a"])
+    await running.caller.peer.call(running.caller.stub.DeleteMemory, request)
+    await until(lambda: said()["points"] == 1)
+    assert (said()["embedding"], said()["dimensions"]) == ("lexical", 1536)
+    assert await running.ready("acme", "invoices") == before
+    # A number that is known is not written again.
+    version = running.registry.version
+    await asyncio.sleep(0.3)
+    assert running.registry.version == version
 
 
 async def test_everything_survives_a_restart(running: Running) -> None:

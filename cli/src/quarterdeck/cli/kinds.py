@@ -58,7 +58,7 @@ KINDS: tuple[Kind, ...] = (
         "MemoryCollection",
         "memorycollections",
         ("qdmemory", "qdmc"),
-        columns=(Column("EMBEDDING", "spec.embedding.provider"), Column("POINTS", "status.points")),
+        columns=(Column("EMBEDDING", "status.embedding"), Column("POINTS", "status.points")),
     ),
     Kind(
         "ApprovalPolicy",

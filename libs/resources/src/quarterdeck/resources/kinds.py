@@ -114,7 +114,7 @@ _ALL = (
         ("qdmemory", "qdmc"),
         MemoryCollection,
         _columns(
-            PrinterColumn("Embedding", ".spec.embedding.provider"),
+            PrinterColumn("Embedding", ".status.embedding"),
             PrinterColumn("Points", ".status.points", "integer"),
         ),
     ),

@@ -69,6 +69,10 @@ class Catalog:
             await self.engine.ensure(collection.key, shape)
             self._ensured[collection.key] = shape
 
+    def is_open(self, key: CollectionKey) -> bool:
+        """True if this process has used the collection, so that to ask its engine starts nothing."""
+        return key in self._ensured
+
     async def drop(self, tenant_id: str, name: str) -> None:
         """Removes a collection's items for good; its record stays."""
         key = CollectionKey(tenant_id, name)

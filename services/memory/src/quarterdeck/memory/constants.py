@@ -31,6 +31,8 @@ SWEEP_INTERVAL = 60.0
 # Seconds until a collection whose engine or registry did not answer is looked at again.
 RETRY_INTERVAL = 5.0
 SWEEP_PAGE = 500
+# Seconds until a collection's status says how many items it holds after they were saved or deleted.
+RECOUNT_INTERVAL = 3.0
 
 DEFAULT_DIMENSION = 1536
 OPENAI_MODEL = "text-embedding-3-small"

@@ -40,15 +40,18 @@ class Controller:
         self._environment = environment
         # Objects to look at again: their engine or the registry did not answer.
         self._again: dict[tuple[str, str], Watched] = {}
+        self._known: dict[tuple[str, str], Watched] = {}
 
     async def on_object(self, watched: Watched, deleted: bool) -> None:
         """Reconciles one object. Never raises: what is wrong becomes a condition."""
         key = (watched.tenant_id, watched.name)
         self._again.pop(key, None)
         if deleted:
+            self._known.pop(key, None)
             now = self._platform.clock.now()
             await self._catalog.database.write(store.mark_deleted, *key, now)
             return
+        self._known[key] = watched
         found = await self._status(watched)
         if not await self._report(watched, found):
             self._again[key] = watched
@@ -57,6 +60,14 @@ class Controller:
         """Looks again at what could not be settled."""
         for watched in list(self._again.values()):
             await self.on_object(watched, False)
+
+    async def say_points(self, tenant_id: str, name: str, points: int) -> bool:
+        """Writes how many items a collection holds, if its status says otherwise; False to try again."""
+        watched = self._known.get((tenant_id, name))
+        if watched is None:
+            return False
+        said = status.recounted(watched.object.get("status") or {}, _generation(watched), points)
+        return said is None or await self._write(watched, said)
 
     async def _status(self, watched: Watched) -> dict[str, Any]:
         try:
@@ -101,17 +112,17 @@ class Controller:
 
     async def _report(self, watched: Watched, found: dict[str, Any]) -> bool:
         """Writes the status if it says anything new; False if the registry did not take it."""
-        generation = int(watched.object.get("metadata", {}).get("generation") or 0)
         now = self._platform.clock.now()
-        complete = status.completed(found, watched.object.get("status") or {}, generation, now)
-        if complete is None:
-            return True
+        complete = status.completed(found, watched.object.get("status") or {}, _generation(watched), now)
+        return complete is None or await self._write(watched, complete)
+
+    async def _write(self, watched: Watched, said: dict[str, Any]) -> bool:
         request = resources_pb2.UpdateStatusRequest(
             tenant=watched.tenant,
             kind=KIND,
             name=watched.name,
-            status_json=codec.dumps(complete),
-            observed_generation=generation,
+            status_json=codec.dumps(said),
+            observed_generation=_generation(watched),
         )
         peer = self._platform.peer("registry")
         try:
@@ -120,6 +131,10 @@ class Controller:
             self._platform.telemetry.log.info("status.not_written", name=watched.name, reason=error.message)
             return error.reason == "NotFound"
         return True
+
+
+def _generation(watched: Watched) -> int:
+    return int(watched.object.get("metadata", {}).get("generation") or 0)
 
 
 def _wanted(watched: Watched) -> Wanted:

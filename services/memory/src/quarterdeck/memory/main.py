@@ -12,11 +12,12 @@ from quarterdeck.memory import store
 from quarterdeck.memory.cache import FirstLevelCache, QueryCache
 from quarterdeck.memory.catalog import Catalog
 from quarterdeck.memory.config import MemorySettings
-from quarterdeck.memory.constants import RETRY_INTERVAL
+from quarterdeck.memory.constants import RECOUNT_INTERVAL, RETRY_INTERVAL
 from quarterdeck.memory.controller import KIND, Controller
 from quarterdeck.memory.embedding.cache import CachedEmbedding
 from quarterdeck.memory.engine.client import EdgeEngine
 from quarterdeck.memory.items import Items
+from quarterdeck.memory.recounting import Recounter
 from quarterdeck.memory.search import Search
 from quarterdeck.memory.server import MemoryServicer
 from quarterdeck.memory.sweeper import Sweeper
@@ -39,6 +40,7 @@ class MemoryService:
         cache = FirstLevelCache(platform.cache)
         answers = QueryCache(cache, platform.telemetry.registry)
         self._controller = Controller(platform, catalog, answers.know)
+        self._recounter = Recounter(catalog, self._controller, platform.telemetry)
         self._sweeper = Sweeper(catalog, platform.clock, platform.telemetry)
         self._watcher = ObjectWatcher(
             platform, catalog.database, store.watched_objects, [KIND], self._controller.on_object
@@ -53,6 +55,7 @@ class MemoryService:
         self._housekeeping = [
             self._platform.spawn(self._sweep(), "sweep"),
             self._platform.spawn(self._retry(), "retry"),
+            self._platform.spawn(self._recount(), "recount"),
         ]
 
     async def stop(self, grace: float) -> None:
@@ -72,6 +75,11 @@ class MemoryService:
         while True:
             await self._platform.clock.sleep(RETRY_INTERVAL)
             await self._controller.retry()
+
+    async def _recount(self) -> None:
+        while True:
+            await self._platform.clock.sleep(RECOUNT_INTERVAL)
+            await self._recounter.recount()
 
 
 async def build(platform: Platform) -> Service:

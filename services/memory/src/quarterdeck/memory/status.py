@@ -49,5 +49,21 @@ def completed(
     return None if unchanged else {**status, "conditions": [condition]}
 
 
+def recounted(previous: dict[str, Any], generation: int, points: int) -> dict[str, Any] | None:
+    """Returns the status with another number of points; None if that is said already, or is not to be said.
+
+    Args:
+        previous: the object's status.
+        generation: the object's.
+        points: how many there are now.
+    """
+    ready = next((c for c in previous.get("conditions", []) if c["type"] == CONDITION_READY), None)
+    works = ready is not None and ready["status"] == "True" and ready.get("observedGeneration") == generation
+    if not works or previous.get("points") == points:
+        return None
+    kept: dict[str, Any] = {name: previous[name] for name in ("embedding", "dimensions") if name in previous}
+    return {**kept, "conditions": [ready], "points": points}
+
+
 def _condition(value: str, reason: str, message: str) -> dict[str, Any]:
     return {"type": CONDITION_READY, "status": value, "reason": reason, "message": message}

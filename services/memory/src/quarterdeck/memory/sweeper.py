@@ -45,6 +45,8 @@ class Sweeper:
         removed = 0
         while page := (await engine.scroll(key, condition, SWEEP_PAGE)).points:
             removed += await engine.delete(key, [point.id for point in page])
+        if removed:
+            await self._catalog.database.write(store.changed, record.tenant_id, record.name)
         if ttl is None and not await engine.count(key, Neither((IsAbsent("exp"),))):
             self._nothing[key] = record.generation
         return removed
