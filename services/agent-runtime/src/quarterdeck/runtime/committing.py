@@ -11,7 +11,7 @@ from quarterdeck.runtime.constants import CHILD_PAGE, SNAPSHOT_EVERY
 from quarterdeck.runtime.engine import Engine
 from quarterdeck.runtime.events import RUN_PAUSED, Event
 from quarterdeck.runtime.limits import refuse_oversized, snapshot_of
-from quarterdeck.runtime.loading import Loaded
+from quarterdeck.runtime.loading import Fenced, Loaded
 from quarterdeck.runtime.newborn import child_row
 from quarterdeck.runtime.planning import Decision, NewChild
 from quarterdeck.runtime.reducer import apply
@@ -23,10 +23,6 @@ EVENTS_PER_COMMIT = 500
 CHILDREN_PER_COMMIT = 1000
 
 CommitFunction = Callable[[Commit, float], Awaitable[Committed]]
-
-
-class Fenced(Exception):
-    """Somebody else holds the run; everything its executor knows about it is void."""
 
 
 class Writer:

@@ -16,7 +16,7 @@ from quarterdeck.common.errors import FailedPrecondition, InvalidArgument, NotFo
 from quarterdeck.runtime import events as ev
 from quarterdeck.runtime import planner
 from quarterdeck.runtime.asking import sleep_unless, until
-from quarterdeck.runtime.committing import CommitFunction, Fenced, Writer
+from quarterdeck.runtime.committing import CommitFunction, Writer
 from quarterdeck.runtime.constants import INBOX_PAGE, LATE_ITEM_WAKE_DELAY
 from quarterdeck.runtime.definition import Definition
 from quarterdeck.runtime.engine import Engine
@@ -25,7 +25,7 @@ from quarterdeck.runtime.inbox_events import EXPIRY, to_events
 from quarterdeck.runtime.inputs import check_input
 from quarterdeck.runtime.lifecycle import timer
 from quarterdeck.runtime.limits import CannotGoOn
-from quarterdeck.runtime.loading import Loaded
+from quarterdeck.runtime.loading import Fenced, Loaded
 from quarterdeck.runtime.newborn import start_event
 from quarterdeck.runtime.performing import Work, wanted_work
 from quarterdeck.runtime.planning import Decision, Planning, ValuesNeeded
@@ -180,7 +180,7 @@ class Executor:
             try:
                 return planner.decide(self._planning())
             except ValuesNeeded as needed:
-                for digest in needed.digests:
+                for digest in sorted(needed.digests):
                     self._values[digest] = await self._value(digest)
 
     async def _value(self, digest: str) -> Any:

@@ -22,10 +22,14 @@ JOURNAL_PAGE = 500
 # A snapshot (sequence number, state as JSON) and the first page of what came after it.
 Stored = tuple[tuple[int, bytes] | None, list[Recorded]]
 _ROW = (
-    select(RUNS, RUN_QUEUE.c.priority, RUN_QUEUE.c.inbox)
+    select(RUNS, RUN_QUEUE.c.priority, RUN_QUEUE.c.inbox, RUN_QUEUE.c.epoch)
     .join(RUN_QUEUE, RUN_QUEUE.c.run_id == RUNS.c.run_id)
     .where(RUNS.c.run_id == bindparam("b_run"))
 )
+
+
+class Fenced(Exception):
+    """Somebody else holds the run; everything its executor knows about it is void."""
 
 
 @dataclass(slots=True)
@@ -39,20 +43,27 @@ class Loaded:
 
 
 async def load(engine: Engine, claim: Claim) -> Loaded:
-    """Reads a claimed run: from memory if it was here before, else from snapshot and journal."""
+    """Reads a claimed run: from memory if it was here before, else from snapshot and journal.
+
+    Raises Fenced when the answer to the claim came so late that others have gone on with the run.
+    """
     kept = engine.take_state(claim.run_id, claim.seq)
     row, stored = await engine.database.read(_read, claim, kept is not None)
     facts = facts_of(row)
     if kept is not None:
         return Loaded(facts, kept.state, row, kept.snapshot_seq)
     state, snapshot_seq = await _folded(engine, claim.tenant_id, claim.run_id, stored)
+    if state.seq > claim.seq:  # between two pages
+        raise Fenced(claim.run_id)
     if state.seq != claim.seq:
         raise Internal(f"the journal of run {claim.run_id} ends at {state.seq} and not at {claim.seq}")
     return Loaded(facts, state, row, snapshot_seq)
 
 
 def _read(connection: Connection, claim: Claim, row_only: bool) -> tuple[Row[Any], Stored]:
-    row = connection.execute(_ROW, {"b_run": claim.run_id}).one()
+    row = connection.execute(_ROW, {"b_run": claim.run_id}).one_or_none()
+    if row is None or row.epoch != claim.epoch:
+        raise Fenced(claim.run_id)
     if row_only or claim.seq == 0:
         return row, (None, [])
     return row, _read_stored(connection, claim.tenant_id, claim.run_id)

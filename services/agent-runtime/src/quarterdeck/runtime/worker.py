@@ -11,7 +11,6 @@ import structlog
 from quarterdeck.common.bus import Bus, Message
 from quarterdeck.common.errors import QuarterdeckError, Unavailable
 from quarterdeck.runtime.beginning import Birth, Unborn
-from quarterdeck.runtime.committing import Fenced
 from quarterdeck.runtime.constants import (
     HEARTBEAT_PERIOD,
     LEASE_SECONDS,
@@ -24,7 +23,7 @@ from quarterdeck.runtime.engine import Engine
 from quarterdeck.runtime.executor import Executor
 from quarterdeck.runtime.failing import fail_run
 from quarterdeck.runtime.limits import CannotGoOn
-from quarterdeck.runtime.loading import load
+from quarterdeck.runtime.loading import Fenced, load
 from quarterdeck.runtime.starting import Accepted, Start
 from quarterdeck.runtime.store import queue
 from quarterdeck.runtime.timers import TimerLoop
@@ -176,21 +175,15 @@ class Worker:
             self._engine.instruments.held.set(len(self._runs))
 
     async def _advance_guarded(self, claim: queue.Claim, birth: Birth | None) -> bool:
-        """Runs an executor and decides what becomes of the run when that fails.
+        """Works on a run and decides what becomes of it when that fails.
 
         Returns False when the run is to be claimed again.
         """
         database, now = self._engine.database, self._engine.clock.now
         try:
-            let_go = await (self._execute(claim, None) if birth is None else self._bear(birth))
-            if not let_go:
-                await database.write(queue.hand_back, claim.run_id, claim.epoch, now())
-            return let_go
+            return await self._work_on(claim, birth)
         except Fenced:
             log.warning("run.fenced", run_id=claim.run_id)
-        except CannotGoOn as error:
-            await fail_run(self._engine, claim, error.kind, str(error))
-            return False
         except asyncio.CancelledError:
             raise
         except Unavailable as error:  # the disk or the database: no fault of the run's
@@ -204,6 +197,18 @@ class Worker:
                 await database.write(queue.give_up, claim.run_id, claim.epoch, now(), RETRY_DELAY)
             return False
         return True
+
+    async def _work_on(self, claim: queue.Claim, birth: Birth | None) -> bool:
+        """Runs an executor; hands the run back, or fails it, when that is what came of it."""
+        engine = self._engine
+        try:
+            let_go = await (self._execute(claim, None) if birth is None else self._bear(birth))
+        except CannotGoOn as error:
+            await fail_run(engine, claim, error.kind, str(error))
+            return False
+        if not let_go:
+            await engine.database.write(queue.hand_back, claim.run_id, claim.epoch, engine.clock.now())
+        return let_go
 
     async def _bear(self, birth: Birth) -> bool:
         """Runs the executor of a run that is about to be accepted."""
@@ -246,9 +251,9 @@ class Worker:
         if freed:
             log.warning("worker.took_over", runs=freed)
             self._wake.set()
-        for run_id in held.keys() & self._executors.keys():  # a poke may have been lost
+        for run_id in sorted(held.keys() & self._executors.keys()):  # a poke may have been lost
             self._executors[run_id].look(held[run_id])
-        for run_id in held.keys() - self._runs.keys():
+        for run_id in sorted(held.keys() - self._runs.keys()):
             await database.write(queue.hand_back_stray, run_id, self._engine.worker, now)
             self._wake.set()
 
@@ -261,7 +266,8 @@ class Worker:
             executor.drain()
         running = list(self._runs.values())
         if running:
-            _, late = await asyncio.wait(running, timeout=timeout)
+            await asyncio.wait(running, timeout=timeout)
+            late = [task for task in running if not task.done()]
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
