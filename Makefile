@@ -58,6 +58,10 @@ web: ## Build the console into web/dist; the gateway serves it at /console
 test-web: ## Check the types of the console and run its tests
 	@sh hack/web.sh test
 
+.PHONY: simulate
+simulate: venv-dev ## Run the engine under a seeded adversary: SEEDS=2000 seeds from FIRST=0 on
+	$(PYTHON) -m quarterdeck.runtime.simulation --seeds $(or $(SEEDS),2000) --first $(or $(FIRST),0) $(ARGS)
+
 .PHONY: kill-test
 kill-test: venv-dev ## Kill the running demo 20 times (QD_KILLS=N): the ledger must come out the same
 	QD_KILLS=$(or $(QD_KILLS),20) $(PYTHON) -m pytest tests/e2e/test_e2e_kills.py $(ARGS)

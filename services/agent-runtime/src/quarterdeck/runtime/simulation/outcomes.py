@@ -1,0 +1,88 @@
+"""What must have come of effects and of orders, read from the journals and the ledger."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from quarterdeck.common import codec
+from quarterdeck.runtime.simulation.ledger import Ledger
+from quarterdeck.runtime.simulation.orders import Order
+from quarterdeck.runtime.simulation.seen import Seen
+from quarterdeck.runtime.simulation.tools import SERVER
+
+# Tools that may be called again after an outcome that nobody knows.
+_REPEATABLE = {"put", "refund"}
+_HARMLESS = {"find"}
+
+
+def of_effects(runs: dict[str, Seen], ledger: Ledger, deaths: int) -> Iterator[str]:
+    """Every effect with an outcome happened once, and nothing twice but what its policy allows."""
+    known: dict[str, str] = {}
+    repeats: Counter[tuple[str, str]] = Counter()
+    for run in runs.values():
+        for effect, tool, key, status in run.calls:
+            call_id = f"{run.run_id}:{effect}"
+            known[call_id] = status
+            times = ledger.by_call[call_id]
+            if status == "ok" and tool not in _HARMLESS and times != 1:
+                yield f"{run.title}: {tool} {key} ({effect}) is done and happened {times} times"
+            if status not in ("ok", "uncertain", "abandoned", "") and times:
+                yield f"{run.title}: {tool} {key} ({effect}) is {status} and happened"
+            if status == "uncertain" and tool in _REPEATABLE:
+                repeats[tool, key] += 1
+            if status == "uncertain" and not deaths:
+                yield f"{run.title}: {tool} {key} ({effect}) is uncertain though nobody died"
+    for entry in ledger.entries:
+        if entry.call_id not in known:
+            yield f"{SERVER}/{entry.tool} {entry.key} happened for {entry.call_id}, which no journal knows"
+    for (tool, key), times in ledger.by_key.items():
+        if times > 1 + repeats[tool, key]:
+            yield f"{SERVER}/{tool} {key} happened {times} times; {1 + repeats[tool, key]} are allowed"
+
+
+def of_orders(runs: dict[str, Seen], orders: list[Order], ledger: Ledger) -> Iterator[str]:
+    """Every accepted run ended as its kind of run may, or waits as it was declared to."""
+    by_key: Counter[str] = Counter(run.key for run in runs.values() if run.key)
+    for key, times in by_key.items():
+        if times > 1:
+            yield f"{times} runs have the idempotency key {key}"
+    unwanted = {order.run_id for order in orders if order.was_cancelled}
+    for order in orders:
+        if not order.run_id:
+            if not order.was_refused:
+                yield f"order {order.number} ({order.scene.name}) was never accepted"
+            continue
+        run = runs.get(order.run_id)
+        if run is None:
+            yield f"order {order.number} ({order.scene.name}) was accepted as {order.run_id} and is lost"
+            continue
+        if not _is_expected(run, order, unwanted):
+            error = run.error.decode()[:300]
+            yield f"{run.title}: not one of {sorted(order.scene.ends)}: {run.reason} {error}"
+        if run.name == "undoing" and run.is_over:
+            yield from _undone(run, ledger)
+
+
+def _is_expected(run: Seen, order: Order, unwanted: set[str]) -> bool:
+    if run.state in order.scene.ends:
+        return True
+    if run.state == "cancelled":
+        return run.run_id in unwanted or order.more.get("key_conflict") == "replace"
+    if run.state != "failed":
+        return False
+    error = codec.loads(run.error) if run.error else {}
+    cause = error.get("class")
+    # An effect that nobody knows of and that its author gave up; a model that failed too often.
+    return cause in ("uncertain", "model") or "model" in str(error) or "uncertain" in str(error)
+
+
+def _undone(run: Seen, ledger: Ledger) -> Iterator[str]:
+    if (
+        any(status in ("uncertain", "abandoned") for _, _, _, status in run.calls)
+        or b"terminated" in run.error
+    ):
+        return
+    for tool, key in list(ledger.by_key):
+        if tool in ("pay", "put") and key.startswith(run.run_id) and not ledger.has("refund", f"undo {key}"):
+            yield f"{run.title}: {tool} {key} was done and not undone"

@@ -1,0 +1,119 @@
+"""Clients: they start runs until these are accepted, and signal, pause and cancel them."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Coroutine
+from typing import Any
+
+from quarterdeck.common.errors import AlreadyExists
+from quarterdeck.runtime import operations
+from quarterdeck.runtime.newborn import run_row
+from quarterdeck.runtime.simulation.hosts import Host, Surroundings
+from quarterdeck.runtime.simulation.orders import Order
+from quarterdeck.runtime.simulation.processes import Process
+from quarterdeck.runtime.simulation.requests import Requests
+from quarterdeck.runtime.starting import Accepted, Start, accept_here, gate_of, request_hash
+from quarterdeck.runtime.terminating import Terminator
+from quarterdeck.runtime.testing.harness import PRINCIPAL, TENANT
+
+
+class People:
+    """Those who want runs. They see nothing but what they are answered."""
+
+    def __init__(
+        self, around: Surroundings, requests: Requests, closure: str, orders: list[Order], process: Process
+    ) -> None:
+        self.orders = orders
+        self.process = process
+        self._around = around
+        self._requests = requests
+        self._closure = closure
+
+    def begin(self) -> None:
+        """Sets everybody to work."""
+        for order in self.orders:
+            self._task(self._live(order))
+
+    def _task(self, work: Coroutine[Any, Any, None]) -> None:
+        loop = self._around.loop
+        loop.on(self.process, lambda: loop.create_task(work))
+
+    # -- one run -----------------------------------------------------------------------------------------
+
+    async def _live(self, order: Order) -> None:
+        await asyncio.sleep(order.at)
+        await self._start(order)
+        if order.run_id and order.scene.signals:
+            self._around.loop.create_task(self._signal(order))
+        if order.run_id and order.cancel_after is not None:
+            await asyncio.sleep(order.cancel_after)
+            await self._cancel(order)
+        if order.run_id and order.pause_after is not None:
+            await asyncio.sleep(order.pause_after)
+            await self._pause(order)
+
+    async def _start(self, order: Order) -> None:
+        wish = Start(
+            TENANT,
+            order.scene.kind,
+            order.scene.name,
+            order.input,
+            PRINCIPAL,
+            idempotency_key=f"order-{order.number}",
+            **order.more,
+        )
+        try:
+            accepted: Accepted = await self._requests.insist(lambda host: self._start_here(host, wish))
+            order.run_id = accepted.run_id
+        except AlreadyExists:
+            order.was_refused = True
+
+    async def _start_here(self, host: Host, wish: Start) -> Accepted:
+        engine = host.engine
+        definition = await engine.definition(TENANT.id, self._closure, wish.kind, wish.name)
+        revisions = await engine.revisions(TENANT.id, self._closure)
+        row = run_row(
+            run_id=self._around.new_id(),
+            tenant_id=TENANT.id,
+            tenant=TENANT.name,
+            kind=wish.kind,
+            name=wish.name,
+            revision=revisions[f"{wish.kind}/{wish.name}"],
+            closure=self._closure,
+            value=wish.input,
+            budget=definition.budget,
+            principal={"subject": PRINCIPAL.subject, "groups": []},
+            labels=wish.labels,
+            priority=wish.priority,
+            now=engine.clock.now(),
+            session=wish.session,
+            run_key=wish.key,
+            gate=gate_of(wish),
+            idempotency_key=wish.idempotency_key,
+            request_hash=request_hash(wish),
+        )
+        return await accept_here(engine, host.worker.begin, wish, row)
+
+    async def _signal(self, order: Order) -> None:
+        chance = random.Random(order.seed)
+        for number in range(order.scene.signals):
+            await asyncio.sleep(3.0 * chance.random())
+            await self._requests.do(order.run_id, operations.signal, "go", {"n": number}, f"signal-{number}")
+
+    async def _cancel(self, order: Order) -> None:
+        order.was_cancelled = True
+        if order.terminate:
+            await self._requests.insist(
+                lambda host: Terminator(host.engine).terminate(
+                    TENANT, order.run_id, "not wanted", PRINCIPAL.subject
+                )
+            )
+        else:
+            await self._requests.do(order.run_id, operations.cancel, "not wanted", PRINCIPAL.subject)
+
+    async def _pause(self, order: Order) -> None:
+        await self._requests.do(order.run_id, operations.pause, "wait", PRINCIPAL.subject)
+        await asyncio.sleep(4.0 * random.Random(order.seed).random())
+        await self._requests.do(order.run_id, operations.resume, {"by": PRINCIPAL.subject})

@@ -1,0 +1,67 @@
+"""The runs of a seed as they stand in the tables when it is over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from quarterdeck.common import codec
+from quarterdeck.runtime import events as ev
+from quarterdeck.runtime.simulation.store import SharedStore
+
+_RUNS = """
+SELECT r.run_id, r.kind, r.name, r.state, r.reason, r.last_seq, r.cost, r.tokens, r.finished_at IS NOT NULL,
+       r.parent_run_id, q.status, q.worker, q.seq, r.idempotency_key, r.error
+FROM runs r LEFT JOIN run_queue q ON q.run_id = r.run_id ORDER BY r.run_id
+"""
+_JOURNAL = "SELECT run_id, seq, type, data, at FROM journal ORDER BY run_id, seq"
+
+
+@dataclass(slots=True)
+class Seen:
+    """One run as it stands at the end. `calls`: (effect's id, tool, key, status), status empty if open."""
+
+    run_id: str
+    kind: str
+    name: str
+    state: str
+    reason: str
+    last_seq: int
+    cost: int
+    tokens: int
+    is_over: bool
+    parent: str
+    status: str | None
+    worker: str | None
+    seq: int | None
+    key: str | None
+    error: bytes
+    events: list[ev.Event] = field(default_factory=list)
+    has_gap: bool = False
+    calls: list[tuple[str, str, str, str]] = field(default_factory=list)
+
+    @property
+    def title(self) -> str:
+        """Returns what to call it."""
+        return f"{self.kind} {self.name} {self.run_id} ({self.state})"
+
+
+def read_runs(store: SharedStore) -> dict[str, Seen]:
+    """Returns every run with its journal."""
+    runs = {row[0]: Seen(*row) for row in store.rows(_RUNS)}
+    for run_id, seq, kind, data, at in store.rows(_JOURNAL):
+        run = runs[run_id]
+        run.events.append(ev.Event(kind, codec.loads(data), at))
+        run.has_gap = run.has_gap or seq != len(run.events)
+    for run in runs.values():
+        run.calls = list(_calls(run.events))
+    return runs
+
+
+def _calls(events: list[ev.Event]) -> Iterator[tuple[str, str, str, str]]:
+    outcomes = {e.data["effect"]: e.data["status"] for e in events if e.type == ev.EFFECT_OUTCOME}
+    for event in events:
+        if event.type == ev.EFFECT_INTENT and event.data["kind"] == "tool":
+            data = event.data
+            key = str((data.get("arguments") or {}).get("key", ""))
+            yield data["effect"], data["target"]["tool"], key, outcomes.get(data["effect"], "")

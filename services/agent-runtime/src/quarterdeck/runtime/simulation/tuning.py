@@ -1,0 +1,38 @@
+"""Numbers of the engine that a simulation makes small, so that pages, batches and snapshots are used."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+from collections.abc import Iterator
+from typing import Any
+
+# (module, constant): value in a simulation.
+_SMALL: dict[tuple[str, str], Any] = {
+    ("committing", "SNAPSHOT_EVERY"): 12,
+    ("committing", "CHILD_PAGE"): 2,
+    ("committing", "EVENTS_PER_COMMIT"): 24,
+    ("nodes.children", "CHILD_PAGE"): 2,
+    ("executor", "DECISIONS_PER_TURN"): 3,
+    ("executor", "INBOX_PAGE"): 2,
+    ("joining", "PAGE"): 2,
+    ("loading", "JOURNAL_PAGE"): 6,
+    ("timers", "BATCH"): 3,
+    # Not small: timers of other workers are looked for less often, which costs a simulation little truth.
+    ("timers", "LONGEST_SLEEP"): 1.0,
+}
+
+
+@contextlib.contextmanager
+def small_numbers() -> Iterator[None]:
+    """Within this context the engine works in small pages."""
+    before = {}
+    for (module_name, name), value in _SMALL.items():
+        module = importlib.import_module(f"quarterdeck.runtime.{module_name}")
+        before[module, name] = getattr(module, name)
+        setattr(module, name, value)
+    try:
+        yield
+    finally:
+        for (module, name), value in before.items():
+            setattr(module, name, value)

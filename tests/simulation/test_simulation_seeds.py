@@ -1,0 +1,60 @@
+"""Seeds: many of them hold, a calm one does its work, and one seed is the same everywhere."""
+
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+from quarterdeck.runtime.simulation.__main__ import main
+from quarterdeck.runtime.simulation.many import run_many
+from quarterdeck.runtime.simulation.report import failure
+
+# `make simulate SEEDS=10000` runs more of them, however long it takes.
+SEEDS = 80
+LONGEST = 40.0
+# What a busy machine must still do in that time.
+FEWEST = 25
+
+
+@pytest.mark.timeout(180)
+def test_many_seeds_hold():
+    summary = run_many(0, SEEDS, 2, longest=LONGEST)
+    assert not summary.failures, "\n".join(map(failure, summary.failures))
+    assert summary.seeds >= FEWEST
+    # None of it is vacuous.
+    facts = summary.facts
+    assert facts["runs"] > 20 * summary.seeds
+    assert min(facts["fenced"], facts["uncertain"], facts["effects"]) > 0
+    assert len(summary.coverage.reached) > 40
+
+
+def traced(seed, hash_seed):
+    """Returns what a seed prints in a process of its own."""
+    command = [sys.executable, "-m", "quarterdeck.runtime.simulation", "--seed", str(seed), "--trace"]
+    environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    return re.sub(r"\([\d.]+ s\)", "", done.stdout)
+
+
+def test_a_seed_is_the_same_in_every_process():
+    first, second = traced(7, "1"), traced(7, "2")
+    assert first == second
+    assert first.count("\n") > 20
+
+
+def test_a_seed_is_the_same_after_other_seeds(simulator):
+    alone = simulator.run(11)
+    simulator.run(12)
+    again = simulator.run(11)
+    assert (again.facts, again.faults, again.coverage.struck) == (
+        alone.facts,
+        alone.faults,
+        alone.coverage.struck,
+    )
+
+
+def test_the_command_says_how_a_seed_can_be_seen_again(capsys):
+    assert main(["--seed", "5"]) == 0
+    assert "seed 5: nothing is wrong" in capsys.readouterr().out
