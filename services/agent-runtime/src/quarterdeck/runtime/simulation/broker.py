@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from quarterdeck.common.bus import Handler, Message
+from quarterdeck.common.bus import DeadLetter, Handler, Message
 from quarterdeck.common.errors import Unavailable
 from quarterdeck.runtime.simulation import adversary as adv
 from quarterdeck.runtime.simulation.adversary import Adversary
@@ -65,11 +66,11 @@ class BusHandle:
         self._broker = broker
         self._process = process
 
-    async def publish(self, message: Message) -> None:
+    async def publish(self, message: Message) -> bool:
         """See `Bus.publish`."""
         loop, adversary = self._broker.loop, self._broker.adversary
         if not self._process.is_alive:
-            return
+            return False
         fate = adversary.message()
         answer = loop.create_future()
         refusal = Unavailable("the broker refuses", reason="Simulated") if fate == adv.REFUSE else None
@@ -77,12 +78,27 @@ class BusHandle:
             loop.world_later(adversary.delay() / 2, self._broker.deliver, message, fate)
         loop.world_later(adversary.delay(), loop.settle, self._process, answer, refusal)
         await answer
+        return True
 
-    async def subscribe(self, topic: str, handler: Handler) -> _Subscription:
-        """See `Bus.subscribe`."""
+    async def subscribe(
+        self, topic: str, handler: Handler, *, group: str = "", concurrency: int = 1
+    ) -> _Subscription:
+        """See `Bus.subscribe`. The engine shares no queue, so there are no groups here."""
+        assert not group, "the simulated broker has no shared queues"
         subscription = _Subscription(self._broker, self._process, topic, handler)
         self._broker.subscriptions.append(subscription)
         return subscription
+
+    async def dead_letters(self, limit: int) -> Sequence[DeadLetter]:
+        """See `Bus.dead_letters`: without shared queues there are none."""
+        return []
+
+    async def replay(self, ids: Sequence[str]) -> list[str]:
+        """See `Bus.replay`."""
+        return []
+
+    async def check(self) -> None:
+        """See `Bus.check`: the broker itself is never away here, only what it is told is lost or late."""
 
     async def close(self) -> None:
         """See `Bus.close`."""
