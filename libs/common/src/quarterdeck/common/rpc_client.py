@@ -80,9 +80,21 @@ class Peer:
         """Returns the metadata that proves this service to the peer."""
         return call_metadata(self._identity.token(self.service))
 
-    async def call(self, method: Any, request: Any, timeout: float | None = 30.0) -> Any:
-        """Makes a unary call, after a short wait for a peer that is away. Raises QuarterdeckError."""
-        await self._reconnected()
+    async def call(
+        self,
+        method: Any,
+        request: Any,
+        timeout: float | None = 30.0,
+        *,
+        patience: float = RECONNECT_SECONDS,
+    ) -> Any:
+        """Makes a unary call. Raises QuarterdeckError.
+
+        Args:
+            timeout: seconds for the call itself; None: no limit.
+            patience: seconds to wait first for a peer that is away; 0 for a caller that can do without it.
+        """
+        await self._reconnected(patience)
         try:
             return await method(request, timeout=timeout, metadata=self.metadata())
         except grpc.aio.AioRpcError as error:
@@ -90,7 +102,7 @@ class Peer:
 
     async def stream(self, method: Any, request: Any, timeout: float | None = None) -> Any:
         """Makes a streaming call and yields its messages, like `call`. Raises QuarterdeckError."""
-        await self._reconnected()
+        await self._reconnected(RECONNECT_SECONDS)
         call = method(request, timeout=timeout, metadata=self.metadata())
         try:
             async for message in call:
@@ -100,12 +112,12 @@ class Peer:
         finally:
             call.cancel()
 
-    async def _reconnected(self) -> None:
-        """Waits while the peer cannot be reached; after `RECONNECT_SECONDS` the call itself tells why not."""
+    async def _reconnected(self, patience: float) -> None:
+        """Waits while the peer cannot be reached; after `patience` the call itself tells why not."""
         if self.channel.get_state(try_to_connect=True) is not UNREACHABLE:
             return
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(RECONNECT_SECONDS):
+            async with asyncio.timeout(patience):
                 while (state := self.channel.get_state(try_to_connect=True)) not in REACHED:
                     await self.channel.wait_for_state_change(state)
 

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 
 from quarterdeck.common.errors import InvalidArgument
-from quarterdeck.common.rpc_client import Peer
+from quarterdeck.common.rpc_client import RECONNECT_SECONDS, Peer
 from quarterdeck.v1 import resources_pb2, resources_pb2_grpc
 
 # A suspended or removed tenant is noticed after this many seconds.
@@ -30,8 +30,17 @@ class TenantDirectory:
         self._stub = registry.stub(resources_pb2_grpc.RegistryServiceStub)
         self._known: dict[str, tuple[float, TenantId]] = {}
 
-    async def resolve(self, name: str) -> TenantId:
-        """Returns the tenant. Raises NotFound, or InvalidArgument for an empty name."""
+    async def resolve(self, name: str, *, patience: float = RECONNECT_SECONDS) -> TenantId:
+        """Returns the tenant; while the registry is away, as it was known last.
+
+        Args:
+            patience: seconds to wait for the registry where the tenant was never known; see `Peer.call`.
+
+        Raises:
+            NotFound: there is no such tenant.
+            InvalidArgument: the name is empty.
+            Unavailable: nobody knows.
+        """
         if not name:
             raise InvalidArgument("a tenant is required", field="tenant")
         asked_at, tenant = self._known.get(name, (0.0, None))
@@ -41,7 +50,9 @@ class TenantDirectory:
 
         try:
             record = await self._registry.call(
-                self._stub.GetTenant, resources_pb2.GetTenantRequest(tenant=name)
+                self._stub.GetTenant,
+                resources_pb2.GetTenantRequest(tenant=name),
+                patience=patience if tenant is None else 0,
             )
         except Unavailable:
             if tenant is not None:

@@ -1,33 +1,43 @@
 """Asking a peer again that was away: longer pauses each time, and an end when the worker leaves.
 
 Between two attempts nothing is in flight. The intent is in the journal and carries the call id,
-so a worker that drains need not wait for the peer: the next one asks.
+so a worker that drains need not wait for the peer: the next one asks. Meanwhile the run's row
+says what is waited for.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 
 from quarterdeck.common.clock import Clock
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
+# Shorter troubles are not told: who looks would see them come and go.
+TOLD_FROM = 0.4
+
+Tell = Callable[[str], Awaitable[None]]
 
 _leaving: ContextVar[asyncio.Event | None] = ContextVar("quarterdeck_worker_leaving", default=None)
+_tell: ContextVar[Tell | None] = ContextVar("quarterdeck_held_up", default=None)
 
 
 class HandedOver(Exception):
     """The worker leaves: whoever holds the run next asks."""
 
 
-def until(leaving: asyncio.Event) -> None:
-    """Names the event that ends all waiting of this task and of those it starts."""
+def until(leaving: asyncio.Event, tell: Tell) -> None:
+    """Says for this task, and for those it starts, what ends all waiting and who is told why it waits."""
     _leaving.set(leaving)
+    _tell.set(tell)
 
 
-async def ask_later(clock: Clock, pause: float) -> float:
+async def ask_later(clock: Clock, pause: float, reason: str) -> float:
     """Waits `pause` seconds and returns the next pause. Raises HandedOver once the worker leaves."""
-    leaving = _leaving.get()
+    leaving, tell = _leaving.get(), _tell.get()
+    if tell is not None and pause >= TOLD_FROM:
+        await tell(reason)
     if leaving is None:
         await clock.sleep(pause)
     else:

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from quarterdeck.runtime import unit
-from quarterdeck.runtime.constants import CHILD_PAGE, SNAPSHOT_EVERY
+from quarterdeck.runtime.constants import CHILD_PAGE, LONGEST_REASON, SNAPSHOT_EVERY
 from quarterdeck.runtime.engine import Engine
 from quarterdeck.runtime.events import RUN_PAUSED, Event
 from quarterdeck.runtime.limits import refuse_oversized, snapshot_of
@@ -86,6 +86,13 @@ class Writer:
         self._children.extend(decision.children)
         self._cancelled.extend(decision.cancel_runs)
         self._cancelled_keys.extend(decision.cancel_children_of)
+
+    def holds_up(self, reason: str) -> bool:
+        """Notes what the run's row is about to say; False if it says so already."""
+        if self._written["reason"] == reason[:LONGEST_REASON] or not self.is_durable:
+            return False
+        self._written["reason"] = reason[:LONGEST_REASON]
+        return True
 
     async def commit(self, *, park_if_inbox: int | None, finished: bool) -> Fate:
         """Makes what is pending durable.
@@ -179,4 +186,6 @@ class Writer:
             columns |= {"state": "waiting", "reason": unit.waiting_reason(self.state)}
         elif self._written["state"] in ("waiting", "quarantined") and self._pending:
             columns |= {"state": "running", "reason": ""}
+        elif self._pending:
+            columns |= {"reason": ""}
         return {name: value for name, value in columns.items() if self._written.get(name) != value}

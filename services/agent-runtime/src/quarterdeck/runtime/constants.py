@@ -47,8 +47,12 @@ SWEEP_PERIOD = 2.0
 # How long a map waits for more of its items to end before it looks: a large one folds many at once.
 ITEM_WAKE_DELAY = 0.05
 LATE_ITEM_WAKE_DELAY = 0.2
+# Most characters of what a run's row says about why it does not go on.
+LONGEST_REASON = 500
 # The id, and the purpose, of the timer that ends a run that takes too long.
 RUN_TIMEOUT = "run-timeout"
+# How the ids of timers begin that look again for something live that is missing.
+LOOK = "look:"
 PARK_RETRY_FIRST = 1.0
 PARK_RETRY_MOST = 60.0
 HAND_OVER_SECONDS = 2.0

@@ -8,11 +8,14 @@ performed before the commit that holds its intent.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Any
+
+import structlog
 
 from quarterdeck.common import artifacts
 from quarterdeck.common.constants import INLINE_BYTES
-from quarterdeck.common.errors import FailedPrecondition, InvalidArgument, NotFound
+from quarterdeck.common.errors import FailedPrecondition, InvalidArgument, NotFound, QuarterdeckError
 from quarterdeck.runtime import events as ev
 from quarterdeck.runtime import planner
 from quarterdeck.runtime.asking import sleep_unless, until
@@ -32,8 +35,10 @@ from quarterdeck.runtime.planning import Decision, Planning, ValuesNeeded
 from quarterdeck.runtime.reserving import with_reservations
 from quarterdeck.runtime.store.commits import Fate
 from quarterdeck.runtime.store.inbox import OVER, read_inbox
-from quarterdeck.runtime.store.queue import Claim
+from quarterdeck.runtime.store.queue import Claim, hold_up
 from quarterdeck.runtime.storing import lightened
+
+log = structlog.get_logger("executor")
 
 # Decisions between two turns of the event loop.
 DECISIONS_PER_TURN = 20
@@ -92,7 +97,7 @@ class Executor:
             Fenced: the run belongs to somebody else now.
             CannotGoOn: it has to fail.
         """
-        until(self._leaving)
+        until(self._leaving, self._tell_held_up)
         try:
             if self._claim.seq == 0:
                 await self._begin()
@@ -129,6 +134,14 @@ class Executor:
         from quarterdeck.runtime.sessions import history_of
 
         return await history_of(self._engine, self._facts) if self._facts.session else []
+
+    async def _tell_held_up(self, reason: str) -> None:
+        """Writes into the run's row what an effect waits for; the next commit takes it out again."""
+        if not self._writer.holds_up(reason):
+            return
+        log.warning("run.held_up", run_id=self._facts.run_id, tenant_id=self._facts.tenant_id, reason=reason)
+        with contextlib.suppress(QuarterdeckError):
+            await self._engine.database.write(hold_up, self._claim, reason)
 
     # -- the inbox -----------------------------------------------------------------------------
 

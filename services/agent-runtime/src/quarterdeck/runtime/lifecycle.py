@@ -6,7 +6,7 @@ from typing import Any
 
 from quarterdeck.runtime import events as ev
 from quarterdeck.runtime import state as st
-from quarterdeck.runtime.constants import PARK_RETRY_FIRST, PARK_RETRY_MOST, RUN_TIMEOUT
+from quarterdeck.runtime.constants import LOOK, PARK_RETRY_FIRST, PARK_RETRY_MOST, RUN_TIMEOUT
 from quarterdeck.runtime.planning import Decision, Planning
 from quarterdeck.runtime.state import RunState
 
@@ -71,4 +71,5 @@ def look_again(planning: Planning, step: st.Step) -> Decision | None:
     if any(timers[name]["purpose"] == "retry" for name in step.timers if name in timers):
         return None
     delay = min(PARK_RETRY_FIRST * 2 ** min(max(step.parks - 1, 0), 10), PARK_RETRY_MOST)
-    return Decision([timer(step.id, "retry", planning.now + delay)])
+    due = planning.now + delay
+    return Decision([timer(step.id, "retry", due, f"{LOOK}{step.id}:{due:.3f}")])

@@ -10,6 +10,7 @@ from quarterdeck.common.service import Platform, Service
 from quarterdeck.common.tenants import TenantDirectory
 from quarterdeck.common.watching import ObjectWatcher, Watched
 from quarterdeck.resources.durations import duration_seconds
+from quarterdeck.runtime import looking
 from quarterdeck.runtime.approvals_server import ApprovalServicer
 from quarterdeck.runtime.bus_server import BusServicer
 from quarterdeck.runtime.config import RuntimeSettings
@@ -22,6 +23,7 @@ from quarterdeck.runtime.effects.tools import ToolPerformer
 from quarterdeck.runtime.engine import Engine
 from quarterdeck.runtime.instruments import Instruments
 from quarterdeck.runtime.live import LiveEvents
+from quarterdeck.runtime.looking import Lookout
 from quarterdeck.runtime.models_server import ModelServicer
 from quarterdeck.runtime.server import RuntimeServicer
 from quarterdeck.runtime.starting import Starter
@@ -41,7 +43,7 @@ from quarterdeck.v1 import (
 )
 
 NAME = "agent-runtime"
-KINDS = ("ModelRoute", "ApprovalPolicy", "Trigger")
+WATCHED_KINDS = ("ApprovalPolicy", "Trigger", *looking.KINDS)
 
 
 class AgentRuntime:
@@ -53,9 +55,10 @@ class AgentRuntime:
         assert platform.database is not None
         self._platform = platform
         self._settings = settings
-        self._watcher = ObjectWatcher(platform, platform.database, WATCHED, KINDS, self._on_object)
+        self._watcher = ObjectWatcher(platform, platform.database, WATCHED, WATCHED_KINDS, self._on_object)
         self._routes = Routes(self._watcher, os.environ, platform.telemetry.tracer)
         self._engine = self._make_engine()
+        self._lookout = Lookout(self._engine)
         # A SQLite file has one runtime only: the directory it lies in is locked.
         alone = platform.settings.database_for(NAME).startswith("sqlite:")
         self._worker = Worker(self._engine, platform.bus, concurrency=settings.concurrency, alone=alone)
@@ -110,6 +113,7 @@ class AgentRuntime:
     async def _on_object(self, watched: Watched, deleted: bool) -> None:
         if watched.kind == "Trigger":
             await self._triggers.on_object(watched, deleted)
+        await self._lookout.on_object(watched, deleted)
 
     def _approval_expiry(self, tenant: str, policy: str) -> float | None:
         """Returns how long an approval stays open, by the live policy's word."""

@@ -115,8 +115,7 @@ class Work:
             try:
                 return await performer.perform(self._facts, definition, state, effect)
             except Unavailable as error:
-                log.warning("effect.held_up", run_id=self._facts.run_id, effect=effect.id, reason=str(error))
-                pause = await ask_later(self._engine.clock, pause)
+                pause = await ask_later(self._engine.clock, pause, f"{effect.kind}: {error.message}")
 
     async def _pin_tools(self) -> list[Event]:
         from quarterdeck.runtime.toolbox import pinned_event

@@ -167,7 +167,7 @@ class Starter:
         """Pins the newest accepted revisions; while the registry is away, those of the last start."""
         request = resources_pb2.ResolveClosureRequest(tenant=wish.tenant.name, kind=wish.kind, name=wish.name)
         try:
-            found = await self._registry.call(self._stub.ResolveClosure, request)
+            found = await self._registry.call(self._stub.ResolveClosure, request, patience=0)
         except Unavailable:
             return await self._last_closure(wish)
         if not found.revisions:

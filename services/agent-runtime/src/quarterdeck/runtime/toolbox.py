@@ -25,7 +25,7 @@ async def pinned_event(engine: Engine, facts: RunFacts) -> list[ev.Event]:
         try:
             tools = await engine.tools.pin(facts, spec, revisions)
             break
-        except QuarterdeckError:
-            pause = await ask_later(engine.clock, pause)
+        except QuarterdeckError as error:
+            pause = await ask_later(engine.clock, pause, f"the list of tools: {error.message}")
     stored = await artifacts.externalise(engine.artifacts, facts.tenant_id, tools, INLINE_TOOLS_BYTES)
     return [ev.Event(ev.TOOLS_PINNED, {"tools": stored})]

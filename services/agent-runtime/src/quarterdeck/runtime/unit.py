@@ -8,7 +8,7 @@ from typing import Any
 
 from quarterdeck.common import codec
 from quarterdeck.runtime import events as ev
-from quarterdeck.runtime.constants import ITEM_WAKE_DELAY, LARGE_MAP, LATE_ITEM_WAKE_DELAY
+from quarterdeck.runtime.constants import ITEM_WAKE_DELAY, LARGE_MAP, LATE_ITEM_WAKE_DELAY, LONGEST_REASON
 from quarterdeck.runtime.events import Event
 from quarterdeck.runtime.state import RunState
 from quarterdeck.runtime.store.commits import Commit
@@ -131,7 +131,7 @@ def finished_row(state: RunState, now: float, output: Any) -> dict[str, Any]:
     """Returns the column values of a run that is over. `output` may be an artifact reference."""
     return {
         "state": state.outcome,
-        "reason": (state.error or {}).get("message", "")[:500],
+        "reason": (state.error or {}).get("message", "")[:LONGEST_REASON],
         "output": codec.dumps(output) if output is not None else b"",
         "error": codec.dumps(state.error) if state.error else b"",
         "finished_at": now,
@@ -180,10 +180,10 @@ def waiting_reason(state: RunState) -> str:
     """Returns in a few words what a parked run waits for."""
     if state.paused is not None:
         why = state.paused.get("reason")
-        return f"paused: {why}"[:500] if why else "paused"
+        return f"paused: {why}"[:LONGEST_REASON] if why else "paused"
     for step in state.steps.values():
         if step.status == "parked":
-            return f"{step.node}: {step.reason}"[:500]
+            return f"{step.node}: {step.reason}"[:LONGEST_REASON]
     if state.approvals:
         return f"waiting for {len(state.approvals)} approval{'s' if len(state.approvals) > 1 else ''}"
     if state.open_children:

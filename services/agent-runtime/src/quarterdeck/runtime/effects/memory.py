@@ -46,8 +46,9 @@ class MemoryPerformer:
             try:
                 result = await self._operate(facts, effect.target, arguments or {})
                 return [succeeded(effect, await self._stored(facts, result))]
-            except (Unavailable, DeadlineExceeded):
-                pause = await ask_later(self._clock, pause)
+            except (Unavailable, DeadlineExceeded) as error:
+                held_up = f"collection {effect.target['collection']}: {error.message}"
+                pause = await ask_later(self._clock, pause, held_up)
             except InvalidArgument as error:
                 return [failed(effect, "error", "validation", error.message, field=error.field)]
             except (NotFound, FailedPrecondition) as error:

@@ -77,8 +77,9 @@ class ToolPerformer:
                     return answer
                 # Over the rate of the server or tool: nothing was sent, and the same id may ask again.
                 await self._clock.sleep(answer.retry_after_seconds)
-            except (Unavailable, DeadlineExceeded):
-                pause = await ask_later(self._clock, pause)
+            except (Unavailable, DeadlineExceeded) as error:
+                held_up = f"tool {request.server}/{request.tool}: {error.message}"
+                pause = await ask_later(self._clock, pause, held_up)
             except QuarterdeckError as error:
                 return tools_pb2.ToolOutcome(status=Status.STATUS_INVALID_ARGUMENTS, message=error.message)
 

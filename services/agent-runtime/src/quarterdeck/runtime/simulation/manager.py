@@ -185,7 +185,9 @@ class SimulatedPeer(Peer):
         """See `Peer.stub`."""
         return _Names()
 
-    async def call(self, method: Any, request: Any, timeout: float | None = 30.0) -> Any:
+    async def call(
+        self, method: Any, request: Any, timeout: float | None = 30.0, *, patience: float = 0.0
+    ) -> Any:
         """See `Peer.call`."""
         loop, adversary = self._loop, self._adversary
         if not self._process.is_alive:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, insert, select, update
 
 from quarterdeck.common import codec
+from quarterdeck.runtime.constants import LONGEST_REASON
 from quarterdeck.runtime.events import EFFECT_INTENT
 from quarterdeck.runtime.store import statements
 from quarterdeck.runtime.store.suspicion import Suspect, Verdict, guilty, judge, ready_suspects
@@ -109,6 +110,15 @@ def last_intent(connection: Connection, run_id: str) -> str:
     intent = codec.loads(data)
     target = "/".join(str(part) for part in intent["target"].values() if isinstance(part, str) and part)
     return f"; its last intent was {intent['kind']} {target} (effect {intent['effect']} of {intent['step']})"
+
+
+def hold_up(connection: Connection, claim: Claim, reason: str) -> None:
+    """Says in the row of a run what it waits for while it is held, if it is held by this claim."""
+    mine = select(RUN_QUEUE.c.run_id).where(
+        RUN_QUEUE.c.run_id == claim.run_id, RUN_QUEUE.c.epoch == claim.epoch, RUN_QUEUE.c.status == "held"
+    )
+    held = RUNS.c.run_id.in_(mine)
+    connection.execute(update(RUNS).where(held).values(reason=reason[:LONGEST_REASON]))
 
 
 def quarantine(connection: Connection, run_id: str, reason: str) -> None:

@@ -22,7 +22,9 @@ class LocalPeer(Peer):
         """See `Peer.stub`."""
         return self._servicer
 
-    async def call(self, method: Any, request: Any, timeout: float | None = 30.0) -> Any:
+    async def call(
+        self, method: Any, request: Any, timeout: float | None = 30.0, *, patience: float = 0.0
+    ) -> Any:
         """See `Peer.call`; no time passes."""
         return await method(request)
 

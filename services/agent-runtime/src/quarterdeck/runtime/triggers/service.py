@@ -178,7 +178,7 @@ class Triggers:
     async def _tenant_of(self, row: Row[Any]) -> TenantId:
         """Returns a row's tenant as it is now; while the registry is away, as it was."""
         try:
-            tenant = await self._tenants.resolve(row.tenant)
+            tenant = await self._tenants.resolve(row.tenant, patience=0)
         except Unavailable:
             return TenantId(row.tenant, row.tenant_id)
         if tenant.id != row.tenant_id:
