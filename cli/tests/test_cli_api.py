@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 
-from quarterdeck.cli.api import Api, ApiError
+from quarterdeck.cli.api import PREFIX, Api, ApiError
 from quarterdeck.cli.constants import (
     EXIT_CONFLICT,
     EXIT_DENIED,
     EXIT_INVALID,
     EXIT_NOT_FOUND,
     EXIT_UNREACHABLE,
+    EXIT_USAGE,
 )
 from quarterdeck.cli.contexts import Connection, resolve
 from quarterdeck.cli.errors import CliError
@@ -98,6 +99,22 @@ def test_nobody_listening_says_what_to_do(unused_tcp_port: int) -> None:
 def test_names_in_paths_are_quoted() -> None:
     with Api(Connection("http://127.0.0.1:1", "t", "a/b")) as api:
         assert api.tenant_path("agents", "x y?") == "/tenants/a%2Fb/agents/x%20y%3F"
+
+
+@pytest.mark.parametrize(
+    ("name", "raw"), [("..", "%2E%2E"), (".", "%2E"), ("../x", "..%2Fx"), ("a/b", "a%2Fb"), ("50%", "50%25")]
+)
+def test_no_name_leads_elsewhere(gateway: Any, name: str, raw: str) -> None:
+    """Not even past the HTTP library, which takes the steps of a path that it sees."""
+    with Api(resolve()) as api:
+        request = api._http.build_request("DELETE", PREFIX + api.tenant_path("agents", name))
+    assert request.url.raw_path == f"/api/v1/tenants/default/agents/{raw}".encode()
+
+
+def test_an_empty_name_is_refused() -> None:
+    with Api(Connection("http://127.0.0.1:1", "t", "default")) as api, pytest.raises(CliError) as refused:
+        api.delete(api.tenant_path("agents", ""))
+    assert refused.value.code == EXIT_USAGE
 
 
 def test_an_address_that_is_none_is_refused() -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from registry_support import agent, body
 
 from quarterdeck.common.errors import InvalidArgument
-from quarterdeck.registry.selectors import parse
+from quarterdeck.common.selectors import parse
 from quarterdeck.v1 import resources_pb2 as pb
 
 
@@ -59,7 +59,8 @@ async def test_selectors_on_pages(admin):
         ({"order_by": "size"}, "orderBy"),
         ({"page_token": "!!"}, "continue"),
         ({"page_token": "e30"}, "continue"),
-        ({"label_selector": "a=="}, None),
+        ({"label_selector": "a="}, None),
+        ({"label_selector": "a=="}, "labelSelector"),
         ({"label_selector": "a = b c"}, "labelSelector"),
         ({"label_selector": "a=b,"}, "labelSelector"),
     ],
@@ -115,6 +116,8 @@ async def test_a_thousand_objects_under_writes(admin):
         ("", {}, True),
         ("a=1", {"a": "1"}, True),
         ("a==1", {"a": "2"}, False),
+        ("a == 2", {"a": "2"}, True),
+        ("a=", {"a": ""}, True),
         ("a!=1", {}, True),
         ("a!=1", {"a": "1"}, False),
         ("a in (1, 2)", {"a": "2"}, True),
@@ -135,7 +138,22 @@ def test_selectors(selector, labels, expected):
 
 
 @pytest.mark.parametrize(
-    "selector", ["=", "a=b=c", "a in b", "a in (b", "a,,b", "-a", "a=-", "a in (b c)", "(a)"]
+    "selector",
+    [
+        "=",
+        "!!",
+        "!!a",
+        "a==",
+        "a===b",
+        "a=b=c",
+        "a in b",
+        "a in (b",
+        "a,,b",
+        "-a",
+        "a=-",
+        "a in (b c)",
+        "(a)",
+    ],
 )
 def test_what_is_no_selector(selector):
     with pytest.raises(InvalidArgument, match="not a label selector at character"):

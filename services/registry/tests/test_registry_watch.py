@@ -18,12 +18,12 @@ from quarterdeck.common.errors import (
     NotFound,
     PermissionDenied,
 )
+from quarterdeck.common.selectors import parse
 from quarterdeck.registry import bootstrap, history, manifests, store, watch
 from quarterdeck.registry.decisions import Precondition
 from quarterdeck.registry.feed import Feed
 from quarterdeck.registry.mirror import Mirror
 from quarterdeck.registry.records import Key, Scope
-from quarterdeck.registry.selectors import parse
 from quarterdeck.registry.tables import METADATA
 from quarterdeck.v1 import resources_pb2 as pb
 

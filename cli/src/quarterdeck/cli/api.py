@@ -15,6 +15,7 @@ from quarterdeck.cli.constants import (
     EXIT_NOT_FOUND,
     EXIT_TIMEOUT,
     EXIT_UNREACHABLE,
+    EXIT_USAGE,
 )
 from quarterdeck.cli.contexts import Connection
 from quarterdeck.cli.errors import CliError
@@ -219,8 +220,16 @@ class Api:
 
 
 def join_path(*parts: str) -> str:
-    """Returns "/a/b" with each part quoted."""
-    return "".join(f"/{quote(part, safe=':@')}" for part in parts)
+    """Returns "/a/b" with each part quoted: whatever it is, it stays one. Raises CliError if one is empty."""
+    return "".join(f"/{_segment(part)}" for part in parts)
+
+
+def _segment(part: str) -> str:
+    if not part:
+        raise CliError("a name is empty", hint="give every name, or leave the argument out", code=EXIT_USAGE)
+    if part in (".", ".."):  # as they are they would be steps on the way, also when quoted by the rules
+        return part.replace(".", "%2E")
+    return quote(part, safe=":@")
 
 
 def _http_client(connection: Connection, transport: httpx.BaseTransport | None) -> httpx.Client:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from quarterdeck.common import codec
 from quarterdeck.common.constants import INLINE_BYTES
 from quarterdeck.common.errors import InvalidArgument
+from quarterdeck.common.selectors import check_label
 from quarterdeck.runtime.constants import MAX_LABELS, MAX_NAME, MAX_REMARK
 
 
@@ -27,14 +28,11 @@ def _check_length(text: str, field: str, limit: int) -> None:
 
 
 def check_labels(labels: Mapping[str, str]) -> None:
-    """Raises InvalidArgument for labels that are too many, too long, or have no name."""
+    """Raises InvalidArgument for labels that an object could not have either: one rule for both."""
     if len(labels) > MAX_LABELS:
         raise InvalidArgument(f"{len(labels)} labels; at most {MAX_LABELS}", field="labels")
     for name, value in labels.items():
-        if not name:
-            raise InvalidArgument("a label has a name", field="labels")
-        _check_length(name, "labels", MAX_NAME)
-        _check_length(value, f"labels.{name}", MAX_NAME)
+        check_label(name, value, "labels")
 
 
 def check_inline(value: object, field: str) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import Row
 
 from quarterdeck.common import codec
 from quarterdeck.common.clock import rfc3339
-from quarterdeck.common.errors import InvalidArgument
+from quarterdeck.common.selectors import parse
 from quarterdeck.runtime.live import Live
 from quarterdeck.runtime.store.runs import LabelTest
 from quarterdeck.runtime.store.trees import Totals
@@ -109,37 +109,5 @@ def state_words(states: Sequence[int]) -> list[str]:
 
 
 def label_tests(selector: str) -> list[LabelTest]:
-    """Reads a label selector: `a=b`, `a!=b`, `a`, `!a`, `a in (b,c)`, separated by commas.
-
-    Raises:
-        InvalidArgument: it cannot be read.
-    """
-    return [_label_test(part.strip()) for part in _split_selector(selector)]
-
-
-def _split_selector(selector: str) -> list[str]:
-    parts, depth, current = [], 0, ""
-    for character in selector:
-        depth += {"(": 1, ")": -1}.get(character, 0)
-        if character == "," and depth == 0:
-            parts.append(current)
-            current = ""
-        else:
-            current += character
-    return [part for part in [*parts, current] if part.strip()]
-
-
-def _label_test(part: str) -> LabelTest:
-    for operator, negated in (("!=", True), ("==", False), ("=", False)):
-        if operator in part:
-            name, value = part.split(operator, 1)
-            return LabelTest(name.strip(), [value.strip()], negated)
-    for operator, negated in ((" notin ", True), (" in ", False)):
-        if operator in part:
-            name, values = part.split(operator, 1)
-            wanted = [value.strip() for value in values.strip().strip("()").split(",")]
-            return LabelTest(name.strip(), wanted, negated)
-    name = part.removeprefix("!").strip()
-    if not name or " " in name:
-        raise InvalidArgument(f"cannot read {part!r}", field="labelSelector", hint="write key=value")
-    return LabelTest(name, (), part.startswith("!"))
+    """Reads a label selector. Raises InvalidArgument with the position of what is not understood."""
+    return [LabelTest(one.key, sorted(one.values or ()), one.negated) for one in parse(selector).requirements]

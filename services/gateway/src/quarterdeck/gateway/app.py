@@ -26,6 +26,7 @@ from quarterdeck.gateway.middleware.body_limit import BodyLimit
 from quarterdeck.gateway.middleware.direct import DirectReads
 from quarterdeck.gateway.middleware.idempotency import Idempotency
 from quarterdeck.gateway.middleware.observe import Observe
+from quarterdeck.gateway.middleware.segments import WholeSegments, unquote_parameters
 from quarterdeck.gateway.openapi import TITLE
 from quarterdeck.gateway.problems import MethodNotAllowed, RouteNotFound, invalid_request, problem_response
 from quarterdeck.gateway.routes import ROUTERS
@@ -34,11 +35,11 @@ from quarterdeck.gateway.triggers.serve import DeclaredPaths
 from quarterdeck.gateway.upstream import Upstream
 
 # As they are: to include a router would match every request twice.
-ROUTES: list[BaseRoute] = [
+ROUTES: list[BaseRoute] = unquote_parameters(
     route
     for router in (*ROUTERS, health.router, docs_page.router, console_page.router)
     for route in router.routes
-]
+)
 
 
 @dataclass(slots=True)
@@ -85,7 +86,7 @@ def make_app(parts: Parts) -> ASGIApp:
     app = Idempotency(app, platform.cache, tenants, settings.idempotency_ttl)
     app = Authenticate(app, parts.authenticator, parts.declared.is_signed, settings.on_loopback)
     app = BodyLimit(app, settings.max_body_bytes)
-    return Observe(app, platform.telemetry, settings.access_log)
+    return WholeSegments(Observe(app, platform.telemetry, settings.access_log))
 
 
 def _add_error_handlers(app: FastAPI) -> None:

@@ -16,9 +16,9 @@ from operator import itemgetter
 from typing import TypeVar
 
 from quarterdeck.common import codec
+from quarterdeck.common.selectors import EVERYTHING, Selector
 from quarterdeck.registry.admission import TENANT
 from quarterdeck.registry.records import Change, Key, TenantRow
-from quarterdeck.registry.selectors import EVERYTHING, Selector
 from quarterdeck.v1 import resources_pb2
 
 T = TypeVar("T")

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
-from quarterdeck.common import codec
+from quarterdeck.common import codec, selectors
 from quarterdeck.common.clock import Clock
 from quarterdeck.common.database import Database
 from quarterdeck.common.errors import InvalidArgument, NotFound
@@ -18,7 +18,6 @@ from quarterdeck.registry import (
     paging,
     requests,
     revisions,
-    selectors,
     status,
     store,
     tenancy,

@@ -6,10 +6,10 @@ import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
+from quarterdeck.common.selectors import EVERYTHING, Selector
 from quarterdeck.registry.feed import Feed
 from quarterdeck.registry.mirror import entry_of
 from quarterdeck.registry.records import Change, Key
-from quarterdeck.registry.selectors import EVERYTHING, Selector
 from quarterdeck.v1 import resources_pb2
 
 WatchEvent = resources_pb2.WatchEvent

@@ -8,6 +8,7 @@ this one leaves to it.
 from __future__ import annotations
 
 import re
+from urllib.parse import unquote
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -36,7 +37,7 @@ class DirectReads:
             await self._app(scope, receive, send)
             return
         scope["qd.route"] = ROUTE
-        tenant, plural, name = found.groups()
+        tenant, plural, name = map(unquote, found.groups())
         request = resources_pb2.GetObjectRequest(tenant=tenant, kind=TENANT_KINDS[plural], name=name)
         try:
             response = raw((await self._upstream.call("RegistryService/GetObject", request)).object_json)

@@ -1,7 +1,8 @@
-"""Label selectors, in the language of Kubernetes.
+"""Labels and selectors over them, in the language of Kubernetes.
 
 `key=value`, `key==value`, `key!=value`, `key in (a,b)`, `key notin (a,b)`, `key`, `!key`,
 joined by commas; all must hold. `!=` and `notin` also hold for objects without the label.
+Stricter than there: `key==` is refused, a slip more often than meant; `key=` asks for an empty value.
 """
 
 from __future__ import annotations
@@ -12,17 +13,20 @@ from dataclasses import dataclass
 
 from quarterdeck.common.errors import InvalidArgument
 
-_KEY = r"(?:[a-zA-Z0-9][-a-zA-Z0-9.]*/)?[A-Za-z0-9](?:[-A-Za-z0-9_.]*[A-Za-z0-9])?"
-_VALUE = r"(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]*[A-Za-z0-9])?)?"
+_KEY = r"(?:[a-z0-9](?:[-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9](?:[-A-Za-z0-9_.]*[A-Za-z0-9])?"
+_SOME = r"[A-Za-z0-9](?:[-A-Za-z0-9_.]*[A-Za-z0-9])?"
+_VALUE = rf"(?:{_SOME})?"
 _REQUIREMENT = re.compile(
     rf"""\s*(?:
         (?P<absent>!)\s*(?P<absent_key>{_KEY})
       | (?P<set_key>{_KEY})\s+(?P<set_operator>in|notin)\s*\((?P<values>[^()]*)\)
-      | (?P<key>{_KEY})\s*(?:(?P<operator>==|=|!=)\s*(?P<value>{_VALUE}))?
+      | (?P<key>{_KEY})\s*(?:(?:==\s*(?P<same>{_SOME})|(?P<operator>=|!=)\s*(?P<value>{_VALUE})))?
     )\s*(?P<end>,|$)""",
     re.VERBOSE,
 )
 MAX_SELECTOR = 4096
+MAX_LABEL_KEY = 317
+MAX_LABEL_VALUE = 63
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,22 @@ class Selector:
 EVERYTHING = Selector()
 
 
+def check_label(key: str, value: str, field: str) -> None:
+    """Raises InvalidArgument for what cannot be a label; `field` is where labels are given."""
+    if len(key) > MAX_LABEL_KEY or not re.fullmatch(_KEY, key):
+        raise InvalidArgument(
+            f"{key[:MAX_LABEL_KEY]!r} cannot be the name of a label",
+            field=field,
+            hint="letters, digits, '-', '_' and '.' within; before a '/', a domain in lower case",
+        )
+    if len(value) > MAX_LABEL_VALUE or not re.fullmatch(_VALUE, value):
+        raise InvalidArgument(
+            f"{value[: MAX_LABEL_VALUE + 1]!r} cannot be the value of a label",
+            field=f"{field}.{key}",
+            hint=f"up to {MAX_LABEL_VALUE} letters and digits, with '-', '_' and '.' within",
+        )
+
+
 def parse(text: str) -> Selector:
     """Reads a selector. Raises InvalidArgument with the position of what is not understood."""
     if not text.strip():
@@ -76,6 +96,8 @@ def _requirement(found: re.Match[str], text: str) -> Requirement:
     if found["set_key"]:
         values = frozenset(_values(found, text))
         return Requirement(found["set_key"], values, found["set_operator"] == "notin")
+    if found["same"]:
+        return Requirement(found["key"], frozenset({found["same"]}), False)
     if found["operator"] is None:
         return Requirement(found["key"], None, False)
     return Requirement(found["key"], frozenset({found["value"]}), found["operator"] == "!=")
