@@ -7,4 +7,5 @@ settings.register_profile("quarterdeck", deadline=None)
 settings.load_profile("quarterdeck")
 
 # Real PostgreSQL, Redis and RabbitMQ for the tests that ask: postgres_url, redis_url, rabbitmq_url, broker.
-pytest_plugins = ["hack.services.plugin"]
+# Fresh databases: postgres_database; database_url, which runs a test once on each dialect.
+pytest_plugins = ["hack.services.plugin", "hack.services.databases"]

@@ -44,7 +44,7 @@ async def at_leisure(h):
     await asyncio.sleep(0.01)
 
     async def looked():
-        return not h.worker._claiming_idle
+        return h.worker._may_begin.is_set()
 
     await h.until(looked)
 

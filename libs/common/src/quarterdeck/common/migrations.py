@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 from pathlib import Path
 
-from sqlalchemy import Connection, MetaData, inspect
+from sqlalchemy import Connection, MetaData, inspect, text
 
 from quarterdeck.common.errors import Unavailable
 
@@ -41,6 +41,17 @@ def bring_up_to_date(connection: Connection, metadata: MetaData, migrations: str
     _upgrade(connection, Path(package.__file__ or "").parent, present, head)
 
 
+def is_up_to_date(connection: Connection, migrations: str) -> bool:
+    """Returns whether the database is at this release's revision."""
+    return current_revision(connection) == head_of(migrations)
+
+
+def head_of(migrations: str) -> str:
+    """Returns this release's revision of a service's schema."""
+    head: str = importlib.import_module(migrations).HEAD
+    return head
+
+
 def current_revision(connection: Connection) -> str | None:
     """Returns the schema revision that the database says it has, None when it is empty."""
     if not inspect(connection).has_table("alembic_version"):
@@ -54,7 +65,7 @@ def _stamp(connection: Connection, revision: str) -> None:
         "CREATE TABLE IF NOT EXISTS alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"
     )
     connection.exec_driver_sql("DELETE FROM alembic_version")
-    connection.exec_driver_sql("INSERT INTO alembic_version (version_num) VALUES (?)", (revision,))
+    connection.execute(text("INSERT INTO alembic_version (version_num) VALUES (:new)"), {"new": revision})
 
 
 def _upgrade(connection: Connection, folder: Path, present: str, head: str) -> None:

@@ -56,7 +56,9 @@ class Worker:
         self._draining = False
         # A suspect that this worker holds, and holds alone; see `store.suspicion`.
         self._suspect: queue.Claim | None = None
-        self._claiming_idle = False
+        # Cleared while an idle worker claims: what is born meanwhile would keep a suspect from being alone.
+        self._may_begin = asyncio.Event()
+        self._may_begin.set()
         self._timers = TimerLoop(engine)
 
     async def start(self) -> None:
@@ -117,13 +119,13 @@ class Worker:
         return SWEEP_PERIOD
 
     async def _claim(self, batch: int, now: float) -> queue.Haul:
-        # Meanwhile no run is born here: a suspect must find the worker as idle as it was.
-        self._claiming_idle = idle = not self._runs
+        idle, me = not self._runs, self._engine.worker
+        if idle:
+            self._may_begin.clear()
         try:
-            me = self._engine.worker
             return await self._engine.database.write(queue.claim_and_look, me, batch, now, idle=idle)
         finally:
-            self._claiming_idle = False
+            self._may_begin.set()
 
     async def _is_taken_up(self) -> bool:
         """Returns whether this worker holds a suspect that has not got on yet."""
@@ -151,9 +153,9 @@ class Worker:
 
         Returns None, and has done nothing, when it cannot: the run is then for the queue.
         """
+        await self._may_begin.wait()
         at_work = self._loops and not self._loops[0].done() and not self._draining
-        taken_up = self._claiming_idle or self._suspect is not None
-        if not at_work or taken_up or len(self._runs) >= self._concurrency:
+        if not at_work or self._suspect is not None or len(self._runs) >= self._concurrency:
             return None
         birth = Birth(self._engine.database, wish, row)
         self._runs[row["run_id"]] = asyncio.create_task(self._advance(birth.claim, birth), name=row["run_id"])

@@ -10,7 +10,7 @@ import asyncio
 import heapq
 import itertools
 import selectors
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from typing import Any, Concatenate, ParamSpec, TypeVar, TypeVarTuple, Unpack
@@ -21,6 +21,7 @@ from quarterdeck.common.database import Database
 
 P = ParamSpec("P")
 T = TypeVar("T")
+Item = TypeVar("Item")
 Ts = TypeVarTuple("Ts")
 
 
@@ -129,6 +130,13 @@ class WatchedDatabase:
         """See `Database.write`."""
         with self._loop.working():
             return await self._database.write(function, *args, **kw)
+
+    async def write_together(
+        self, function: Callable[[Connection, Sequence[Item]], Sequence[T | Exception]], item: Item
+    ) -> T:
+        """See `Database.write_together`."""
+        with self._loop.working():
+            return await self._database.write_together(function, item)
 
     async def read(
         self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kw: P.kwargs

@@ -1,9 +1,7 @@
-"""A service's own database.
+"""Databases in SQLite files.
 
-Store code is plain functions over a SQLAlchemy Core `Connection`; this module runs them.
-On SQLite one thread writes: what callers ask for while a commit is under way shares the
-next one, each in a savepoint, so a hundred concurrent runs pay for one fsync. Readers have
-connections of their own (WAL). Another dialect runs the very same functions.
+One thread writes: what callers ask for while a commit is under way shares the next one, each in a
+savepoint, so a hundred concurrent runs pay for one fsync. Readers have connections of their own (WAL).
 """
 
 from __future__ import annotations
@@ -13,43 +11,24 @@ import contextlib
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from sqlalchemy import Connection, Engine, MetaData, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 
 from quarterdeck.common.errors import QuarterdeckError, Unavailable
 
 P = ParamSpec("P")
 T = TypeVar("T")
+Item = TypeVar("Item")
 
 # Callers that share one commit at most; keeps a commit short enough for the next ones in line.
 MAX_SHARED_WRITES = 256
 READERS = 3
-
-
-class Database(Protocol):
-    """What stores need of a database."""
-
-    async def write(
-        self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kw: P.kwargs
-    ) -> T:
-        """Runs `function(connection, *args)` in a transaction that is durable when this returns."""
-
-    async def read(
-        self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kw: P.kwargs
-    ) -> T:
-        """Runs `function(connection, *args)` on a consistent snapshot; it may not write."""
-
-    async def check(self) -> None:
-        """Raises Unavailable if the database cannot be read and written."""
-
-    async def close(self) -> None:
-        """Waits for writes under way, then closes."""
 
 
 @dataclass(slots=True)
@@ -88,6 +67,15 @@ class SqliteDatabase:
         future: asyncio.Future[T] = loop.create_future()
         self._writes.put(_Write(lambda connection: function(connection, *args, **kw), future, loop))
         return await future
+
+    async def write_together(
+        self, function: Callable[[Connection, Sequence[Item]], Sequence[T | Exception]], item: Item
+    ) -> T:
+        """See `Database.write_together`. Here a call has one item; the commit is shared all the same."""
+        (result,) = await self.write(function, [item])
+        if isinstance(result, Exception):
+            raise result
+        return result
 
     async def read(
         self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kw: P.kwargs
@@ -264,34 +252,8 @@ def _touch(connection: Connection) -> None:
     connection.exec_driver_sql("PRAGMA user_version = 0")
 
 
-async def open_database(url: str, metadata: MetaData, migrations: str = "") -> Database:
-    """Opens the database at `url` and brings its schema up to date.
-
-    Args:
-        url: `sqlite:///<path>`; other dialects come with their own adapter.
-        metadata: the service's tables. A fresh file gets them all at once.
-        migrations: import path of the package with the service's Alembic history, used
-            when the file holds an older revision. See `quarterdeck.common.migrations`.
-
-    Raises:
-        Unavailable: the file is corrupt, not writable, or of a newer schema.
-    """
-    if not url.startswith("sqlite:///"):
-        raise Unavailable(f"no adapter for the database URL {url.split(':', 1)[0]}://…", field="database_url")
-    path = Path(url.removeprefix("sqlite:///"))
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    database = await asyncio.to_thread(_open_sqlite, path)
-    from quarterdeck.common.migrations import bring_up_to_date
-
-    try:
-        await database.write(bring_up_to_date, metadata, migrations)
-    except BaseException:
-        await database.close()
-        raise
-    return database
-
-
-def _open_sqlite(path: Path) -> SqliteDatabase:
+def open_file(path: Path) -> SqliteDatabase:
+    """Opens a database file, or makes one. Raises Unavailable if it is corrupt or cannot be read."""
     with _translated(path):
         probe = sqlite3.connect(path)
         try:
