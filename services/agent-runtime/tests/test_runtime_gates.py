@@ -138,7 +138,7 @@ async def test_a_child_whose_ancestor_has_the_turn_takes_part_in_it(tmp_path):
         rows += [{**row, "run_id": "beside", "parent_run_id": stranger}]
         held = await h.database.read(gates.hold_back, rows)
         assert [one["queue_status"] for one in held] == ["ready", "gated"]
-        assert await h.database.read(lambda c: len(c.execute(select(RUNS.c.run_id)).all())) == 2
+        assert len(await h.look(select(RUNS.c.run_id))) == 2
 
 
 # -- labels --------------------------------------------------------------------------------------------

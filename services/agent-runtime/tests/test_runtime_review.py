@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 
 from quarterdeck.common import codec
 from quarterdeck.common.bus import FaultPlan, InProcessBus
@@ -13,7 +13,6 @@ from quarterdeck.runtime.events import Event
 from quarterdeck.runtime.forking import Forker
 from quarterdeck.runtime.reducer import fold
 from quarterdeck.runtime.store import definitions, queue
-from quarterdeck.runtime.store.commits import commit
 from quarterdeck.runtime.tables import APPROVALS, DEFINITIONS, DELIVERED, RUN_QUEUE, RUNS, SNAPSHOTS, TIMERS
 from quarterdeck.runtime.testing.harness import TENANT, Harness
 from quarterdeck.runtime.testing.stubs import LocalModels, ToolFailure
@@ -60,11 +59,7 @@ async def restart(h):
 
 
 async def count(h, table, run):
-    return await h.database.read(
-        lambda connection: connection.execute(
-            select(func.count()).select_from(table).where(table.c.run_id == run)
-        ).scalar()
-    )
+    return len(await h.look(select(table.c.run_id).where(table.c.run_id == run)))
 
 
 async def until(condition, timeout=10.0):
@@ -374,10 +369,7 @@ async def test_the_items_of_a_map_are_data_not_templates(tmp_path):
     items = ["${1 + 1}", "${oops", "$${x}"]
     async with harness(tmp_path, {"name": "m", "map": body}) as h:
         assert await h.output(await h.start("Workflow", "w", items)) == [{"v": item} for item in items]
-        kept = await h.database.read(
-            lambda connection: connection.execute(select(func.count()).select_from(DEFINITIONS)).scalar()
-        )
-        assert kept == 2
+        assert len(await h.look(select(DEFINITIONS.c.revision))) == 2
 
 
 # -- what is outside fails ---------------------------------------------------------------------------
@@ -403,15 +395,15 @@ async def test_a_full_disk_is_not_the_fault_of_a_run(tmp_path, monkeypatch):
     async with harness(tmp_path, signal("a")) as h:
         run = await h.start("Workflow", "w", {})
         await h.wait(run, "waiting")
-        write, left = h.database.write, [6]
+        write, left = h.database.write_together, [6]
 
-        async def failing(function, *args, **more):
-            if function is commit and left[0]:
+        async def failing(function, item):
+            if left[0]:
                 left[0] -= 1
                 raise Unavailable("the disk is full")
-            return await write(function, *args, **more)
+            return await write(function, item)
 
-        monkeypatch.setattr(h.database, "write", failing)
+        monkeypatch.setattr(h.database, "write_together", failing)
         await h.signal(run, "go", 1)
         assert await h.output(run) == 1 and left == [0]
 
@@ -444,7 +436,7 @@ async def test_a_run_held_by_nobody_known_is_taken_over(tmp_path):
         run = await h.start("Workflow", "w", {})
         await h.wait(run, "waiting")
         ghost = update(RUN_QUEUE).where(RUN_QUEUE.c.run_id == run).values(status="held", worker="ghost")
-        await h.database.write(lambda connection: connection.execute(ghost).rowcount)
+        await h.change(ghost)
         assert await h.database.write(queue.take_over, h.clock.now(), 10.0) == 1
 
 
@@ -454,7 +446,7 @@ async def test_repinning_saves_a_run_whose_definition_is_unusable(tmp_path, monk
         run = await h.start("Workflow", "w", {})
         await h.wait(run, "waiting")
         spoilt = codec.dumps({"nodes": [{"name": "a", "transform": {"output": "${oops"}}]})
-        await h.database.write(lambda c: c.execute(update(DEFINITIONS).values(spec=spoilt)).rowcount)
+        await h.change(update(DEFINITIONS).values(spec=spoilt))
         await restart(h)
         await h.signal(run, "go", 1)
         row = await h.wait(run)
@@ -539,9 +531,7 @@ async def test_a_fork_of_an_old_run_has_its_time_again(tmp_path):
         h.clock = h.engine.clock = Later(h.clock, 2 * 3600.0)
         seq = (await h.row(run)).current_seq
         made = await Forker(h.engine).fork(TENANT, run, seq + 1, "", dry_run=False)
-        due = await h.database.read(
-            lambda c: c.execute(select(TIMERS.c.due).where(TIMERS.c.run_id == made.run_id)).scalar_one()
-        )
+        ((due,),) = await h.look(select(TIMERS.c.due).where(TIMERS.c.run_id == made.run_id))
         assert 3500 < due - h.clock.now() < 3700
 
 
@@ -564,8 +554,6 @@ async def test_an_expired_question_and_its_record_say_the_same(tmp_path):
     async with harness(tmp_path, ask, **more) as h:
         run = await h.start("Workflow", "w", {})
         assert (await h.output(run))["expired"] is True
-        state = await h.database.read(
-            lambda c: c.execute(select(APPROVALS.c.state).where(APPROVALS.c.run_id == run)).scalar_one()
-        )
-        assert state == "expired"
-        assert (await h.database.read(lambda c: c.execute(select(func.count(RUNS.c.run_id))).scalar())) == 1
+        approvals = await h.look(select(APPROVALS.c.state).where(APPROVALS.c.run_id == run))
+        assert [row.state for row in approvals] == ["expired"]
+        assert len(await h.look(select(RUNS.c.run_id))) == 1

@@ -10,6 +10,7 @@ from sqlalchemy import delete, insert
 from quarterdeck.common import codec
 from quarterdeck.common.bus import FaultPlan, InProcessBus, Message
 from quarterdeck.common.clock import rfc3339
+from quarterdeck.common.database import within
 from quarterdeck.common.errors import FailedPrecondition, InvalidArgument, NotFound, Unavailable
 from quarterdeck.common.identity import KeyDirectory, WorkloadIdentity
 from quarterdeck.common.rpc_client import Peer
@@ -132,6 +133,7 @@ def _save_watched(connection, watched):
 
 
 def _forget_watched(connection, name):
+    within(connection, TENANT.id)
     connection.execute(delete(WATCHED).where(WATCHED.c.name == name))
 
 
@@ -600,7 +602,7 @@ async def test_trigger_that_was_just_applied_is_waited_for(tmp_path):
 
 async def test_target_without_a_revision_is_unavailable_while_the_registry_is_away(tmp_path):
     async with bench(tmp_path) as b:
-        await b.h.database.write(lambda connection: connection.execute(delete(LATEST_CLOSURES)) and None)
+        await b.h.change(delete(LATEST_CLOSURES))
         await b.apply("t", {"http": {"path": "/x"}})
         with pytest.raises(Unavailable):
             await b.triggers.fire(TENANT, "t", None, "f")

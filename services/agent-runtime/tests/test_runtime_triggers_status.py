@@ -8,10 +8,10 @@ from sqlalchemy import insert
 
 from quarterdeck.common import codec
 from quarterdeck.common.clock import SystemClock, rfc3339
-from quarterdeck.common.database import open_database
+from quarterdeck.common.database import open_database, within
 from quarterdeck.common.errors import NotFound, Unavailable
 from quarterdeck.runtime.tables import METADATA, TRIGGERS, WATCHED
-from quarterdeck.runtime.testing.harness import TENANT
+from quarterdeck.runtime.testing.harness import TENANT, Harness
 from quarterdeck.runtime.triggers.reporting import StatusReporter
 
 NINE = 1_780_297_200.0
@@ -33,6 +33,7 @@ class Registry:
 
 
 def put(connection, name, shown=None, **row):
+    within(connection, TENANT.id)
     same = {"tenant": TENANT.name, "tenant_id": TENANT.id, "name": name}
     for table in (TRIGGERS, WATCHED):
         connection.execute(table.delete().where(table.c.name == name))
@@ -44,7 +45,7 @@ def put(connection, name, shown=None, **row):
 
 @pytest.fixture
 async def bench(tmp_path):
-    database = await open_database(f"sqlite:///{tmp_path}/runtime.db", METADATA)
+    database = await open_database(Harness.url_of(tmp_path), METADATA)
     registry = Registry()
     yield SimpleNamespace(
         put=lambda *args, **row: database.write(lambda c: put(c, *args, **row)),

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Column, Connection, LargeBinary, MetaData, String, Table, delete, select
-from sqlalchemy.dialects.sqlite import insert
 
 from quarterdeck.common import codec
-from quarterdeck.common.database import Database
+from quarterdeck.common.database import Database, across_tenants, within
+from quarterdeck.common.database.upserts import insert_or_update
 from quarterdeck.common.errors import QuarterdeckError
 from quarterdeck.common.rpc_client import act_for
 from quarterdeck.common.service import Platform
@@ -175,6 +175,7 @@ class ObjectWatcher:
 
 
 def _load(connection: Connection, table: Table) -> list[Watched]:
+    across_tenants(connection)
     rows = connection.execute(select(table)).all()
     return [
         Watched(r.tenant, r.tenant_id, r.kind, r.name, r.revision, codec.loads(r.object_json)) for r in rows
@@ -190,12 +191,11 @@ def _save(connection: Connection, table: Table, watched: Watched) -> None:
         "revision": watched.revision,
         "object_json": codec.dumps(watched.object),
     }
-    statement = insert(table).values(values)
-    connection.execute(
-        statement.on_conflict_do_update(index_elements=["tenant", "kind", "name"], set_=values)
-    )
+    within(connection, watched.tenant_id)
+    insert_or_update(connection, table, ("tenant", "kind", "name"), values)
 
 
 def _delete(connection: Connection, table: Table, watched: Watched) -> None:
+    within(connection, watched.tenant_id)
     key = (table.c.tenant == watched.tenant) & (table.c.kind == watched.kind) & (table.c.name == watched.name)
     connection.execute(delete(table).where(key))

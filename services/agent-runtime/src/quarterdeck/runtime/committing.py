@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from quarterdeck.runtime import unit
+from quarterdeck.runtime.appending import append
 from quarterdeck.runtime.constants import CHILD_PAGE, LONGEST_REASON, SNAPSHOT_EVERY
 from quarterdeck.runtime.engine import Engine
 from quarterdeck.runtime.events import RUN_PAUSED, Event
@@ -15,7 +16,7 @@ from quarterdeck.runtime.loading import Fenced, Loaded
 from quarterdeck.runtime.newborn import child_row
 from quarterdeck.runtime.planning import Decision, NewChild
 from quarterdeck.runtime.reducer import apply
-from quarterdeck.runtime.store.commits import Commit, Committed, Fate, commit
+from quarterdeck.runtime.store.commits import Commit, Committed, Fate
 from quarterdeck.runtime.store.queue import Claim
 
 # Events and new child runs in one commit; it may hold one decision more.
@@ -117,7 +118,7 @@ class Writer:
         return answer.fate
 
     async def _store(self, made: Commit, now: float) -> Committed:
-        return await self._engine.database.write(commit, made, now)
+        return await append(self._engine.database, made, now)
 
     def _committed(self, made: Commit) -> None:
         self._engine.instruments.events.inc(len(self._pending))

@@ -45,7 +45,8 @@ def decide(
     values = {"state": state, "decided_by": vote.by, "decided_at": now, "comment": vote.comment}
     if vote.answer is not None:
         values["answer"] = codec.dumps(vote.answer)
-    approvals.decide(connection, vote.approval_id, values)
+    if not approvals.decide(connection, vote.approval_id, values):
+        raise Conflict("the approval was decided at this moment", field="id", reason="AlreadyDecided")
     data = {
         "approval": vote.approval_id,
         "approved": vote.approve,

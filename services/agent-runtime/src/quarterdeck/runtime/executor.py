@@ -153,8 +153,8 @@ class Executor:
         if (self._inbox_seen >= 0 and not self._poked) or self._state.outcome:
             return
         self._poked = False
-        run_id = self._facts.run_id
-        rows, counter = await self._engine.database.read(read_inbox, run_id, INBOX_PAGE)
+        run_id, tenant_id = self._facts.run_id, self._facts.tenant_id
+        rows, counter = await self._engine.database.read(read_inbox, tenant_id, run_id, INBOX_PAGE)
         if counter == OVER and self._writer.is_durable:
             raise Fenced(run_id)  # somebody has ended it
         fresh = [row for row in rows if row.id not in self._writer.consumed]

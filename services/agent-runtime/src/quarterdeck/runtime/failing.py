@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from quarterdeck.common.constants import INLINE_BYTES
 from quarterdeck.runtime import events as ev
+from quarterdeck.runtime.appending import append
 from quarterdeck.runtime.engine import Engine
 from quarterdeck.runtime.loading import load
 from quarterdeck.runtime.reducer import apply
 from quarterdeck.runtime.state import FORWARD, RunState
-from quarterdeck.runtime.store.commits import Commit, Fate, commit
+from quarterdeck.runtime.store.commits import Commit, Fate
 from quarterdeck.runtime.store.queue import Claim, current_seq, hand_back
 from quarterdeck.runtime.unit import RunFacts, finished_row, parent_delivery, withdrawn
 
@@ -47,7 +48,7 @@ async def fail_run(engine: Engine, claim: Claim, kind: str, message: str) -> Non
     )
     if not stops:
         _finish(unit, facts, state, now)
-    answer = await engine.database.write(commit, unit, now)
+    answer = await append(engine.database, unit, now)
     if answer.fate is Fate.FENCED:
         return
     engine.live.committed(facts.run_id, before + 1, [event])

@@ -23,7 +23,9 @@ async def join_children(engine: Engine, facts: RunFacts, step: Step) -> list[Eve
     """Returns the event with the joined results; an item that failed is null."""
     results: list[bytes] = []
     after = -1
-    while rows := await engine.database.read(child_outputs, facts.run_id, child_key(step), after, PAGE):
+    while rows := await engine.database.read(
+        child_outputs, facts.tenant_id, facts.run_id, child_key(step), after, PAGE
+    ):
         results += [await _result(engine, facts, row.output) for row in rows]
         after = rows[-1].item_index
     return [joined(step, await _stored(engine, facts, b"[" + b",".join(results) + b"]"))]

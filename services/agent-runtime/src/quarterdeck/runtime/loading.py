@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, select
 
 from quarterdeck.common import codec
+from quarterdeck.common.database import within
 from quarterdeck.common.errors import Internal
 from quarterdeck.runtime.engine import Engine
 from quarterdeck.runtime.reducer import fold
@@ -61,6 +62,7 @@ async def load(engine: Engine, claim: Claim) -> Loaded:
 
 
 def _read(connection: Connection, claim: Claim, row_only: bool) -> tuple[Row[Any], Stored]:
+    within(connection, claim.tenant_id)
     row = connection.execute(_ROW, {"b_run": claim.run_id}).one_or_none()
     if row is None or row.epoch != claim.epoch:
         raise Fenced(claim.run_id)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, update
 
+from quarterdeck.common.database import within
 from quarterdeck.common.watching import Watched
 from quarterdeck.runtime.constants import LOOK
 from quarterdeck.runtime.engine import Engine
@@ -39,6 +40,7 @@ def is_ready(watched: Watched) -> bool:
 
 def look_now(connection: Connection, tenant_id: str, now: float) -> int:
     """Makes every later look of the tenant's parked runs due; returns how many there were."""
+    within(connection, tenant_id)
     t = TIMERS.c
     later = (t.tenant_id == tenant_id) & (t.due > now) & t.timer.startswith(LOOK, autoescape=True)
     return connection.execute(update(TIMERS).where(later).values(due=now)).rowcount

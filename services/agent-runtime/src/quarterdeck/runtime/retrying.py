@@ -100,7 +100,7 @@ def plan(connection: Connection, tenant: TenantId, run_id: str, by: str, now: fl
 
 
 def _require_free_gate(connection: Connection, row: Any) -> None:
-    ahead = runs.open_at_gate(connection, row.gate) if row.gate else []
+    ahead = runs.open_at_gate(connection, row.tenant_id, row.gate) if row.gate else []
     if ahead:
         what = f"key {row.run_key!r}" if row.run_key else f"session {row.session!r}"
         raise FailedPrecondition(f"run {ahead[0].run_id} with {what} is open", hint="wait for its end")

@@ -12,7 +12,7 @@ from quarterdeck.common import artifacts, codec
 from quarterdeck.common.artifacts import ArtifactStore
 from quarterdeck.common.clock import Clock
 from quarterdeck.common.constants import INLINE_BYTES
-from quarterdeck.common.database import Database
+from quarterdeck.common.database import Database, serialize, within
 from quarterdeck.common.errors import (
     AlreadyExists,
     Conflict,
@@ -218,17 +218,20 @@ async def accept_here(engine: Engine, begin: Begin | None, wish: Start, row: dic
 
 def accept(connection: Connection, wish: Start, row: dict[str, Any], now: float) -> Accepted:
     """Inserts the run in the caller's transaction, as keys and sessions allow."""
+    within(connection, wish.tenant.id)
+    at = gates.Gates(wish.tenant.id, wish.session, row["gate"])
+    serialize(connection, *_once(wish), *at.names())
     if wish.idempotency_key:
         earlier = runs.by_idempotency_key(connection, wish.tenant.id, wish.idempotency_key)
         if earlier is not None:
             return _repeat(wish, earlier)
     accepted = Accepted(row["run_id"], created=True)
-    ahead = runs.open_at_gate(connection, row["gate"]) if row["gate"] else []
+    ahead = runs.open_at_gate(connection, wish.tenant.id, row["gate"]) if row["gate"] else []
     if ahead and wish.key:
         joined = _resolve_conflict(connection, wish, ahead, accepted, now)
         if joined is not None:
             return joined
-    if ahead or gates.ahead(connection, gates.Gates(wish.tenant.id, wish.session, "")):
+    if ahead or (wish.session and gates.ahead(connection, gates.Gates(wish.tenant.id, wish.session, ""))):
         row = {**row, "queue_status": "gated", "worker": "", "epoch": 0}
     runs.create_root(connection, row, wish.labels)
     if wish.signal is not None:
@@ -237,6 +240,11 @@ def accept(connection: Connection, wish: Start, row: dict[str, Any], now: float)
     if row["queue_status"] == "ready":
         accepted.ready.append(row["run_id"])
     return accepted
+
+
+def _once(wish: Start) -> list[str]:
+    """Returns what no other start may decide about at the same time, besides gates."""
+    return [f"{wish.tenant.id}:{wish.idempotency_key}"] if wish.idempotency_key else []
 
 
 def _repeat(wish: Start, earlier: Row[Any]) -> Accepted:

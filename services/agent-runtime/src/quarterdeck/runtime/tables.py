@@ -6,6 +6,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Connection,
     Float,
     Index,
     Integer,
@@ -14,23 +15,30 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
+    event,
     text,
 )
 
+from quarterdeck.common.database.rules import protect
 from quarterdeck.common.watching import objects_table
 from quarterdeck.runtime.constants import SUSPECT_ATTEMPTS
+from quarterdeck.runtime.store import functions
 
 METADATA = MetaData()
 
 # SQLite gives ids of its own only to a column declared INTEGER.
 _ID = BigInteger().with_variant(Integer, "sqlite")
+# Millionths of a dollar, and tokens, may be more than 32 bits hold.
+_COUNT = _ID
+# Ids are compared byte by byte: the journal's partitions are ranges of them.
+_RUN_ID = String().with_variant(String(collation="C"), "postgresql")
 _SUSPECT = text(f"status = 'ready' AND attempts >= {SUSPECT_ATTEMPTS}")
 
 # -- scheduling: ids, times and counters only; claiming looks across tenants ------------------
 RUN_QUEUE = Table(
     "run_queue",
     METADATA,
-    Column("run_id", String, primary_key=True),
+    Column("run_id", _RUN_ID, primary_key=True),
     Column("tenant_id", String, nullable=False),
     # ready, held, parked, gated (waits for its session or key), quarantined
     Column("status", String, nullable=False),
@@ -46,16 +54,20 @@ RUN_QUEUE = Table(
     Column("seq", Integer, nullable=False, default=0),
     Column("inbox", Integer, nullable=False, default=0),
     Column("version", Integer, nullable=False),
+    # Names the last append: who does not know whether it was made looks here.
+    Column("batch", String, nullable=False, default="", server_default=""),
     Index("run_queue_claim", "status", text("priority DESC"), "ready_at"),
     Index("run_queue_worker", "worker"),
     Index("run_queue_suspects", "ready_at", sqlite_where=_SUSPECT, postgresql_where=_SUSPECT),
     sqlite_with_rowid=False,
+    # Room in each page: a step's update then touches no index.
+    postgresql_with={"fillfactor": 60},
 )
 
 TIMERS = Table(
     "timers",
     METADATA,
-    Column("run_id", String, primary_key=True),
+    Column("run_id", _RUN_ID, primary_key=True),
     Column("timer", String, primary_key=True),
     Column("tenant_id", String, nullable=False),
     Column("due", Float, nullable=False),
@@ -75,7 +87,7 @@ WORKERS = Table(
 RUNS = Table(
     "runs",
     METADATA,
-    Column("run_id", String, primary_key=True),
+    Column("run_id", _RUN_ID, primary_key=True),
     Column("tenant_id", String, nullable=False),
     Column("tenant", String, nullable=False),
     Column("kind", String, nullable=False),
@@ -99,8 +111,8 @@ RUNS = Table(
     Column("error", LargeBinary, nullable=False, default=b""),
     Column("principal", LargeBinary, nullable=False),
     Column("budget", LargeBinary, nullable=False),
-    Column("cost", Integer, nullable=False, default=0),
-    Column("tokens", Integer, nullable=False, default=0),
+    Column("cost", _COUNT, nullable=False, default=0),
+    Column("tokens", _COUNT, nullable=False, default=0),
     Column("open_approvals", Integer, nullable=False, default=0),
     Column("last_seq", Integer, nullable=False, default=0),
     Column("created_at", Float, nullable=False),
@@ -124,26 +136,27 @@ RUN_LABELS = Table(
     Column("tenant_id", String, primary_key=True),
     Column("name", String, primary_key=True),
     Column("value", String, primary_key=True),
-    Column("run_id", String, primary_key=True),
+    Column("run_id", _RUN_ID, primary_key=True),
     sqlite_with_rowid=False,
 )
 
 JOURNAL = Table(
     "journal",
     METADATA,
-    Column("run_id", String, primary_key=True),
+    Column("run_id", _RUN_ID, primary_key=True),
     Column("seq", Integer, primary_key=True),
     Column("tenant_id", String, nullable=False),
     Column("type", String, nullable=False),
     Column("data", LargeBinary, nullable=False),
     Column("at", Float, nullable=False),
     sqlite_with_rowid=False,
+    postgresql_partition_by="RANGE (run_id)",
 )
 
 SNAPSHOTS = Table(
     "snapshots",
     METADATA,
-    Column("run_id", String, primary_key=True),
+    Column("run_id", _RUN_ID, primary_key=True),
     Column("tenant_id", String, nullable=False),
     Column("seq", Integer, nullable=False),
     Column("version", Integer, nullable=False),
@@ -154,7 +167,7 @@ INBOX = Table(
     "inbox",
     METADATA,
     Column("id", _ID, primary_key=True, autoincrement=True),
-    Column("run_id", String, nullable=False),
+    Column("run_id", _RUN_ID, nullable=False),
     Column("tenant_id", String, nullable=False),
     Column("kind", String, nullable=False),
     Column("dedup", String),
@@ -167,7 +180,7 @@ INBOX = Table(
 DELIVERED = Table(
     "delivered",
     METADATA,
-    Column("run_id", String, primary_key=True),
+    Column("run_id", _RUN_ID, primary_key=True),
     Column("dedup", String, primary_key=True),
     Column("tenant_id", String, nullable=False),
     sqlite_with_rowid=False,
@@ -179,7 +192,7 @@ APPROVALS = Table(
     Column("approval_id", String, primary_key=True),
     Column("tenant_id", String, nullable=False),
     Column("tenant", String, nullable=False),
-    Column("run_id", String, nullable=False),
+    Column("run_id", _RUN_ID, nullable=False),
     Column("root_run_id", String, nullable=False),
     Column("node", String, nullable=False),
     Column("source", String, nullable=False),
@@ -250,3 +263,15 @@ TRIGGERS = Table(
 )
 
 WATCHED = objects_table(METADATA)
+
+# -- PostgreSQL --------------------------------------------------------------------------------
+# Tables without row-level security: scheduling looks across tenants, and holds no content.
+SCHEDULING = frozenset({"run_queue", "timers", "workers"})
+protect(METADATA, SCHEDULING)
+
+
+@event.listens_for(METADATA, "after_create")
+def _create_functions(_metadata: MetaData, connection: Connection, **_: object) -> None:
+    if connection.dialect.name == "postgresql":
+        for command in functions.creating():
+            connection.exec_driver_sql(command)

@@ -8,6 +8,7 @@ import contextlib
 import structlog
 from sqlalchemy import Connection
 
+from quarterdeck.common.database import within
 from quarterdeck.runtime.constants import SWEEP_PERIOD
 from quarterdeck.runtime.engine import Engine
 from quarterdeck.runtime.inbox_events import EXPIRY
@@ -28,6 +29,7 @@ def fire_due(connection: Connection, now: float, limit: int) -> tuple[int, list[
     poke: dict[str, str] = {}
     due = take_due_timers(connection, now, limit)
     for run_id, tenant_id, timer in due:
+        within(connection, tenant_id)
         if timer.startswith(EXPIRY) and not expire(connection, timer.removeprefix(EXPIRY), now):
             continue  # a person was quicker
         delivery = Delivery(run_id, tenant_id, "timer", {"timer": timer})

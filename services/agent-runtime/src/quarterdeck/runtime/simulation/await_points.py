@@ -19,6 +19,7 @@ _RUNTIME = Path(__file__).resolve().parent.parent
 _ROOTS = tuple(f"/quarterdeck/{part}/" for part in ("runtime", "common", "llm"))
 # What runs in a worker that advances runs, below the runtime's folder.
 WORKER_FILES = (
+    "appending.py",
     "asking.py",
     "beginning.py",
     "committing.py",

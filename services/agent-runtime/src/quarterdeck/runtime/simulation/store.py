@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Connection, create_engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import StaticPool
 
+from quarterdeck.common.database import OutcomeUnknown
 from quarterdeck.common.errors import QuarterdeckError, Unavailable
 from quarterdeck.runtime.simulation import adversary as adv
 from quarterdeck.runtime.simulation.adversary import Adversary
@@ -24,6 +25,7 @@ from quarterdeck.runtime.tables import CLOSURES, DEFINITIONS, LATEST_CLOSURES, M
 
 P = ParamSpec("P")
 T = TypeVar("T")
+Item = TypeVar("Item")
 
 # Looks at a write before it is made, and returns what is to look at it afterwards.
 Witness = Callable[[Process, Callable[..., Any], tuple[Any, ...]], Callable[[Any], None] | None]
@@ -99,12 +101,21 @@ class StoreHandle:
         if fate == adv.FAIL:
             self._loop.world_later(delay, self._answer, answer, _broken("nothing was written"))
         elif fate == adv.ZOMBIE:
-            self._loop.world_later(delay, self._answer, answer, _broken("and nobody knows"))
+            self._loop.world_later(delay, self._answer, answer, _unanswered())
             self._loop.world_later(delay + late, self._write, None, "", 0.0, function, args, kw)
         else:
             begins = delay + late * self._adversary.chance.random()
             self._loop.world_later(begins, self._write, answer, fate, late, function, args, kw)
         result: T = await answer
+        return result
+
+    async def write_together(
+        self, function: Callable[[Connection, Sequence[Item]], Sequence[T | Exception]], item: Item
+    ) -> T:
+        """See `Database.write_together`. Here a call has one item."""
+        (result,) = await self.write(function, [item])
+        if isinstance(result, Exception):
+            raise result
         return result
 
     def _question(self) -> asyncio.Future[Any]:
@@ -132,7 +143,7 @@ class StoreHandle:
         if answer is None:
             return
         if fate == adv.LOST:
-            result = _broken("and nobody knows")
+            result = _unanswered()
         if fate:
             self._loop.world_later(late + self._adversary.delay(), self._answer, answer, result)
         else:
@@ -184,6 +195,10 @@ class StoreHandle:
 
 def _broken(what: str) -> Unavailable:
     return Unavailable(f"the connection broke, {what}", reason="Simulated")
+
+
+def _unanswered() -> OutcomeUnknown:
+    return OutcomeUnknown("the connection broke, and nobody knows", reason="Simulated")
 
 
 def _translated(error: Exception) -> Exception:

@@ -7,11 +7,13 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select, update
 
+from quarterdeck.common.database import within
 from quarterdeck.runtime.tables import APPROVALS
 
 
 def get_approval(connection: Connection, tenant_id: str, approval_id: str) -> Row[Any] | None:
     """Returns an approval, or None."""
+    within(connection, tenant_id)
     mine = (APPROVALS.c.approval_id == approval_id) & (APPROVALS.c.tenant_id == tenant_id)
     return connection.execute(select(APPROVALS).where(mine)).one_or_none()
 
@@ -25,6 +27,7 @@ def list_approvals(
     limit: int,
 ) -> list[Row[Any]]:
     """Returns a page of approvals, oldest first; of some runs only if `run_ids` is not empty."""
+    within(connection, tenant_id)
     query = select(APPROVALS).where(APPROVALS.c.tenant_id == tenant_id, APPROVALS.c.approval_id > after)
     if states:
         query = query.where(APPROVALS.c.state.in_(states))

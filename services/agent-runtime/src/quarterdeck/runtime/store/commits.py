@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert, select, update
 
 from quarterdeck.common import codec
+from quarterdeck.common.database import within
 from quarterdeck.runtime.constants import REDUCER_VERSION
 from quarterdeck.runtime.events import Event
 from quarterdeck.runtime.store import statements
@@ -26,6 +27,8 @@ class Fate(Enum):
     DONE = "done"
     # It was appended, but the inbox has moved: the run must not park yet.
     NOT_PARKED = "not-parked"
+    # Somebody else has locked the run at this moment. Nothing was written; it may be tried again.
+    BUSY = "busy"
     # Somebody else holds the run now. Nothing was written.
     FENCED = "fenced"
 
@@ -34,6 +37,7 @@ class Fate(Enum):
 class Commit:
     """One append.
 
+    `batch` names it, uniquely within the run's epoch: whoever lost the answer finds out by it.
     `seq` is the last sequence number before it. `inbox_seen` is the inbox counter that the
     worker has read up to; parking compares it. `consumed` are ids of inbox rows that these
     events answer.
@@ -63,6 +67,7 @@ class Commit:
     finished: bool = False
     gate: str = ""
     session: str = ""
+    batch: str = ""
 
 
 @dataclass(slots=True)
@@ -76,12 +81,14 @@ class Committed:
 
 def commit(connection: Connection, unit: Commit, now: float) -> Committed:
     """Appends, if the run is still held under this epoch and nothing was appended meanwhile."""
+    within(connection, unit.tenant_id)
     fence = {
         "b_run": unit.run_id,
         "b_epoch": unit.epoch,
         "b_worker": unit.worker,
         "b_seq": unit.seq,
         "b_next": unit.seq + len(unit.events),
+        "b_batch": unit.batch,
     }
     if statements.FENCE(connection, fence) != 1:
         return Committed(Fate.FENCED)
@@ -166,6 +173,8 @@ def insert_runs(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
         }
         for row in rows
     ]
+    if rows:
+        within(connection, rows[0]["tenant_id"])
     statements.INSERT_RUN.many(connection, rows)
     statements.ENQUEUE.many(connection, queue)
 

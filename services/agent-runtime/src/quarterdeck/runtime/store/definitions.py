@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, select
 
 from quarterdeck.common import codec
+from quarterdeck.common.database import within
+from quarterdeck.common.database.upserts import insert_new, insert_or_update
 from quarterdeck.runtime.tables import CLOSURES, DEFINITIONS, LATEST_CLOSURES
 
 # {"Workflow/name": revision}: which revision of each kind and name a run uses.
@@ -24,11 +26,12 @@ def save_closure(
     Args:
         specs: (revision, kind, name, spec as JSON), the root's first.
     """
+    within(connection, tenant_id)
     revisions: Revisions = {f"{kind}/{name}": revision for revision, kind, name, _ in specs}
     closure = closure_id(revisions)
     if read_closure(connection, tenant_id, closure) is None:
         data = codec.dumps(revisions)
-        connection.execute(insert(CLOSURES).values(tenant_id=tenant_id, closure=closure, revisions=data))
+        insert_new(connection, CLOSURES, {"tenant_id": tenant_id, "closure": closure, "revisions": data})
     for revision, kind, name, spec in specs:
         _save_definition(connection, tenant_id, revision, kind, name, spec)
     _remember_latest(connection, tenant_id, root, closure)
@@ -45,22 +48,20 @@ def _save_definition(
 ) -> None:
     if read_spec(connection, tenant_id, revision) is None:
         values = {"tenant_id": tenant_id, "revision": revision, "kind": kind, "name": name, "spec": spec}
-        connection.execute(insert(DEFINITIONS).values(**values))
+        insert_new(connection, DEFINITIONS, values)
 
 
 def _remember_latest(connection: Connection, tenant_id: str, root: tuple[str, str], closure: str) -> None:
     kind, name = root
     if latest_closure(connection, tenant_id, kind, name) == closure:
         return
-    table = LATEST_CLOSURES.c
-    mine = (table.tenant_id == tenant_id) & (table.kind == kind) & (table.name == name)
-    connection.execute(delete(LATEST_CLOSURES).where(mine))
     values = {"tenant_id": tenant_id, "kind": kind, "name": name, "closure": closure}
-    connection.execute(insert(LATEST_CLOSURES).values(**values))
+    insert_or_update(connection, LATEST_CLOSURES, ("tenant_id", "kind", "name"), values)
 
 
 def latest_closure(connection: Connection, tenant_id: str, kind: str, name: str) -> str | None:
     """Returns the closure that the last start of this root used, or None."""
+    within(connection, tenant_id)
     table = LATEST_CLOSURES.c
     mine = (table.tenant_id == tenant_id) & (table.kind == kind) & (table.name == name)
     closure: str | None = connection.execute(select(table.closure).where(mine)).scalar()
@@ -69,6 +70,7 @@ def latest_closure(connection: Connection, tenant_id: str, kind: str, name: str)
 
 def read_closure(connection: Connection, tenant_id: str, closure: str) -> Revisions | None:
     """Returns a closure's revisions, or None."""
+    within(connection, tenant_id)
     mine = (CLOSURES.c.tenant_id == tenant_id) & (CLOSURES.c.closure == closure)
     data = connection.execute(select(CLOSURES.c.revisions).where(mine)).scalar()
     return None if data is None else codec.loads(data)
@@ -76,6 +78,7 @@ def read_closure(connection: Connection, tenant_id: str, closure: str) -> Revisi
 
 def read_spec(connection: Connection, tenant_id: str, revision: str) -> dict[str, Any] | None:
     """Returns a pinned spec, or None."""
+    within(connection, tenant_id)
     mine = (DEFINITIONS.c.tenant_id == tenant_id) & (DEFINITIONS.c.revision == revision)
     data = connection.execute(select(DEFINITIONS.c.spec).where(mine)).scalar()
     return None if data is None else codec.loads(data)

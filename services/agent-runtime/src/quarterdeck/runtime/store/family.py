@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
+from quarterdeck.common.database import within
 from quarterdeck.runtime.store.inbox import Delivery, deliver
 from quarterdeck.runtime.tables import RUNS
 
@@ -23,6 +24,7 @@ def tell_children(
     poke: dict[str, str],
 ) -> None:
     """Delivers something to every open child of a run; each passes it on to its own when it reads it."""
+    within(connection, tenant_id)
     open_children = select(RUNS.c.run_id).where(RUNS.c.parent_run_id == parent, RUNS.c.finished_at.is_(None))
     for row in connection.execute(open_children.order_by(RUNS.c.run_id)).all():
         deliver(connection, Delivery(row.run_id, tenant_id, kind, data), now, ready, poke)
@@ -34,6 +36,7 @@ def open_below(connection: Connection, run: Any, limit: int) -> list[str]:
     Args:
         run: its row.
     """
+    within(connection, run.tenant_id)
     still_open = select(RUNS.c.run_id).where(RUNS.c.tenant_id == run.tenant_id, RUNS.c.finished_at.is_(None))
     if run.root_run_id == run.run_id:
         mine = still_open.where(RUNS.c.root_run_id == run.run_id, RUNS.c.run_id != run.run_id)

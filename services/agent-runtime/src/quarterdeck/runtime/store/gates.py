@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, select, update
 
+from quarterdeck.common.database import serialize, within
 from quarterdeck.runtime.tables import RUN_QUEUE, RUNS
 
 _OPEN = (
@@ -36,6 +37,11 @@ class Gates:
     session: str
     key: str
 
+    def names(self) -> list[str]:
+        """Returns what only one transaction at a time decides about."""
+        session = f"{self.tenant_id}/session/{self.session}" if self.session else ""
+        return [name for name in (session, self.key) if name]
+
     def members(self) -> list[ColumnElement[bool]]:
         """Returns for each gate which runs are at it."""
         found: list[ColumnElement[bool]] = []
@@ -47,7 +53,8 @@ class Gates:
 
 
 def ahead(connection: Connection, gates: Gates) -> list[Any]:
-    """Returns the open runs at any of these gates."""
+    """Returns the open runs at any of these gates. Until the transaction ends nobody else comes or goes."""
+    serialize(connection, *gates.names())
     return [row for members in gates.members() for row in connection.execute(_OPEN.where(members)).all()]
 
 
@@ -57,6 +64,10 @@ def hold_back(connection: Connection, children: Sequence[dict[str, Any]]) -> lis
     A child whose ancestor has the turn takes part in it: waiting for each other they would never end.
     """
     taken: set[str] = set()
+    if children:
+        within(connection, children[0]["tenant_id"])
+    sessions = [Gates(row["tenant_id"], row["session"], "") for row in children if row.get("session")]
+    serialize(connection, *(name for gates in sessions for name in gates.names()))
     return [_held_back(connection, row, taken) if row.get("session") else row for row in children]
 
 
@@ -80,6 +91,7 @@ def _any_above(connection: Connection, run_id: str, wanted: set[str]) -> bool:
 
 def open_gates(connection: Connection, gates: Gates, ready: list[str], now: float) -> None:
     """A run is over: lets the next one at each of its gates go, if it is the next at all of its own."""
+    serialize(connection, *gates.names())
     for members in gates.members():
         following = _first(connection.execute(_OPEN.where(members)).all())
         if following is not None and _is_next(connection, gates.tenant_id, following):
@@ -90,6 +102,8 @@ def open_gates(connection: Connection, gates: Gates, ready: list[str], now: floa
 
 def _is_next(connection: Connection, tenant_id: str, run: Any) -> bool:
     own = Gates(tenant_id, run.session, run.gate)
+    # Who is over at another gate at this moment looks at this run too: one of both must see that it is next.
+    serialize(connection, *own.names())
     firsts = [_first(connection.execute(_OPEN.where(members)).all()) for members in own.members()]
     return all(first is not None and first.run_id == run.run_id for first in firsts)
 

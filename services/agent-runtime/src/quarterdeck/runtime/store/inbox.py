@@ -9,10 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, insert, select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Connection, bindparam, select
 
 from quarterdeck.common import codec
+from quarterdeck.common.database import within
+from quarterdeck.common.database.upserts import insert_new
 from quarterdeck.runtime.store import statements
 from quarterdeck.runtime.tables import DELIVERED, INBOX, RUN_QUEUE
 
@@ -59,6 +60,7 @@ def deliver(
     Adds the run to `ready` if it was parked, or its worker to `poke` if it is held.
     Returns False when the run is over or the delivery came before.
     """
+    within(connection, delivery.tenant_id)
     mine = {"b_run": delivery.run_id}
     found = statements.STATUS.rows(connection, mine)
     if not found or (delivery.dedup and not _first_time(connection, delivery)):
@@ -83,16 +85,12 @@ def deliver(
 
 def _first_time(connection: Connection, delivery: Delivery) -> bool:
     values = {"run_id": delivery.run_id, "dedup": delivery.dedup, "tenant_id": delivery.tenant_id}
-    try:
-        with connection.begin_nested():
-            connection.execute(insert(DELIVERED).values(**values))
-    except IntegrityError:
-        return False
-    return True
+    return insert_new(connection, DELIVERED, values)
 
 
-def read_inbox(connection: Connection, run_id: str, limit: int) -> tuple[list[InboxRow], int]:
+def read_inbox(connection: Connection, tenant_id: str, run_id: str, limit: int) -> tuple[list[InboxRow], int]:
     """Returns the oldest waiting rows and the inbox counter at this moment; OVER when the run has ended."""
+    within(connection, tenant_id)
     rows = connection.execute(_OLDEST, {"b_run": run_id, "b_limit": limit}).all()
     counter = connection.execute(_COUNTER, {"b_run": run_id}).scalar()
     return [InboxRow(r.id, r.kind, codec.loads(r.data), r.at) for r in rows], (

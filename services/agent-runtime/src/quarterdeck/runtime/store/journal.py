@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, select
 
 from quarterdeck.common import codec
+from quarterdeck.common.database import within
 from quarterdeck.runtime.constants import REDUCER_VERSION
 from quarterdeck.runtime.events import Event
 from quarterdeck.runtime.tables import JOURNAL, SNAPSHOTS
@@ -30,6 +31,7 @@ def read_events(
     connection: Connection, tenant_id: str, run_id: str, after: int, limit: int
 ) -> list[Recorded]:
     """Returns up to `limit` entries with a sequence number above `after`, in order."""
+    within(connection, tenant_id)
     query = (
         select(JOURNAL.c.seq, JOURNAL.c.type, JOURNAL.c.data, JOURNAL.c.at)
         .where(JOURNAL.c.run_id == run_id, JOURNAL.c.seq > after, JOURNAL.c.tenant_id == tenant_id)
@@ -41,6 +43,7 @@ def read_events(
 
 def read_snapshot(connection: Connection, tenant_id: str, run_id: str) -> tuple[int, bytes] | None:
     """Returns (sequence number, state as JSON) of a snapshot that this reducer can read, or None."""
+    within(connection, tenant_id)
     query = select(SNAPSHOTS.c.seq, SNAPSHOTS.c.state).where(
         SNAPSHOTS.c.run_id == run_id,
         SNAPSHOTS.c.tenant_id == tenant_id,

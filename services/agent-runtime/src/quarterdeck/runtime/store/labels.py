@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, insert
 
 from quarterdeck.common import codec
+from quarterdeck.common.database import within
 from quarterdeck.runtime.tables import RUN_LABELS
 
 
@@ -25,4 +26,5 @@ def index_labels(connection: Connection, rows: Iterable[Mapping[str, Any]]) -> N
         run = {"tenant_id": row["tenant_id"], "run_id": row["run_id"]}
         found += [{**run, "name": name, "value": value} for name, value in read[row["labels"]].items()]
     if found:
+        within(connection, found[0]["tenant_id"])
         connection.execute(insert(RUN_LABELS), found)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, delete, func, insert, select, update
 
 from quarterdeck.common import codec
+from quarterdeck.common.database import within
 from quarterdeck.runtime.constants import LONGEST_REASON
 from quarterdeck.runtime.events import EFFECT_INTENT
 from quarterdeck.runtime.store import statements
+from quarterdeck.runtime.store.moments import moment
 from quarterdeck.runtime.store.suspicion import Suspect, Verdict, guilty, judge, ready_suspects
 from quarterdeck.runtime.tables import JOURNAL, RUN_QUEUE, RUNS, TIMERS, WORKERS
 
@@ -63,8 +65,10 @@ def _quarantine_guilty(connection: Connection, suspects: list[Suspect]) -> tuple
     """Returns the suspects that are left, and the ids of the others."""
     poisoned = []
     for suspect in filter(guilty, suspects):
-        last = last_intent(connection, suspect.run_id)
-        quarantine(connection, suspect.run_id, f"no progress in {suspect.attempts} attempts{last}")
+        last = last_intent(connection, suspect.tenant_id, suspect.run_id)
+        quarantine(
+            connection, suspect.tenant_id, suspect.run_id, f"no progress in {suspect.attempts} attempts{last}"
+        )
         poisoned.append(suspect.run_id)
     return [suspect for suspect in suspects if not guilty(suspect)], poisoned
 
@@ -96,8 +100,9 @@ def next_ready_at(connection: Connection) -> float | None:
     return float(found[0][0]) if found else None
 
 
-def last_intent(connection: Connection, run_id: str) -> str:
+def last_intent(connection: Connection, tenant_id: str, run_id: str) -> str:
     """Returns what a run was about to do when it last got on, in words; empty if it never was."""
+    within(connection, tenant_id)
     query = (
         select(JOURNAL.c.data)
         .where(JOURNAL.c.run_id == run_id, JOURNAL.c.type == EFFECT_INTENT)
@@ -114,6 +119,7 @@ def last_intent(connection: Connection, run_id: str) -> str:
 
 def hold_up(connection: Connection, claim: Claim, reason: str) -> None:
     """Says in the row of a run what it waits for while it is held, if it is held by this claim."""
+    within(connection, claim.tenant_id)
     mine = select(RUN_QUEUE.c.run_id).where(
         RUN_QUEUE.c.run_id == claim.run_id, RUN_QUEUE.c.epoch == claim.epoch, RUN_QUEUE.c.status == "held"
     )
@@ -121,8 +127,9 @@ def hold_up(connection: Connection, claim: Claim, reason: str) -> None:
     connection.execute(update(RUNS).where(held).values(reason=reason[:LONGEST_REASON]))
 
 
-def quarantine(connection: Connection, run_id: str, reason: str) -> None:
+def quarantine(connection: Connection, tenant_id: str, run_id: str, reason: str) -> None:
     """Takes a run out of circulation until a person releases it."""
+    within(connection, tenant_id)
     mine = update(RUN_QUEUE).where(RUN_QUEUE.c.run_id == run_id)
     connection.execute(mine.values(status="quarantined", worker=""))
     connection.execute(update(RUNS).where(RUNS.c.run_id == run_id).values(state="quarantined", reason=reason))
@@ -151,9 +158,10 @@ def give_up(connection: Connection, run_id: str, epoch: int, now: float, delay: 
 
 def heartbeat(connection: Connection, worker: str, now: float) -> dict[str, int]:
     """Renews the worker's lease. Returns the inbox counters of the runs that the database says it holds."""
-    renewed = connection.execute(update(WORKERS).where(WORKERS.c.worker == worker).values(heartbeat_at=now))
+    here = moment(connection, now)
+    renewed = connection.execute(update(WORKERS).where(WORKERS.c.worker == worker).values(heartbeat_at=here))
     if renewed.rowcount == 0:
-        connection.execute(insert(WORKERS).values(worker=worker, started_at=now, heartbeat_at=now))
+        connection.execute(insert(WORKERS).values(worker=worker, started_at=here, heartbeat_at=here))
     mine = (RUN_QUEUE.c.worker == worker) & (RUN_QUEUE.c.status == "held")
     held = connection.execute(select(RUN_QUEUE.c.run_id, RUN_QUEUE.c.inbox).where(mine)).all()
     return {row.run_id: row.inbox for row in held}
@@ -167,27 +175,33 @@ def take_over(connection: Connection, now: float, lease: float, *, everybody: bo
     """
     dead = delete(WORKERS)
     if not everybody:
-        dead = dead.where(WORKERS.c.heartbeat_at < now - lease)
+        dead = dead.where(WORKERS.c.heartbeat_at < moment(connection, now) - lease)
     connection.execute(dead)
     # Also of workers that nobody knows: one that was declared dead may have claimed after that.
     orphans = (RUN_QUEUE.c.status == "held") & RUN_QUEUE.c.worker.not_in(select(WORKERS.c.worker))
     _blame_the_lonely(connection, orphans)
-    freed = connection.execute(
-        update(RUN_QUEUE).where(orphans).values(status="ready", worker="", ready_at=now)
-    )
-    return freed.rowcount
+    freed = update(RUN_QUEUE).where(RUN_QUEUE.c.run_id.in_(_in_order(orphans)))
+    return connection.execute(freed.values(status="ready", worker="", ready_at=now)).rowcount
 
 
 def _blame_the_lonely(connection: Connection, orphans: ColumnElement[bool]) -> None:
     """Notes against a run that its dead worker held nothing else. See `suspicion`."""
     only = select(RUN_QUEUE.c.worker).where(orphans).group_by(RUN_QUEUE.c.worker).having(func.count() == 1)
-    lonely = orphans & RUN_QUEUE.c.worker.in_(only)
-    connection.execute(update(RUN_QUEUE).where(lonely).values(alone=RUN_QUEUE.c.alone + 1))
+    lonely = _in_order(orphans & RUN_QUEUE.c.worker.in_(only))
+    blamed = update(RUN_QUEUE).where(RUN_QUEUE.c.run_id.in_(lonely))
+    connection.execute(blamed.values(alone=RUN_QUEUE.c.alone + 1))
+
+
+def _in_order(chosen: ColumnElement[bool]) -> Select[str]:
+    """Chooses runs and locks them in the order of their ids; those that somebody else has locked are left."""
+    locked = select(RUN_QUEUE.c.run_id).where(chosen).order_by(RUN_QUEUE.c.run_id)
+    return locked.with_for_update(skip_locked=True)
 
 
 def take_due_timers(connection: Connection, now: float, limit: int) -> list[tuple[str, str, str]]:
     """Removes due timers and returns them as (run id, tenant id, timer)."""
     query = select(TIMERS).where(TIMERS.c.due <= now).order_by(TIMERS.c.due).limit(limit)
+    query = query.with_for_update(skip_locked=True)
     due = [(row.run_id, row.tenant_id, row.timer) for row in connection.execute(query).all()]
     gone = delete(TIMERS).where(TIMERS.c.run_id == bindparam("b_run"), TIMERS.c.timer == bindparam("b_timer"))
     if due:
@@ -216,7 +230,6 @@ def hand_back_stray(connection: Connection, run_id: str, worker: str, now: float
 def leave(connection: Connection, worker: str, now: float) -> None:
     """Hands everything back and forgets the worker: it goes in good order."""
     mine = (RUN_QUEUE.c.worker == worker) & (RUN_QUEUE.c.status == "held")
-    connection.execute(
-        update(RUN_QUEUE).where(mine).values(status="ready", worker="", attempts=0, alone=0, ready_at=now)
-    )
+    left = update(RUN_QUEUE).where(RUN_QUEUE.c.run_id.in_(_in_order(mine)))
+    connection.execute(left.values(status="ready", worker="", attempts=0, alone=0, ready_at=now))
     connection.execute(delete(WORKERS).where(WORKERS.c.worker == worker))

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, and_, exists, func, not_, select
 
 from quarterdeck.common import codec
+from quarterdeck.common.database import within
 from quarterdeck.runtime.store.commits import insert_runs
 from quarterdeck.runtime.store.labels import index_labels
 from quarterdeck.runtime.tables import RUN_LABELS, RUN_QUEUE, RUNS
@@ -65,18 +66,21 @@ def _with_seq() -> Any:
 
 def get_run(connection: Connection, tenant_id: str, run_id: str) -> Row[Any] | None:
     """Returns a run's row with `current_seq`, `queue_status` and `priority`, or None."""
+    within(connection, tenant_id)
     query = _with_seq().where(RUNS.c.run_id == run_id, RUNS.c.tenant_id == tenant_id)
     return connection.execute(query).one_or_none()
 
 
 def by_idempotency_key(connection: Connection, tenant_id: str, key: str) -> Row[Any] | None:
     """Returns the run that was started under an idempotency key, or None."""
+    within(connection, tenant_id)
     query = _with_seq().where(RUNS.c.tenant_id == tenant_id, RUNS.c.idempotency_key == key)
     return connection.execute(query).one_or_none()
 
 
-def open_at_gate(connection: Connection, gate: str) -> list[Any]:
+def open_at_gate(connection: Connection, tenant_id: str, gate: str) -> list[Any]:
     """Returns the open runs of a key, oldest first."""
+    within(connection, tenant_id)
     query = _with_seq().where(RUNS.c.gate == gate, RUNS.c.state.in_(OPEN_STATES))
     return list(connection.execute(query.order_by(RUNS.c.created_at, RUNS.c.run_id)).all())
 
@@ -91,6 +95,7 @@ def list_runs(
     newest_first: bool,
 ) -> list[Any]:
     """Returns a page of runs in the order of their ids (which is that of their creation)."""
+    within(connection, tenant_id)
     query = _with_seq().where(RUNS.c.tenant_id == tenant_id, *_conditions(tenant_id, wanted))
     if after:
         query = query.where(RUNS.c.run_id < after if newest_first else RUNS.c.run_id > after)
@@ -135,8 +140,11 @@ def _label(tenant_id: str, test: LabelTest) -> Any:
     return not_(found) if test.negated else found
 
 
-def child_outputs(connection: Connection, parent: str, step: str, after: int, limit: int) -> list[Any]:
+def child_outputs(
+    connection: Connection, tenant_id: str, parent: str, step: str, after: int, limit: int
+) -> list[Any]:
     """Returns a page of a map's results in the order of its items: item_index, state, output, error."""
+    within(connection, tenant_id)
     query = (
         select(RUNS.c.item_index, RUNS.c.run_id, RUNS.c.state, RUNS.c.output, RUNS.c.error)
         .where(RUNS.c.parent_run_id == parent, RUNS.c.parent_step == step, RUNS.c.item_index > after)
@@ -151,6 +159,7 @@ def session_history(connection: Connection, tenant_id: str, session: str, limit:
 
     (The ids of turns that were started together need not be in the order of the turns.)
     """
+    within(connection, tenant_id)
     query = (
         select(RUNS.c.run_id, RUNS.c.input, RUNS.c.output)
         .where(
@@ -168,6 +177,7 @@ def session_history(connection: Connection, tenant_id: str, session: str, limit:
 
 def descendants(connection: Connection, tenant_id: str, run_id: str) -> list[str]:
     """Returns the ids of every run below one, children before grandchildren."""
+    within(connection, tenant_id)
     found: list[str] = []
     level = [run_id]
     while level:
@@ -181,6 +191,7 @@ def descendants(connection: Connection, tenant_id: str, run_id: str) -> list[str
 
 def count_open(connection: Connection, tenant_id: str) -> int:
     """Returns how many runs of a tenant are not over."""
+    within(connection, tenant_id)
     query = select(func.count()).select_from(RUNS)
     mine = (RUNS.c.tenant_id == tenant_id) & (RUNS.c.state.in_(OPEN_STATES))
     return int(connection.execute(query.where(mine)).scalar() or 0)
@@ -192,6 +203,7 @@ def at_work(connection: Connection, tenant_id: str, run: Any) -> bool:
     Args:
         run: its row.
     """
+    within(connection, tenant_id)
     tree = RUNS.c.root_run_id == run.run_id
     if run.root_run_id != run.run_id:
         tree = RUNS.c.run_id.in_([run.run_id, *descendants(connection, tenant_id, run.run_id)])

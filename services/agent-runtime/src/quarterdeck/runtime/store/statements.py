@@ -38,7 +38,7 @@ FENCE = Prepared(
         RUN_QUEUE.c.seq == bindparam("b_seq"),
         RUN_QUEUE.c.status == "held",
     )
-    .values(seq=bindparam("b_next"), attempts=0, alone=0)
+    .values(seq=bindparam("b_next"), batch=bindparam("b_batch"), attempts=0, alone=0)
 )
 APPEND = _insert(JOURNAL)
 INSERT_RUN = _insert(RUNS)
@@ -67,7 +67,8 @@ def update_run(columns: frozenset[str]) -> Prepared:
 
 
 # -- the inbox ---------------------------------------------------------------------------------
-STATUS = Prepared(select(RUN_QUEUE.c.worker, RUN_QUEUE.c.status).where(_MINE))
+# Locks the row: a holder that parks at this moment does so before, and is woken, or after, and sees this.
+STATUS = Prepared(select(RUN_QUEUE.c.worker, RUN_QUEUE.c.status).where(_MINE).with_for_update())
 PUT = _insert(INBOX, "id")
 BUMP = Prepared(update(RUN_QUEUE).where(_MINE).values(inbox=RUN_QUEUE.c.inbox + 1))
 WAKE = Prepared(
@@ -94,6 +95,7 @@ CANDIDATES = Prepared(
     .where(*_DUE, RUN_QUEUE.c.attempts < SUSPECT_ATTEMPTS)
     .order_by(RUN_QUEUE.c.priority.desc(), RUN_QUEUE.c.ready_at)
     .limit(bindparam("b_limit"))
+    .with_for_update(skip_locked=True)
 )
 # Written out as in the index's own condition; parameters would hide that it applies.
 SUSPECTS = Prepared(
@@ -101,6 +103,7 @@ SUSPECTS = Prepared(
     .where(text(f"status = 'ready' AND attempts >= {SUSPECT_ATTEMPTS}"), *_DUE[1:])
     .order_by(RUN_QUEUE.c.ready_at)
     .limit(bindparam("b_limit"))
+    .with_for_update(skip_locked=True)
 )
 TAKE = Prepared(
     update(RUN_QUEUE)

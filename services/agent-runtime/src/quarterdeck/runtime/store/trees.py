@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import CTE, Connection, func, select
 
+from quarterdeck.common.database import within
 from quarterdeck.runtime.tables import APPROVALS, RUNS
 
 
@@ -32,6 +33,7 @@ def totals(connection: Connection, tenant_id: str, rows: Iterable[Any]) -> dict[
     open_ids = [row.run_id for row in rows if row.finished_at is None]
     if not open_ids:
         return {}
+    within(connection, tenant_id)
     tree = _open_trees(tenant_id, open_ids)
     waiting = (
         select(func.count())

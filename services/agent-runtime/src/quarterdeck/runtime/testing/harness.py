@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from prometheus_client import CollectorRegistry
+from sqlalchemy import Connection, Delete, Insert, Row, Select, Update
 
 from quarterdeck.common import codec
 from quarterdeck.common.artifacts import ArtifactStore, DirectoryArtifacts
 from quarterdeck.common.bus import Bus, InProcessBus
 from quarterdeck.common.clock import Clock, SystemClock
-from quarterdeck.common.database import Database, open_database
+from quarterdeck.common.database import Database, across_tenants, open_database
 from quarterdeck.common.identity import Principal
 from quarterdeck.common.ids import uuid7
 from quarterdeck.common.tenants import TenantId
@@ -46,6 +47,11 @@ class Harness:
         database: default: one of its own in `folder`. It is closed at the end either way.
         grace: seconds that effects in flight get at the end.
     """
+
+    @staticmethod
+    def url_of(folder: Path) -> str:
+        """Returns the URL of the database that belongs to a folder."""
+        return f"sqlite:///{folder / 'runtime.db'}"
 
     def __init__(
         self,
@@ -82,8 +88,7 @@ class Harness:
 
     async def __aenter__(self) -> Harness:
         """Opens the database and starts the worker."""
-        own = f"sqlite:///{self._folder / 'runtime.db'}"
-        self.database = self._given or await open_database(own, METADATA)
+        self.database = self._given or await open_database(self.url_of(self._folder), METADATA)
         await self._pin()
         await self.start_worker()
         return self
@@ -110,6 +115,24 @@ class Harness:
         )
         self.worker = Worker(self.engine, self.bus, concurrency=self._concurrency, alone=True)
         await self.worker.start()
+
+    async def look(self, query: Select[Any]) -> list[Row[Any]]:
+        """Returns what is in the database, past the engine and whoever's it is."""
+
+        def look(connection: Connection) -> list[Row[Any]]:
+            across_tenants(connection)
+            return list(connection.execute(query).all())
+
+        return await self.database.read(look)
+
+    async def change(self, statement: Insert | Update | Delete) -> None:
+        """Changes what is in the database, past the engine and whoever's it is."""
+
+        def change(connection: Connection) -> None:
+            across_tenants(connection)
+            connection.execute(statement)
+
+        await self.database.write(change)
 
     async def _wake(self, ready: list[str], poke: dict[str, str]) -> None:
         await self.worker.wake(ready, poke)

@@ -127,7 +127,7 @@ class DueLoop:
         self._engine.instruments.timer_lag.observe(now - row.next_due)
         fate = await self._fire(row, declared)
         following = await asyncio.to_thread(cron.next_after, declared.schedule, row.next_due)
-        tally = Tally(now, fate.run_id, fired=bool(fate.run_id), skipped=not fate.run_id)
+        tally = Tally(now, fate.run_id, fired=int(bool(fate.run_id)), skipped=int(not fate.run_id))
         await self._engine.database.write(store.advance, row, following, tally)
 
     async def _skip_missed(self, row: Row[Any], schedule: cron.Schedule, oldest: float, now: float) -> None:

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, select
 
 from quarterdeck.common import codec
 from quarterdeck.common.clock import Clock, rfc3339
-from quarterdeck.common.database import Database
+from quarterdeck.common.database import Database, across_tenants
 from quarterdeck.common.errors import NotFound, QuarterdeckError
 from quarterdeck.common.rpc_client import Peer, act_for
 from quarterdeck.runtime.tables import TRIGGERS, WATCHED
@@ -41,6 +41,7 @@ class Report:
 
 def due_reports(connection: Connection) -> list[Report]:
     """Returns a report for each trigger whose object shows something else than its row says."""
+    across_tenants(connection)
     t, w = TRIGGERS.c, WATCHED.c
     same = (w.tenant_id == t.tenant_id) & (w.kind == KIND) & (w.name == t.name)
     columns = (t.next_due, t.last_fired, t.last_run_id, w.tenant, w.name, w.object_json)

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Row, delete, exists, select, update
-from sqlalchemy.dialects.sqlite import insert
 
+from quarterdeck.common.database import across_tenants, within
+from quarterdeck.common.database.upserts import insert_or_update
 from quarterdeck.runtime.tables import TRIGGERS, WATCHED
 from quarterdeck.runtime.triggers import cron
 from quarterdeck.runtime.triggers.declared import read_json, source_of
@@ -37,39 +38,45 @@ def declare(connection: Connection, tenant: tuple[str, str], name: str, spec: by
         tenant: its id and its name.
     """
     tenant_id, tenant_name = tenant
+    within(connection, tenant_id)
     before, declared = find(connection, tenant_id, name), read_json(spec)
     values: dict[str, Any] = {"tenant": tenant_name, "spec": spec, "source": declared.source}
     if before is None or read_json(before.spec).clock != declared.clock:
         due = cron.next_after(declared.clock, now) if declared.clock else None
         values |= {"next_due": due, "wake_at": due}
-    statement = insert(TRIGGERS).values(tenant_id=tenant_id, name=name, **values)
-    connection.execute(statement.on_conflict_do_update(index_elements=["tenant_id", "name"], set_=values))
+    values |= {"tenant_id": tenant_id, "name": name}
+    insert_or_update(connection, TRIGGERS, ("tenant_id", "name"), values)
 
 
 def forget(connection: Connection, tenant_id: str, name: str) -> None:
     """Removes a trigger."""
+    within(connection, tenant_id)
     connection.execute(delete(TRIGGERS).where(_mine(tenant_id, name)))
 
 
 def forget_undeclared(connection: Connection) -> int:
     """Removes triggers whose object went away while nobody looked; returns how many."""
+    across_tenants(connection)
     same = (WATCHED.c.tenant_id == _T.tenant_id) & (WATCHED.c.kind == KIND) & (WATCHED.c.name == _T.name)
     return connection.execute(delete(TRIGGERS).where(~exists().where(same))).rowcount
 
 
 def find(connection: Connection, tenant_id: str, name: str) -> Row[Any] | None:
     """Returns a trigger's row, or None."""
+    within(connection, tenant_id)
     return connection.execute(select(TRIGGERS).where(_mine(tenant_id, name))).one_or_none()
 
 
 def event_triggers(connection: Connection, tenant_id: str) -> list[Row[Any]]:
     """Returns a tenant's triggers that listen to events, by name."""
+    within(connection, tenant_id)
     mine = (_T.tenant_id == tenant_id) & (_T.source == source_of({"event": True}))
     return list(connection.execute(select(TRIGGERS).where(mine).order_by(_T.name)).all())
 
 
 def next_wake(connection: Connection) -> float | None:
     """Returns when the next trigger wants to be looked at, None when none does."""
+    across_tenants(connection)
     query = select(_T.wake_at).where(_T.wake_at.is_not(None)).order_by(_T.wake_at).limit(1)
     wake_at: float | None = connection.execute(query).scalar()
     return wake_at
@@ -77,6 +84,7 @@ def next_wake(connection: Connection) -> float | None:
 
 def due(connection: Connection, now: float, limit: int) -> list[Row[Any]]:
     """Returns triggers that want to be looked at, the most urgent first."""
+    across_tenants(connection)
     return list(
         connection.execute(select(TRIGGERS).where(_T.wake_at <= now).order_by(_T.wake_at).limit(limit)).all()
     )
@@ -84,6 +92,7 @@ def due(connection: Connection, now: float, limit: int) -> list[Row[Any]]:
 
 def advance(connection: Connection, row: Row[Any], following: float | None, tally: Tally) -> bool:
     """Moves a trigger on from the due time in `row`; False if it was moved or changed meanwhile."""
+    within(connection, row.tenant_id)
     same = _mine(row.tenant_id, row.name) & (_T.next_due == row.next_due) & (_T.spec == row.spec)
     moved = {"next_due": following, "wake_at": following, **_counted(tally)}
     return connection.execute(update(TRIGGERS).where(same).values(**moved)).rowcount == 1
@@ -91,12 +100,14 @@ def advance(connection: Connection, row: Row[Any], following: float | None, tall
 
 def postpone(connection: Connection, row: Row[Any], wake_at: float) -> None:
     """Looks at a due trigger again later: it could not be started now."""
+    within(connection, row.tenant_id)
     same = _mine(row.tenant_id, row.name) & (_T.next_due == row.next_due)
     connection.execute(update(TRIGGERS).where(same).values(wake_at=wake_at))
 
 
 def count(connection: Connection, tenant_id: str, name: str, tally: Tally) -> None:
     """Adds a firing that no due time caused."""
+    within(connection, tenant_id)
     connection.execute(update(TRIGGERS).where(_mine(tenant_id, name)).values(**_counted(tally)))
 
 

@@ -1,0 +1,29 @@
+"""Inserting what may be there already, in each dialect's own way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Table
+from sqlalchemy.dialects import postgresql, sqlite
+
+
+def insert_new(connection: Connection, table: Table, values: Mapping[str, Any]) -> bool:
+    """Inserts a row unless one with the same key is there; returns whether it did."""
+    statement = _insert(connection, table).values(**values).on_conflict_do_nothing()
+    return connection.execute(statement).rowcount == 1
+
+
+def insert_or_update(
+    connection: Connection, table: Table, key: Sequence[str], values: Mapping[str, Any]
+) -> None:
+    """Inserts a row, or sets the columns in `values` of the row with the same `key`."""
+    statement = _insert(connection, table).values(**values)
+    changes = {name: value for name, value in values.items() if name not in key}
+    connection.execute(statement.on_conflict_do_update(index_elements=list(key), set_=changes))
+
+
+def _insert(connection: Connection, table: Table) -> Any:
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    return dialect.insert(table)

@@ -1,0 +1,28 @@
+"""Functions of the runtime's schema on PostgreSQL: what must be one statement there is written in SQL."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+# Weeks that the journal has partitions for, ahead of the present one.
+WEEKS_AHEAD = 8
+# In the order in which they may be created.
+NAMES = ("journal_bound", "protect_partition", "make_journal_partitions", "commit_runs")
+
+
+def source(name: str) -> str:
+    """Returns the command that creates, or replaces, a function."""
+    return files(__package__).joinpath("sql", f"{name}.sql").read_text()
+
+
+def creating() -> list[str]:
+    """Returns the commands that give fresh tables their functions, and the journal its first partitions.
+
+    The default partition takes what no other does: runs with ids of another form, and a clock that jumped.
+    """
+    return [
+        *map(source, NAMES),
+        "CREATE TABLE journal_default PARTITION OF journal DEFAULT",
+        "SELECT protect_partition('journal_default')",
+        f"SELECT make_journal_partitions({WEEKS_AHEAD})",
+    ]
