@@ -11,6 +11,7 @@ from quarterdeck.common.paging import decode_cursor, encode_cursor, page_limit
 from quarterdeck.common.tenants import TenantDirectory
 from quarterdeck.common.watching import ObjectWatcher
 from quarterdeck.runtime import operations
+from quarterdeck.runtime.answers import Schemas, check_answer
 from quarterdeck.runtime.approvers import require_approver, require_enforced
 from quarterdeck.runtime.bounds import check_inline, check_remark
 from quarterdeck.runtime.deciding import Vote, decide
@@ -24,11 +25,14 @@ from quarterdeck.v1 import approvals_pb2, approvals_pb2_grpc
 class ApprovalServicer(approvals_pb2_grpc.ApprovalServiceServicer):
     """Serves approvals."""
 
-    def __init__(self, engine: Engine, tenants: TenantDirectory, watcher: ObjectWatcher) -> None:
+    def __init__(
+        self, engine: Engine, tenants: TenantDirectory, watcher: ObjectWatcher, schemas: Schemas
+    ) -> None:
         self._engine = engine
         self._database = engine.database
         self._tenants = tenants
         self._watcher = watcher
+        self._schemas = schemas
 
     async def GetApproval(
         self, request: approvals_pb2.GetApprovalRequest, context: Any
@@ -73,6 +77,8 @@ class ApprovalServicer(approvals_pb2_grpc.ApprovalServiceServicer):
             require_approver(policy.spec if policy else None, row.policy, principal, request.comment)
             if policy is not None and request.approve:
                 require_enforced(policy.spec, row.policy)
+            if row.state == "open":
+                await check_answer(self._database, self._schemas, row, answer)
         ready: list[str] = []
         poke: dict[str, str] = {}
         now = self._engine.clock.now()

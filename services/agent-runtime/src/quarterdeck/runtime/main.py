@@ -57,7 +57,9 @@ class AgentRuntime:
         self._settings = settings
         self._watcher = ObjectWatcher(platform, platform.database, WATCHED, WATCHED_KINDS, self._on_object)
         self._routes = Routes(self._watcher, os.environ, platform.telemetry.tracer)
+        self._directory = ToolDirectory(platform.peer("mcp-manager"), platform.clock)
         self._engine = self._make_engine()
+        self._directory.engine = self._engine
         self._lookout = Lookout(self._engine)
         # A SQLite file has one runtime only: the directory it lies in is locked.
         alone = platform.settings.database_for(NAME).startswith("sqlite:")
@@ -74,7 +76,7 @@ class AgentRuntime:
         )
         runtime = RuntimeServicer(self._engine, tenants, starter, self._triggers)
         runs_pb2_grpc.add_RuntimeServiceServicer_to_server(runtime, self._server.grpc)
-        approvals = ApprovalServicer(self._engine, tenants, self._watcher)
+        approvals = ApprovalServicer(self._engine, tenants, self._watcher, self._directory)
         approvals_pb2_grpc.add_ApprovalServiceServicer_to_server(approvals, self._server.grpc)
         models = ModelServicer(self._routes, self._watcher, tenants)
         models_pb2_grpc.add_ModelServiceServicer_to_server(models, self._server.grpc)
@@ -85,9 +87,9 @@ class AgentRuntime:
         platform = self._platform
         assert platform.database is not None
         live = LiveEvents()
-        directory = ToolDirectory(platform.peer("mcp-manager"), platform.clock)
+        directory = self._directory
         tools = ToolPerformer(platform.peer("mcp-manager"), directory, platform.artifacts, platform.clock)
-        engine = Engine(
+        return Engine(
             worker=worker_name(),
             database=platform.database,
             clock=platform.clock,
@@ -104,8 +106,6 @@ class AgentRuntime:
             approval_expiry=self._approval_expiry,
             wake=self._wake,
         )
-        directory.engine = engine
-        return engine
 
     async def _wake(self, ready: list[str], poke: dict[str, str]) -> None:
         await self._worker.wake(ready, poke)

@@ -48,6 +48,14 @@ class ToolDirectory:
         except (Unavailable, NotFound):
             return None
 
+    async def schema_of(self, tenant: str, server: str, tool: str) -> Mapping[str, Any] | None:
+        """See `answers.Schemas`."""
+        found = await self.find(tenant, server, tool)
+        schema: dict[str, Any] | None = (
+            codec.loads(found.input_schema_json) if found and found.input_schema_json else None
+        )
+        return schema
+
     async def pin(
         self, facts: RunFacts, spec: Mapping[str, Any], revisions: Mapping[str, str]
     ) -> list[dict[str, Any]]:
