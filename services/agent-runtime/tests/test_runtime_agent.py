@@ -1,7 +1,8 @@
 """The agent's loop through the real engine: tools, repair, limits, questions, agents as tools, sessions."""
 
 from quarterdeck.common import codec
-from quarterdeck.runtime.testing.harness import Harness
+from quarterdeck.runtime.retrying import Retrier
+from quarterdeck.runtime.testing.harness import TENANT, Harness
 from quarterdeck.runtime.testing.stubs import LocalModels, ToolFailure
 from quarterdeck.runtime.testing.transcripts import results, say, script, use
 
@@ -110,6 +111,23 @@ async def test_asks_a_person(tmp_path):
         assert (approval.source, approval.title) == ("question", "Which one?")
         await h.approve(approval.approval_id, answer="the blue one")
         assert await h.output(run) == "the blue one"
+
+
+async def test_an_agent_that_was_answered_can_be_retried(tmp_path):
+    """An answer to a question is any JSON, not only an object."""
+    ask = use(("ask_person", {"question": "Which one?"}))
+    model = script(ask, ask, lambda state: say(results(state)[0]["content"]["answer"]))
+    async with agent(tmp_path, model, {"askPerson": {"policy": "p"}}) as h:
+        run = await h.start("Agent", "a", "q")
+        await h.approve((await h.until(h.approvals))[0].approval_id, answer="the blue one")
+        await h.until(h.approvals)
+        await h.cancel(run)
+        await h.wait(run)
+        again = await Retrier(h.engine).retry(TENANT, run, "me", "", dry_run=False)
+        await h.approve((await h.until(h.approvals))[0].approval_id, answer="that one")
+        assert await h.output(again.run_id) == "that one"
+        asked = [e for e in await h.journal(again.run_id) if e.type == "approval.decided"]
+        assert [e.data["answer"] for e in asked] == ["the blue one", "that one"]
 
 
 async def test_approval_of_a_declared_tool(tmp_path):

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from quarterdeck.common.errors import InvalidArgument
 from quarterdeck.runtime.testing.harness import Harness
 from quarterdeck.runtime.testing.stubs import ToolFailure
 
@@ -278,6 +279,9 @@ async def test_uncertain_effect_asks_and_takes_the_answer(tmp_path):
         await h.wait(run, "waiting")
         (approval,) = await h.approvals()
         assert approval.source == "effect"
+        for nonsense in ("it was made", {"outcome": 1}, {"resolution": "perhaps"}):
+            with pytest.raises(InvalidArgument, match="resolution"):
+                await h.approve(approval.approval_id, answer=nonsense)
         await h.resume(run, by="me", resolution="done", outcome={"booked": 7})
         assert await h.output(run) == {"booked": 7}
         assert await h.approvals() == []
@@ -297,6 +301,8 @@ async def test_tool_that_needs_approval(tmp_path):
         await h.wait(run, "waiting")
         (approval,) = await h.approvals()
         assert (approval.source, approval.policy) == ("tool", "p")
+        with pytest.raises(InvalidArgument, match="object"):
+            await h.approve(approval.approval_id, answer=[2])
         await h.approve(approval.approval_id, answer={"n": 2})
         assert await h.output(run) == {"n": 2}
 

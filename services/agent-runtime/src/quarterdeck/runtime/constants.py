@@ -73,3 +73,5 @@ TOPIC_EVENTS = "runs.events"
 TOOL_ASK_PERSON = "ask_person"
 TOOL_SEARCH_MEMORY = "memory_search"
 TOOL_SAVE_MEMORY = "memory_save"
+# What a person may say of a call whose outcome nobody knows: call it again, it was made, give it up.
+RESOLUTIONS = ("retry", "done", "fail")

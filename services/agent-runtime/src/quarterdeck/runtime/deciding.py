@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Row
 from quarterdeck.common import codec
 from quarterdeck.common.errors import Conflict, FailedPrecondition, InvalidArgument, NotFound
 from quarterdeck.common.tenants import TenantId
+from quarterdeck.runtime.constants import RESOLUTIONS
 from quarterdeck.runtime.store import approvals
 from quarterdeck.runtime.store.inbox import Delivery, deliver
 
@@ -70,7 +71,21 @@ def _check(row: Row[Any], vote: Vote) -> None:
         raise Conflict(
             "the data is not what was shown", field="dataHash", hint="look at it again", reason="DataChanged"
         )
-    if vote.answer is not None and row.source in ("node", "tool") and not row.editable:
+    if vote.answer is not None:
+        _check_answer(row, vote.answer)
+
+
+def _check_answer(row: Row[Any], answer: Any) -> None:
+    """What is answered has to be what the run can go on with: it may not be refused any more later."""
+    if row.source in ("node", "tool") and not row.editable:
         raise InvalidArgument(
             "this approval cannot be edited", field="answer", hint="approve or reject it as it is"
+        )
+    if row.source == "tool" and not isinstance(answer, dict):
+        raise InvalidArgument("the arguments of a call are an object", field="answer")
+    if row.source == "effect" and not (isinstance(answer, dict) and answer.get("resolution") in RESOLUTIONS):
+        raise InvalidArgument(
+            f"an answer about a call is an object with a resolution: {', '.join(RESOLUTIONS)}",
+            field="answer",
+            hint="leave it out to say no more than yes (call it again) or no (give it up)",
         )

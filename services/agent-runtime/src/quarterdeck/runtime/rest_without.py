@@ -14,6 +14,7 @@ from quarterdeck.runtime.constants import RUN_TIMEOUT
 from quarterdeck.runtime.events import Event
 from quarterdeck.runtime.inbox_events import EXPIRY
 from quarterdeck.runtime.reducer import fold
+from quarterdeck.runtime.reducer.approvals import resolution_of
 from quarterdeck.runtime.state import RunState
 
 # What may still happen while a run stops, and is true whatever becomes of the run: outcomes come in, and what
@@ -96,8 +97,8 @@ def _withdrawn_questions(events: list[Event], state: RunState) -> set[int]:
     about_effects = {
         one["approval"] for one in asked if one["source"] == "effect" and one["step"] in state.steps
     }
-    given_up = {one["approval"] for one in decided if _gives_up(one)}
-    gone = state.approvals.keys() | (given_up & about_effects)
+    given_up = {one["approval"] for one in decided if one["approval"] in about_effects and _gives_up(one)}
+    gone = state.approvals.keys() | given_up
     timers = {EXPIRY + approval for approval in gone}
     return {
         index
@@ -108,8 +109,7 @@ def _withdrawn_questions(events: list[Event], state: RunState) -> set[int]:
 
 
 def _gives_up(decision: dict[str, Any]) -> bool:
-    resolution = (decision.get("answer") or {}).get("resolution")
-    return resolution == "fail" or (not resolution and not decision["approved"])
+    return resolution_of(decision)[0] == "fail"
 
 
 def _timeouts_of_open_steps(events: list[Event], state: RunState) -> set[int]:

@@ -54,12 +54,11 @@ def _rejection(step: Step, data: dict[str, Any]) -> dict[str, Any]:
 
 def _effect_decided(step: Step, data: dict[str, Any]) -> None:
     """A person says what became of an uncertain effect: done (with its outcome), or to try again."""
-    answer = data.get("answer") or {}
-    resolution = answer.get("resolution") or ("retry" if data["approved"] else "fail")
+    resolution, outcome = resolution_of(data)
     if resolution != "retry":
         step.uncertain = ""
     if resolution == "done":
-        step.status, step.output, step.error = st.DONE, answer.get("outcome"), None
+        step.status, step.output, step.error = st.DONE, outcome, None
     elif resolution == "retry":
         step.status, step.error, step.attempt = st.OPEN, None, step.attempt + 1
         step.approved = ""  # what policy wants approved is asked about again, by whom it concerns
@@ -70,3 +69,10 @@ def _effect_decided(step: Step, data: dict[str, Any]) -> None:
             **ev.error_value("uncertain", "given up by a person"),
             "status": "rejected",
         }
+
+
+def resolution_of(decision: dict[str, Any]) -> tuple[str, Any]:
+    """Returns what a person said of an uncertain effect (`retry`, `done` or `fail`), and its outcome."""
+    answer = decision.get("answer")
+    said = answer if isinstance(answer, dict) else {}
+    return said.get("resolution") or ("retry" if decision["approved"] else "fail"), said.get("outcome")
