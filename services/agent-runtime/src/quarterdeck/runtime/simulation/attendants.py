@@ -7,6 +7,7 @@ import random
 from typing import Any
 
 from quarterdeck.common import artifacts, codec
+from quarterdeck.common.constants import INLINE_BYTES
 from quarterdeck.common.errors import Conflict, FailedPrecondition, QuarterdeckError
 from quarterdeck.runtime import deciding, operations
 from quarterdeck.runtime.constants import POISON_ALONE, POISON_ATTEMPTS
@@ -89,7 +90,10 @@ class Attendants:
 
         async def work(host: Host) -> None:
             engine, ready, poke = host.engine, list[str](), dict[str, str]()
-            now = engine.clock.now()
+            now, answer = engine.clock.now(), vote.answer
+            if isinstance(answer, dict) and "outcome" in answer:
+                outcome = artifacts.externalise(engine.artifacts, TENANT.id, answer["outcome"], INLINE_BYTES)
+                answer["outcome"] = await outcome
             await engine.database.write(deciding.decide, TENANT, vote, now, ready, poke)
             await engine.wake(ready, poke)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from quarterdeck.runtime.simulation import generated
 from quarterdeck.runtime.simulation.tools import SERVER
 
 Spec = dict[str, Any]
@@ -38,8 +39,8 @@ WORKFLOWS: dict[str, Spec] = {
         _tool("b", "pay"),
     ),
     "undoing": _workflow(
-        _tool("a", "pay", "b", **_UNDO),
-        _tool("b", "put", "c", **_UNDO),
+        _tool("a", "pay", "b", arguments={"key": "${run.id}/undo/a"}, **_UNDO),
+        _tool("b", "put", "c", arguments={"key": "${run.id}/undo/b"}, **_UNDO),
         _tool("c", "flaky", arguments={"fails": 99}),
     ),
     "parked": _workflow(_tool("a", "away", "b", arguments={"fails": 2}), _tool("b", "pay")),
@@ -236,7 +237,7 @@ AGENTS: dict[str, Spec] = {
 }
 
 SPECS: dict[str, Spec] = {
-    **{f"Workflow/{name}": spec for name, spec in WORKFLOWS.items()},
+    **{f"Workflow/{name}": spec for name, spec in {**WORKFLOWS, **generated.workflows()}.items()},
     **{f"Agent/{name}": spec for name, spec in AGENTS.items()},
 }
 # Seconds after which an approval under a policy expires; others never do.

@@ -26,7 +26,8 @@ def violations(store: SharedStore, ledger: Ledger, orders: list[Order], deaths: 
     runs = read_runs(store)
     left = {what: dict(store.rows(statement)) for what, statement in _LEFT.items()}
     for run in runs.values():
-        yield from _journal(run)
+        if not run.is_carried:
+            yield from _journal(run)
         yield from _rest(run, left)
         yield from _children(run, runs)
     yield from outcomes.of_effects(runs, ledger, deaths)

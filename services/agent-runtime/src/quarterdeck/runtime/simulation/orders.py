@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from quarterdeck.runtime.simulation import generated
+
 RUNS = 20
 # Seconds within which all runs are started.
 SPREAD = 8.0
@@ -56,6 +58,9 @@ SCENES = (
     Scene("asker", "Agent"),
     Scene("leader", "Agent"),
 )
+# Runs of workflows that were put together by chance.
+_ANY = frozenset({"succeeded", "failed", "timed-out"})
+_RANDOM = tuple(Scene(f"random-{number}", ends=_ANY) for number in range(generated.COUNT))
 _POISON = Scene("poison")
 _TALKER = Scene("talker", "Agent")
 
@@ -65,7 +70,8 @@ class Order:
     """One run that a client wants.
 
     `at`, `cancel_after`, `pause_after`: seconds. `terminate`: it is not cancelled but ended at once.
-    `run_id`: as it was accepted, empty until then. `seed`: for what the client does later.
+    `is_retried`: should it not succeed. `run_id`, `retried_as`: as they were accepted, empty until then.
+    `seed`: for what the client does later.
     """
 
     number: int
@@ -78,6 +84,8 @@ class Order:
     pause_after: float | None = None
     terminate: bool = False
     run_id: str = ""
+    is_retried: bool = False
+    retried_as: str = ""
     was_refused: bool = False
     was_cancelled: bool = False
 
@@ -94,7 +102,8 @@ def orders_for(chance: random.Random, count: int = RUNS) -> list[Order]:
         elif roll < 0.103:
             orders.append(_order(chance, len(orders), _POISON))
         else:
-            orders.append(_order(chance, len(orders), chance.choice(SCENES)))
+            scenes = _RANDOM if chance.random() < 0.4 else SCENES
+            orders.append(_order(chance, len(orders), chance.choice(scenes)))
     return orders[:count]
 
 
@@ -110,6 +119,7 @@ def _order(chance: random.Random, number: int, scene: Scene, **more: Any) -> Ord
         order.cancel_after, order.terminate = _moment(chance), chance.random() < 0.3
     elif chance.random() < 0.1:
         order.pause_after = _moment(chance)
+    order.is_retried = chance.random() < 0.5
     return order
 
 

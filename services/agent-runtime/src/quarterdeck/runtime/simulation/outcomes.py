@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from quarterdeck.common import codec
+from quarterdeck.runtime.simulation.generated import UNDOABLE
 from quarterdeck.runtime.simulation.ledger import Ledger
 from quarterdeck.runtime.simulation.orders import Order
 from quarterdeck.runtime.simulation.seen import Seen
@@ -14,6 +15,8 @@ from quarterdeck.runtime.simulation.tools import SERVER
 # Tools that may be called again after an outcome that nobody knows.
 _REPEATABLE = {"put", "refund"}
 _HARMLESS = {"find"}
+# Classes of errors of which a run may fail.
+_CAUSES = {None, "tool", "uncertain", "timeout", "cancelled", "model", "budget", "policy", "limit"}
 
 
 def of_effects(runs: dict[str, Seen], ledger: Ledger, deaths: int) -> Iterator[str]:
@@ -29,7 +32,9 @@ def of_effects(runs: dict[str, Seen], ledger: Ledger, deaths: int) -> Iterator[s
                 yield f"{run.title}: {tool} {key} ({effect}) is done and happened {times} times"
             if status not in ("ok", "uncertain", "abandoned", "") and times:
                 yield f"{run.title}: {tool} {key} ({effect}) is {status} and happened"
-            if status == "uncertain" and tool in _REPEATABLE:
+            # A run that is terminated leaves calls behind: who retries it is asked, and may say "once more"
+            # of what a frozen worker does only later.
+            if status == "abandoned" or (status == "uncertain" and tool in _REPEATABLE):
                 repeats[tool, key] += 1
             if status == "uncertain" and not deaths:
                 yield f"{run.title}: {tool} {key} ({effect}) is uncertain though nobody died"
@@ -57,11 +62,16 @@ def of_orders(runs: dict[str, Seen], orders: list[Order], ledger: Ledger) -> Ite
         if run is None:
             yield f"order {order.number} ({order.scene.name}) was accepted as {order.run_id} and is lost"
             continue
+        if order.retried_as and order.retried_as not in runs:
+            yield f"order {order.number}: its retry {order.retried_as} is lost"
         if not _is_expected(run, order, unwanted):
             error = run.error.decode()[:300]
             yield f"{run.title}: not one of {sorted(order.scene.ends)}: {run.reason} {error}"
-        if run.name == "undoing" and run.is_over:
+    for run in runs.values():
+        if run.is_over and run.state != "succeeded":
             yield from _undone(run, ledger)
+        if run.is_over:
+            yield from _reason(run)
 
 
 def _is_expected(run: Seen, order: Order, unwanted: set[str]) -> bool:
@@ -83,6 +93,14 @@ def _undone(run: Seen, ledger: Ledger) -> Iterator[str]:
         or b"terminated" in run.error
     ):
         return
-    for tool, key in list(ledger.by_key):
-        if tool in ("pay", "put") and key.startswith(run.run_id) and not ledger.has("refund", f"undo {key}"):
-            yield f"{run.title}: {tool} {key} was done and not undone"
+    undoable = [entry for entry in ledger.entries if UNDOABLE in entry.key and entry.tool != "refund"]
+    for entry in undoable:
+        if entry.call_id.startswith(f"{run.run_id}:") and not ledger.has("refund", f"undo {entry.key}"):
+            yield f"{run.title}: {entry.tool} {entry.key} was done and not undone"
+
+
+def _reason(run: Seen) -> Iterator[str]:
+    """A run fails of what may go wrong here, not of a defect."""
+    cause = codec.loads(run.error).get("class") if run.error else None
+    if cause not in _CAUSES:
+        yield f"{run.title}: failed of {run.error.decode()[:300]}"

@@ -7,9 +7,10 @@ import random
 from collections.abc import Coroutine
 from typing import Any
 
-from quarterdeck.common.errors import AlreadyExists
+from quarterdeck.common.errors import AlreadyExists, FailedPrecondition
 from quarterdeck.runtime import operations
 from quarterdeck.runtime.newborn import run_row
+from quarterdeck.runtime.retrying import Retrier, Retry
 from quarterdeck.runtime.simulation.hosts import Host, Surroundings
 from quarterdeck.runtime.simulation.orders import Order
 from quarterdeck.runtime.simulation.processes import Process
@@ -17,6 +18,8 @@ from quarterdeck.runtime.simulation.requests import Requests
 from quarterdeck.runtime.starting import Accepted, Start, accept_here, gate_of, request_hash
 from quarterdeck.runtime.terminating import Terminator
 from quarterdeck.runtime.testing.harness import PRINCIPAL, TENANT
+
+_STATE = "SELECT state, finished_at IS NOT NULL FROM runs WHERE run_id = ?"
 
 
 class People:
@@ -47,6 +50,8 @@ class People:
         await self._start(order)
         if order.run_id and order.scene.signals:
             self._around.loop.create_task(self._signal(order))
+        if order.run_id and order.is_retried:
+            self._around.loop.create_task(self._retry(order))
         if order.run_id and order.cancel_after is not None:
             await asyncio.sleep(order.cancel_after)
             await self._cancel(order)
@@ -112,6 +117,25 @@ class People:
             )
         else:
             await self._requests.do(order.run_id, operations.cancel, "not wanted", PRINCIPAL.subject)
+
+    async def _retry(self, order: Order) -> None:
+        """Has the run go on where it failed, once it has failed."""
+        while True:
+            await asyncio.sleep(1.0)
+            ((state, is_over),) = self._around.store.rows(_STATE, order.run_id) or [("", True)]
+            if is_over:
+                break
+        if state in ("", "succeeded"):
+            return
+        try:
+            made: Retry = await self._requests.insist(
+                lambda host: Retrier(host.engine).retry(
+                    TENANT, order.run_id, PRINCIPAL.subject, "", dry_run=False
+                )
+            )
+        except FailedPrecondition:
+            return  # it was undone, or another run has its key by now
+        order.retried_as = made.run_id
 
     async def _pause(self, order: Order) -> None:
         await self._requests.do(order.run_id, operations.pause, "wait", PRINCIPAL.subject)

@@ -28,15 +28,18 @@ from quarterdeck.runtime.simulation.people import People
 from quarterdeck.runtime.simulation.requests import Requests
 from quarterdeck.runtime.simulation.store import SharedStore
 from quarterdeck.runtime.simulation.tools import Bank
-from quarterdeck.runtime.simulation.tuning import small_numbers
+from quarterdeck.runtime.simulation.tuning import tuned
 from quarterdeck.runtime.store import definitions
 from quarterdeck.runtime.testing.harness import TENANT
 
 # Seconds, in virtual time, until everything must have come to rest once nothing goes wrong any more.
 LONGEST_REST = 400.0
-_UNREST = (
-    """SELECT count(*) FROM runs WHERE finished_at IS NULL AND (name != 'forever' OR state != 'waiting')"""
+_UNREST = """
+SELECT count(*) FROM runs r LEFT JOIN run_queue q ON q.run_id = r.run_id WHERE r.finished_at IS NULL AND NOT (
+    r.name = 'forever' AND r.state = 'waiting' AND q.status = 'parked'
+    AND NOT EXISTS (SELECT 1 FROM inbox i WHERE i.run_id = r.run_id)
 )
+"""
 
 
 @dataclass(slots=True)
@@ -68,9 +71,9 @@ class Simulator:
         """Runs one seed to its end and judges it."""
         began = time.perf_counter()
         verdict = Verdict(seed)
-        with small_numbers():
-            self._store.clear()
-            seed_run = _Seed(verdict, self._store, self._closure, self._trace)
+        self._store.clear()
+        seed_run = _Seed(verdict, self._store, self._closure, self._trace)
+        with tuned(seed_run.around.new_id):
             with Listening(verdict.problems, verdict.log if self._trace else None):
                 seed_run.run()
             with Listening([], None):
@@ -102,7 +105,7 @@ class _Seed:
         self._manager = Manager(
             self._loop, self._adversary, Bank(self._ledger), self._oracles.call, verdict.problems
         )
-        around = Surroundings(
+        self.around = around = Surroundings(
             self._loop,
             random.Random(f"{seed}/ids"),
             self._adversary,

@@ -11,7 +11,7 @@ from quarterdeck.runtime.simulation.store import SharedStore
 
 _RUNS = """
 SELECT r.run_id, r.kind, r.name, r.state, r.reason, r.last_seq, r.cost, r.tokens, r.finished_at IS NOT NULL,
-       r.parent_run_id, q.status, q.worker, q.seq, r.idempotency_key, r.error
+       r.parent_run_id, q.status, q.worker, q.seq, r.idempotency_key, r.error, r.forked_from
 FROM runs r LEFT JOIN run_queue q ON q.run_id = r.run_id ORDER BY r.run_id
 """
 _JOURNAL = "SELECT run_id, seq, type, data, at FROM journal ORDER BY run_id, seq"
@@ -36,9 +36,15 @@ class Seen:
     seq: int | None
     key: str | None
     error: bytes
+    forked_from: str
     events: list[ev.Event] = field(default_factory=list)
     has_gap: bool = False
     calls: list[tuple[str, str, str, str]] = field(default_factory=list)
+
+    @property
+    def is_carried(self) -> bool:
+        """True for a child that had succeeded before its parent was retried: its journal is the old one's."""
+        return bool(self.parent and self.forked_from and self.state == "succeeded" and not self.last_seq)
 
     @property
     def title(self) -> str:
@@ -59,6 +65,8 @@ def read_runs(store: SharedStore) -> dict[str, Seen]:
 
 
 def _calls(events: list[ev.Event]) -> Iterator[tuple[str, str, str, str]]:
+    retried = [index for index, event in enumerate(events) if event.data.get("retry_of")]
+    events = events[max(retried, default=0) :]  # what is before that another run did
     outcomes = {e.data["effect"]: e.data["status"] for e in events if e.type == ev.EFFECT_OUTCOME}
     for event in events:
         if event.type == ev.EFFECT_INTENT and event.data["kind"] == "tool":

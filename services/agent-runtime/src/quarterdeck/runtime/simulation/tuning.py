@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 # (module, constant): value in a simulation.
@@ -18,16 +18,21 @@ _SMALL: dict[tuple[str, str], Any] = {
     ("joining", "PAGE"): 2,
     ("loading", "JOURNAL_PAGE"): 6,
     ("timers", "BATCH"): 3,
+    ("recovery", "MAX_APPROVAL_BYTES"): 1_000_000,  # what is too large is found out later, by the journal
     # Not small: timers of other workers are looked for less often, which costs a simulation little truth.
     ("timers", "LONGEST_SLEEP"): 1.0,
 }
 
 
+# Where ids of runs are made by chance.
+_IDS = (("retrying", "uuid7"), ("growing", "uuid7"))
+
+
 @contextlib.contextmanager
-def small_numbers() -> Iterator[None]:
-    """Within this context the engine works in small pages."""
+def tuned(new_id: Callable[[], str]) -> Iterator[None]:
+    """Within this context the engine works in small pages, and all its ids follow from the seed."""
     before = {}
-    for (module_name, name), value in _SMALL.items():
+    for (module_name, name), value in {**_SMALL, **dict.fromkeys(_IDS, new_id)}.items():
         module = importlib.import_module(f"quarterdeck.runtime.{module_name}")
         before[module, name] = getattr(module, name)
         setattr(module, name, value)
