@@ -3,7 +3,7 @@
 import pytest
 
 from quarterdeck.common.errors import InvalidArgument
-from quarterdeck.runtime.answers import check_answer
+from quarterdeck.runtime.answers import check_answer, check_resolution
 from quarterdeck.runtime.store import approvals
 from quarterdeck.runtime.testing.harness import TENANT, Harness
 
@@ -94,17 +94,24 @@ async def test_edited_data_keeps_its_type(tmp_path, data, good, bad):
             await check_answer(h.database, Known(None), row, bad)
 
 
-async def test_an_unknown_outcome_takes_three_answers(tmp_path):
+GOOD = ({"resolution": "done", "outcome": None}, {"resolution": "retry"}, {"resolution": "fail"})
+BAD = ({"resolution": "done"}, {"resolution": "perhaps"}, {}, "done", [])
+
+
+def test_an_unknown_outcome_takes_three_answers():
+    for answer in GOOD:
+        check_resolution(answer)
+    for answer in BAD:
+        with pytest.raises(InvalidArgument) as caught:
+            check_resolution(answer)
+        assert caught.value.field.startswith("answer.")
+
+
+async def test_a_bad_answer_about_a_call_leaves_the_question_open(tmp_path):
     async with harness(tmp_path, BOOK, Lost()) as h:
         row = await asked(h, BOOK)
-        for good in (
-            {"resolution": "done", "outcome": None},
-            {"resolution": "retry"},
-            {"resolution": "fail"},
-        ):
-            await check_answer(h.database, Known(None), row, good)
-        bad = ({"resolution": "done"}, {"resolution": "perhaps"}, {}, "done", [])
-        for answer in bad:
-            with pytest.raises(InvalidArgument) as caught:
-                await check_answer(h.database, Known(None), row, answer)
-            assert caught.value.field.startswith("answer.")
+        with pytest.raises(InvalidArgument):
+            await h.approve(row.approval_id, answer={"resolution": "done"})
+        assert len(await h.approvals()) == 1
+        await h.approve(row.approval_id, answer={"resolution": "done", "outcome": "booked"})
+        assert await h.output(row.run_id) == "booked"

@@ -10,11 +10,10 @@ from sqlalchemy import Connection, Row, select
 from quarterdeck.common import codec
 from quarterdeck.common.database import Database, within
 from quarterdeck.common.errors import InvalidArgument
+from quarterdeck.runtime.constants import RESOLUTIONS
 from quarterdeck.runtime.events import APPROVAL_REQUESTED
 from quarterdeck.runtime.inputs import check_input
 from quarterdeck.runtime.tables import JOURNAL
-
-RESOLUTIONS = ("done", "retry", "fail")
 
 
 class Schemas(Protocol):
@@ -29,8 +28,8 @@ async def check_answer(database: Database, schemas: Schemas, row: Row[Any], answ
 
     Args:
         row: the approval.
-        answer: arguments in place of those of a tool's call; data in place of what an editable node shows;
-            {"resolution", "outcome"?} about a call whose outcome nobody knows; what a question asks for.
+        answer: arguments in place of those of a tool's call, or data in place of what an editable node shows.
+            (Whatever else is asked is checked where it is decided: that needs nobody else's word.)
 
     Raises:
         InvalidArgument: it does not fit; names the field.
@@ -43,8 +42,6 @@ async def check_answer(database: Database, schemas: Schemas, row: Row[Any], answ
         await check_input(answer, schema or {"type": "object"}, "answer")
     elif row.source == "node":
         _check_kind(answer, codec.loads(row.data))
-    elif row.source == "effect":
-        check_resolution(answer)
 
 
 def check_resolution(answer: Any) -> None:
@@ -52,9 +49,9 @@ def check_resolution(answer: Any) -> None:
     resolution = answer.get("resolution") if isinstance(answer, dict) else None
     if resolution not in RESOLUTIONS:
         raise InvalidArgument(
-            f"the resolution is {resolution!r}",
+            f"an answer about a call is an object with a resolution: {', '.join(RESOLUTIONS)}",
             field="answer.resolution",
-            hint='answer {"resolution": "done", "outcome": …}, or "retry" or "fail" as the resolution',
+            hint="leave it out to say no more than yes (call it again) or no (give it up)",
         )
     if resolution == "done" and "outcome" not in answer:
         raise InvalidArgument(

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row
 from quarterdeck.common import codec
 from quarterdeck.common.errors import Conflict, FailedPrecondition, InvalidArgument, NotFound
 from quarterdeck.common.tenants import TenantId
-from quarterdeck.runtime.constants import RESOLUTIONS
+from quarterdeck.runtime.answers import check_resolution
 from quarterdeck.runtime.store import approvals
 from quarterdeck.runtime.store.inbox import Delivery, deliver
 
@@ -83,9 +83,5 @@ def _check_answer(row: Row[Any], answer: Any) -> None:
         )
     if row.source == "tool" and not isinstance(answer, dict):
         raise InvalidArgument("the arguments of a call are an object", field="answer")
-    if row.source == "effect" and not (isinstance(answer, dict) and answer.get("resolution") in RESOLUTIONS):
-        raise InvalidArgument(
-            f"an answer about a call is an object with a resolution: {', '.join(RESOLUTIONS)}",
-            field="answer",
-            hint="leave it out to say no more than yes (call it again) or no (give it up)",
-        )
+    if row.source == "effect":
+        check_resolution(answer)
