@@ -225,7 +225,7 @@ async def test_a_worker_that_leaves_does_not_wait_for_a_peer_that_is_away(tmp_pa
             while True:
                 asked.append(effect.id)
                 began.set()
-                pause = await ask_later(SystemClock(), 60 * pause)
+                pause = await ask_later(SystemClock(), 60 * pause, "nobody is there")
 
     class Back:
         async def perform(self, facts, definition, state, effect):
