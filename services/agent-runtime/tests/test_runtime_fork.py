@@ -2,11 +2,15 @@
 
 import pytest
 
+from quarterdeck.common.errors import FailedPrecondition
 from quarterdeck.runtime.definition import compile_definition
+from quarterdeck.runtime.events import Event
+from quarterdeck.runtime.fork_points import cut
 from quarterdeck.runtime.forking import Forker
 from quarterdeck.runtime.loading import load_idle
 from quarterdeck.runtime.repinning import changes, problems
 from quarterdeck.runtime.testing.harness import TENANT, Harness
+from quarterdeck.runtime.testing.stubs import ToolFailure
 
 
 def tool(name, **more):
@@ -92,3 +96,67 @@ def test_changes_between_closures():
         "Agent/b: 1 -> -",
         "Agent/c: - -> 1",
     ]
+
+
+def flaky(times):
+    left = [times]
+
+    async def call(arguments):
+        left[0] -= 1
+        if left[0] >= 0:
+            raise ToolFailure("not this time")
+        return arguments["of"]
+
+    return call
+
+
+EVERYTHING = [
+    {**tool("a"), "retry": [{"errors": ["tool"], "attempts": 3, "delay": "10ms"}], "next": [{"to": "both"}]},
+    {
+        "name": "both",
+        "parallel": {
+            "branches": [
+                {"name": "x", "transform": {"output": 1}},
+                {"name": "y", "wait": {"duration": "10ms"}},
+            ],
+            "join": "all",
+        },
+        "next": [{"to": "never"}],
+    },
+    {
+        "name": "never",
+        "wait": {"signal": {"name": "go", "timeout": "20ms"}},
+        "catch": [{"errors": ["timeout"], "to": "end"}],
+    },
+    {
+        "name": "end",
+        "transform": {"output": ["${nodes.a.output}", "${nodes.both.output.x}", "${error.class}"]},
+    },
+]
+
+
+async def test_a_fork_from_any_point_comes_to_the_same_end(tmp_path):
+    """Half of what a plan made of a state is never where a fork begins."""
+    flow = {"Workflow/w": {"nodes": EVERYTHING, "timeout": "1h"}}
+    async with Harness(tmp_path, specs=flow, tools={"s/count": flaky(2)}) as h:
+        run = await h.start("Workflow", "w", {})
+        assert await h.output(run) == ["a", 1, "timeout"]
+        journal = await h.journal(run)
+        refused = 0
+        for before in range(2, len(journal) + 1):
+            try:
+                fork = await Forker(h.engine).fork(TENANT, run, before, "", dry_run=False)
+            except FailedPrecondition:
+                refused += 1
+                continue
+            assert await h.output(fork.run_id) == ["a", 1, "timeout"], before
+        assert 0 < refused < len(journal) / 2
+
+
+def test_a_journal_is_cut_behind_what_a_run_was_told():
+    outcome = Event("effect.outcome", {"effect": "e1", "status": "ok", "stop_reason": "tool_use"})
+    says = Event("message.appended", {"message": {"role": "assistant", "content": []}})
+    journal = [Event("run.started"), Event("step.started"), Event("effect.intent"), outcome, says]
+    assert [cut(journal[:length]) for length in range(6)] == [0, 1, 1, 1, 4, 5]
+    assert cut([*journal, Event("step.completed"), Event("step.started")]) == 5
+    assert cut([*journal, Event("message.appended", {"results": ["u1"]})]) == 5

@@ -15,6 +15,7 @@ from quarterdeck.common.tenants import TenantId
 from quarterdeck.runtime import events as ev
 from quarterdeck.runtime import operations
 from quarterdeck.runtime.engine import Engine
+from quarterdeck.runtime.fork_points import cut, is_turn
 from quarterdeck.runtime.reducer import fold
 from quarterdeck.runtime.state import RunState
 from quarterdeck.runtime.store import runs
@@ -48,6 +49,8 @@ class Forker:
     ) -> Fork:
         """Copies the events before sequence number `before` into a new run.
 
+        Of these, what the run was told; what it planned after that it plans again (see `fork_points`).
+
         Raises:
             InvalidArgument: there is no such point.
             FailedPrecondition: an effect, a child run or a question is open at that point.
@@ -59,6 +62,7 @@ class Forker:
             return made
         entries, state = await self._read(tenant, run_id, before)
         _refuse_open_work(state)
+        entries, state = await asyncio.to_thread(_as_told, run_id, entries)
         plan = Fork(copied=len(entries), kept=_kept(entries), following=sorted(state.steps) or ["(the end)"])
         if dry_run:
             return plan
@@ -115,6 +119,17 @@ def _store(
     if timers:
         connection.execute(insert(TIMERS), timers)
     return plan
+
+
+def _as_told(run_id: str, entries: list[Recorded]) -> tuple[list[Recorded], RunState]:
+    """Returns what the fork keeps, without what was planned last: it is planned anew, as a whole."""
+    events = [entry.event() for entry in entries]
+    if is_turn(events[-1]):
+        raise FailedPrecondition(
+            "what the model said follows that point", hint="choose a point at least one later"
+        )
+    length = cut(events)
+    return entries[:length], fold(run_id, events[:length])
 
 
 def _refuse_open_work(state: RunState) -> None:
