@@ -48,6 +48,7 @@ WORKFLOWS: dict[str, Spec] = {
         _tool("a", "put", "rest", arguments={"key": "${run.id}/${input.n}"}),
         {"name": "rest", "wait": {"duration": "200ms"}, "next": [{"to": "out"}]},
         {"name": "out", "transform": {"output": "${input.n}"}},
+        input={"schema": {"type": "object", "required": ["n"]}},
     ),
     "failing-item": _workflow(
         {
@@ -195,7 +196,9 @@ WORKFLOWS: dict[str, Spec] = {
         {
             "name": "look",
             "memory": {"collection": "notes", "search": {"query": "${run.id}", "limit": 1}},
+            "next": [{"to": "forget"}],
         },
+        {"name": "forget", "memory": {"collection": "notes", "delete": {"ids": ["${run.id}"]}}},
     ),
     "bulky": _workflow(
         _tool("a", "bulk", "shape"),
@@ -207,6 +210,7 @@ WORKFLOWS: dict[str, Spec] = {
         _tool("b", "pay", arguments={"note": "${nodes.a.output}"}),
     ),
     "too-much": _workflow(
+        _tool("pay", "pay", "a", arguments={"key": "${run.id}/undo/pay"}, **_UNDO),
         _tool("a", "bulk", "ask"),
         {"name": "ask", "approval": {"policy": "boss", "title": "?", "data": "${nodes.a.output}"}},
     ),
@@ -232,6 +236,7 @@ def _agent(*tools: str, **more: Any) -> Spec:
 AGENTS: dict[str, Spec] = {
     "helper": _agent("pay", "post", "put", limits={"turns": 6, "costUsd": 0.03}),
     "talker": _agent(limits={"turns": 3}),
+    "chatty": _agent("put", context={"maxTokens": 60, "keepTurns": 1}, limits={"turns": 9}),
     "asker": _agent("guarded", askPerson={"policy": "boss"}),
     "leader": _agent(agents=[{"name": "helper"}, {"name": "talker"}], limits={"costUsd": 0.1}),
 }

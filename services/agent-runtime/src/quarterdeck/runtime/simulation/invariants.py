@@ -65,9 +65,18 @@ def leaked(state: RunState) -> int:
     return (state.reserved - cost) or (state.reserved_tokens - tokens)
 
 
+def overdrawn(state: RunState) -> str:
+    """Returns what a run has spent and reserved beyond its budget, in words; empty if nothing."""
+    taken = {"cost": state.spent + state.reserved, "tokens": state.tokens + state.reserved_tokens}
+    over = {what: most for what, most in state.budget.items() if taken[what] > most}
+    return f"{taken} of {over}" if over else ""
+
+
 def _state(run: Seen, state: RunState) -> Iterator[str]:
     if leaked(state):
         yield f"{run.title}: {leaked(state)} are reserved for nothing"
+    if overdrawn(state):
+        yield f"{run.title}: took {overdrawn(state)}"
     if not run.events:
         return
     if run.is_over and state.outcome != run.state:

@@ -151,6 +151,9 @@ class Memories:
             for item in request.items:
                 self.saved[request.collection, item.id] = item.text
             reply(memory_pb2.SaveMemoryResponse(ids=[item.id for item in request.items]))
+        elif name == "DeleteMemory":
+            gone = [self.saved.pop((request.collection, key), None) for key in request.ids]
+            reply(memory_pb2.DeleteMemoryResponse(deleted=len([text for text in gone if text is not None])))
         else:
             found = [(key, text) for key, text in self.saved.items() if key == ("notes", request.query)]
             items = [memory_pb2.MemoryItem(id=key[1], text=text, score=1.0) for key, text in found]

@@ -36,6 +36,7 @@ SCRIPTS: dict[str, tuple[tuple[_Call, ...], ...]] = {
         (("put", {"key": "@/put"}),),
     ),
     "talker": (),
+    "chatty": tuple((("put", {"key": f"@/{turn}"}),) for turn in range(5)),
     "asker": ((("ask_person", {"question": "Shall I?"}),), (("guarded", {"key": "@/guarded"}),)),
     "leader": ((("helper", {"message": "help"}), ("talker", {"message": "talk"})),),
 }
@@ -69,7 +70,7 @@ class ScriptedProvider:
 
 def _blocks(metadata: RequestMetadata) -> tuple[Block, ...]:
     script = SCRIPTS[metadata.agent]
-    if metadata.turn > len(script):
+    if metadata.turn > len(script) or metadata.purpose == "summary":
         return (Text(f"{metadata.agent} has done it"),)
     calls = script[metadata.turn - 1]
     return tuple(

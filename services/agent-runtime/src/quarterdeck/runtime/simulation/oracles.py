@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from quarterdeck.runtime.simulation.hosts import Host
-from quarterdeck.runtime.simulation.invariants import leaked
+from quarterdeck.runtime.simulation.invariants import leaked, overdrawn
 from quarterdeck.runtime.simulation.processes import Process
 from quarterdeck.runtime.simulation.store import SharedStore
 from quarterdeck.runtime.store.commits import Commit
@@ -81,6 +81,8 @@ class Oracles:
                 continue
             if too_much := leaked(executor._state):
                 self._problems.append(f"run {unit.run_id} has {too_much} reserved for nothing")
+            if over := overdrawn(executor._state):
+                self._problems.append(f"run {unit.run_id} took {over}")
 
     def call(self, request: tools_pb2.CallToolRequest) -> None:
         """A call reaches the manager for the first time: its intent must be durable by now."""

@@ -55,6 +55,7 @@ SCENES = (
     Scene("too-much", ends=_FAILS),
     Scene("calling"),
     Scene("helper", "Agent"),
+    Scene("chatty", "Agent"),
     Scene("asker", "Agent"),
     Scene("leader", "Agent"),
 )
@@ -69,9 +70,9 @@ _TALKER = Scene("talker", "Agent")
 class Order:
     """One run that a client wants.
 
-    `at`, `cancel_after`, `pause_after`: seconds. `terminate`: it is not cancelled but ended at once.
-    `is_retried`: should it not succeed. `run_id`, `retried_as`: as they were accepted, empty until then.
-    `seed`: for what the client does later.
+    `at`, `cancel_after`, `pause_after`, `fork_after`: seconds. `terminate`: it is not cancelled but ended
+    at once. `is_retried`: should it not succeed. `run_id`: as it was accepted, empty until then.
+    `offspring`: its retries and forks. `seed`: for what the client does later.
     """
 
     number: int
@@ -85,7 +86,8 @@ class Order:
     terminate: bool = False
     run_id: str = ""
     is_retried: bool = False
-    retried_as: str = ""
+    fork_after: float | None = None
+    offspring: list[str] = field(default_factory=list)
     was_refused: bool = False
     was_cancelled: bool = False
 
@@ -113,6 +115,8 @@ def _order(chance: random.Random, number: int, scene: Scene, **more: Any) -> Ord
         value = {"items": list(range(chance.randint(0, 5)))}
     if scene is _POISON:
         value = {"times": chance.randint(1, 7)}
+    if chance.random() < 0.03:
+        value["much"] = "x" * 70_000
     at = SPREAD * chance.random() ** 2
     order = Order(number, scene, at, value, chance.getrandbits(32), more)
     if chance.random() < 0.15:
@@ -120,6 +124,7 @@ def _order(chance: random.Random, number: int, scene: Scene, **more: Any) -> Ord
     elif chance.random() < 0.1:
         order.pause_after = _moment(chance)
     order.is_retried = chance.random() < 0.5
+    order.fork_after = 2 * _moment(chance) if chance.random() < 0.15 else None
     return order
 
 
@@ -137,5 +142,8 @@ def _keyed(chance: random.Random, first: int) -> list[Order]:
     """Runs with one business key."""
     conflict = chance.choice(("queue", "join", "replace", "reject"))
     scene = next(scene for scene in SCENES if scene.name == "waiting")
-    more = {"key": f"key-{first}", "key_conflict": conflict}
+    more: dict[str, Any] = {"key": f"key-{first}", "key_conflict": conflict}
+    if chance.random() < 0.4:  # whoever comes, starts it or signals it
+        scene = next(scene for scene in SCENES if scene.name == "listening")
+        more["signal"] = {"name": "go", "payload": {"n": 7}}
     return [_order(chance, first + index, scene, **more) for index in range(2)]

@@ -41,7 +41,10 @@ def of_effects(runs: dict[str, Seen], ledger: Ledger, deaths: int) -> Iterator[s
     for entry in ledger.entries:
         if entry.call_id not in known:
             yield f"{SERVER}/{entry.tool} {entry.key} happened for {entry.call_id}, which no journal knows"
+    forked = tuple(run.forked_from.partition("@")[0] for run in runs.values() if run.is_fork)
     for (tool, key), times in ledger.by_key.items():
+        if key.removeprefix("undo ").startswith(forked):  # a fork does again what followed
+            continue
         if times > 1 + repeats[tool, key]:
             yield f"{SERVER}/{tool} {key} happened {times} times; {1 + repeats[tool, key]} are allowed"
 
@@ -62,8 +65,9 @@ def of_orders(runs: dict[str, Seen], orders: list[Order], ledger: Ledger) -> Ite
         if run is None:
             yield f"order {order.number} ({order.scene.name}) was accepted as {order.run_id} and is lost"
             continue
-        if order.retried_as and order.retried_as not in runs:
-            yield f"order {order.number}: its retry {order.retried_as} is lost"
+        lost = [run_id for run_id in order.offspring if run_id not in runs]
+        if lost:
+            yield f"order {order.number}: its retry or fork {lost[0]} is lost"
         if not _is_expected(run, order, unwanted):
             error = run.error.decode()[:300]
             yield f"{run.title}: not one of {sorted(order.scene.ends)}: {run.reason} {error}"

@@ -7,18 +7,23 @@ import random
 from collections.abc import Coroutine
 from typing import Any
 
-from quarterdeck.common.errors import AlreadyExists, FailedPrecondition
+from quarterdeck.common import artifacts
+from quarterdeck.common.constants import INLINE_BYTES
+from quarterdeck.common.errors import AlreadyExists, FailedPrecondition, InvalidArgument
 from quarterdeck.runtime import operations
+from quarterdeck.runtime.forking import Fork, Forker
 from quarterdeck.runtime.newborn import run_row
 from quarterdeck.runtime.retrying import Retrier, Retry
 from quarterdeck.runtime.simulation.hosts import Host, Surroundings
 from quarterdeck.runtime.simulation.orders import Order
 from quarterdeck.runtime.simulation.processes import Process
 from quarterdeck.runtime.simulation.requests import Requests
+from quarterdeck.runtime.simulation.seen import FORK
 from quarterdeck.runtime.starting import Accepted, Start, accept_here, gate_of, request_hash
 from quarterdeck.runtime.terminating import Terminator
 from quarterdeck.runtime.testing.harness import PRINCIPAL, TENANT
 
+_LENGTH = "SELECT coalesce(max(seq), 0) FROM journal WHERE run_id = ?"
 _STATE = "SELECT state, finished_at IS NOT NULL FROM runs WHERE run_id = ?"
 
 
@@ -52,6 +57,9 @@ class People:
             self._around.loop.create_task(self._signal(order))
         if order.run_id and order.is_retried:
             self._around.loop.create_task(self._retry(order))
+        if order.run_id and order.fork_after is not None:
+            await asyncio.sleep(order.fork_after)
+            await self._fork(order)
         if order.run_id and order.cancel_after is not None:
             await asyncio.sleep(order.cancel_after)
             await self._cancel(order)
@@ -78,6 +86,7 @@ class People:
     async def _start_here(self, host: Host, wish: Start) -> Accepted:
         engine = host.engine
         definition = await engine.definition(TENANT.id, self._closure, wish.kind, wish.name)
+        value = await artifacts.externalise(engine.artifacts, TENANT.id, wish.input, INLINE_BYTES)
         revisions = await engine.revisions(TENANT.id, self._closure)
         row = run_row(
             run_id=self._around.new_id(),
@@ -87,7 +96,7 @@ class People:
             name=wish.name,
             revision=revisions[f"{wish.kind}/{wish.name}"],
             closure=self._closure,
-            value=wish.input,
+            value=value,
             budget=definition.budget,
             principal={"subject": PRINCIPAL.subject, "groups": []},
             labels=wish.labels,
@@ -135,7 +144,21 @@ class People:
             )
         except FailedPrecondition:
             return  # it was undone, or another run has its key by now
-        order.retried_as = made.run_id
+        order.offspring.append(made.run_id)
+
+    async def _fork(self, order: Order) -> None:
+        """Forks the run at some point of what its journal has by now."""
+        ((length,),) = self._around.store.rows(_LENGTH, order.run_id)
+        before = random.Random(order.seed).randint(2, max(2, length + 1))
+        try:
+            made: Fork = await self._requests.insist(
+                lambda host: Forker(host.engine).fork(
+                    TENANT, order.run_id, before, f"{FORK}{order.number}", dry_run=False
+                )
+            )
+        except (FailedPrecondition, InvalidArgument):
+            return  # something is at work at that point, or there is no such point
+        order.offspring.append(made.run_id)
 
     async def _pause(self, order: Order) -> None:
         await self._requests.do(order.run_id, operations.pause, "wait", PRINCIPAL.subject)

@@ -16,6 +16,9 @@ FROM runs r LEFT JOIN run_queue q ON q.run_id = r.run_id ORDER BY r.run_id
 """
 _JOURNAL = "SELECT run_id, seq, type, data, at FROM journal ORDER BY run_id, seq"
 
+# How the idempotency key begins under which clients fork.
+FORK = "fork-"
+
 
 @dataclass(slots=True)
 class Seen:
@@ -47,6 +50,21 @@ class Seen:
         return bool(self.parent and self.forked_from and self.state == "succeeded" and not self.last_seq)
 
     @property
+    def is_fork(self) -> bool:
+        """True for a run that began with a part of another one's journal, as it was."""
+        return (self.key or "").startswith(FORK)
+
+    @property
+    def _retried(self) -> list[int]:
+        return [index for index, event in enumerate(self.events) if event.data.get("retry_of")]
+
+    @property
+    def own(self) -> list[ev.Event]:
+        """Returns the events of what it did itself."""
+        copied = int(self.forked_from.partition("@")[2]) if self.is_fork else max(self._retried, default=0)
+        return self.events[copied:]
+
+    @property
     def title(self) -> str:
         """Returns what to call it."""
         return f"{self.kind} {self.name} {self.run_id} ({self.state})"
@@ -60,13 +78,11 @@ def read_runs(store: SharedStore) -> dict[str, Seen]:
         run.events.append(ev.Event(kind, codec.loads(data), at))
         run.has_gap = run.has_gap or seq != len(run.events)
     for run in runs.values():
-        run.calls = list(_calls(run.events))
+        run.calls = list(_calls(run.own))
     return runs
 
 
 def _calls(events: list[ev.Event]) -> Iterator[tuple[str, str, str, str]]:
-    retried = [index for index, event in enumerate(events) if event.data.get("retry_of")]
-    events = events[max(retried, default=0) :]  # what is before that another run did
     outcomes = {e.data["effect"]: e.data["status"] for e in events if e.type == ev.EFFECT_OUTCOME}
     for event in events:
         if event.type == ev.EFFECT_INTENT and event.data["kind"] == "tool":

@@ -15,6 +15,8 @@ _SMALL: dict[tuple[str, str], Any] = {
     ("nodes.children", "CHILD_PAGE"): 2,
     ("executor", "DECISIONS_PER_TURN"): 3,
     ("executor", "INBOX_PAGE"): 2,
+    ("unit", "LARGE_MAP"): 3,
+    ("state", "LARGE_MAP"): 4,
     ("joining", "PAGE"): 2,
     ("loading", "JOURNAL_PAGE"): 6,
     ("timers", "BATCH"): 3,
@@ -25,7 +27,7 @@ _SMALL: dict[tuple[str, str], Any] = {
 
 
 # Where ids of runs are made by chance.
-_IDS = (("retrying", "uuid7"), ("growing", "uuid7"))
+_IDS = (("retrying", "uuid7"), ("growing", "uuid7"), ("forking", "uuid7"))
 
 
 @contextlib.contextmanager
