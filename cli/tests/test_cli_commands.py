@@ -260,6 +260,7 @@ def test_runs_list_asks_for_roots_and_pages(gateway: Any, capsys: Capture) -> No
 
 def test_a_run_is_steered(gateway: Any, capsys: Capture) -> None:
     base = "/tenants/default/runs/r1"
+    gateway.on(f"GET {base}", RUN)
     for verb in ("cancel", "signal", "resume"):
         gateway.on(f"POST {base}/{verb}", RUN)
     assert main(["runs", "cancel", "r1", "--reason", "enough"]) == EXIT_OK

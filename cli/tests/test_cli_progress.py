@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from quarterdeck.cli.demo.progress import Progress, stand
-from quarterdeck.cli.demo.result import Result, result_lines, spent
+from quarterdeck.cli.demo.result import Result, result_lines
 from quarterdeck.cli.demo.screen import PlainScreen
 
 
@@ -95,7 +95,3 @@ def test_the_result_names_every_outcome() -> None:
     ]
     assert lines[4].endswith("1,200 tokens")
     assert lines[-2] == "  precise  100.0% of 3 automatic matches"
-
-
-def test_what_open_children_spent_is_counted() -> None:
-    assert spent([{"costUsd": 1.0, "tokens": 5}, {"costUsd": 0.25, "tokens": None}]) == (1.25, 5)

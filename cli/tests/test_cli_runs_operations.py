@@ -30,11 +30,53 @@ def test_pause_and_resume(gateway: Any, capsys: Capture) -> None:
 
 
 def test_terminate(gateway: Any, capsys: Capture) -> None:
+    gateway.on(f"GET {BASE}", RUN)
     gateway.on(f"POST {BASE}/terminate", {**RUN, "state": "cancelled", "reason": "terminated: now"})
     assert main(["runs", "terminate", "r1", "--reason", "now"]) == EXIT_OK
     assert gateway.requests[-1].body == {"reason": "now"}
     captured = capsys.readouterr()
     assert captured.out == "run/r1 terminated (cancelled)\n" and "terminated: now" in captured.err
+
+
+@pytest.mark.parametrize("verb", ["cancel", "terminate"])
+def test_what_is_over_cannot_be_ended(gateway: Any, capsys: Capture, verb: str) -> None:
+    gateway.on(f"GET {BASE}", {**RUN, "state": "succeeded", "finishedAt": "2026-01-01T00:00:00Z"})
+    assert main(["runs", verb, "r1"]) == EXIT_CONFLICT
+    captured = capsys.readouterr()
+    assert captured.out == "" and "run r1 is over already: succeeded" in captured.err
+    assert f"nothing to {verb}" in captured.err
+    assert [request.method for request in gateway.requests] == ["GET"]
+
+
+@pytest.mark.parametrize(
+    ("options", "body"),
+    [
+        ([], {}),
+        (["--resolution", "done"], {"resolution": "done"}),
+        (["--resolution", "done", "--outcome", "null"], {"resolution": "done", "outcome": None}),
+        (["--resolution", "done", "--outcome", "5"], {"resolution": "done", "outcome": 5}),
+    ],
+)
+def test_an_outcome_that_is_null_is_not_one_left_out(gateway: Any, options: list[str], body: Any) -> None:
+    gateway.on(f"POST {BASE}/resume", RUN)
+    assert main(["runs", "resume", "r1", *options]) == EXIT_OK
+    assert gateway.requests[-1].body == body
+
+
+@pytest.mark.parametrize("command", [["retry", "r1"], ["fork", "r1", "--before", "7"]])
+def test_the_plan_of_a_dry_run_has_the_form_asked_for(
+    gateway: Any, capsys: Capture, command: list[str]
+) -> None:
+    plan = {"run": None, "copiedEvents": 6, "keptSteps": ["a"], "nextSteps": ["b"]}
+    gateway.on(f"POST {BASE}/{command[0]}", plan)
+    assert main(["runs", *command, "--dry-run", "-o", "json"]) == EXIT_OK
+    captured = capsys.readouterr()
+    assert json.loads(captured.out) == plan and captured.err == ""
+    assert main(["runs", *command, "--dry-run", "-o", "yaml"]) == EXIT_OK
+    assert "copiedEvents: 6" in capsys.readouterr().out
+    assert main(["runs", *command, "--dry-run"]) == EXIT_OK
+    captured = capsys.readouterr()
+    assert captured.out == "" and "runs next: b" in captured.err
 
 
 def test_retry(gateway: Any, capsys: Capture) -> None:

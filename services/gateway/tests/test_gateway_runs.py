@@ -64,6 +64,8 @@ async def test_list(house):
         ("pause", None, "PauseRun", runs_pb2.PauseRunRequest, {"reason": ""}),
         ("resume", {"resolution": "done", "outcome": {"a": 1}, "effectId": "e"}, "ResumeRun",
          runs_pb2.ResumeRunRequest, {"resolution": "done", "outcome_json": b'{"a":1}', "effect_id": "e"}),
+        ("resume", {"resolution": "done", "outcome": None}, "ResumeRun",
+         runs_pb2.ResumeRunRequest, {"resolution": "done", "outcome_json": b"null"}),
         ("resume", None, "ResumeRun", runs_pb2.ResumeRunRequest, {"outcome_json": b""}),
         ("signal", {"name": "paid", "payload": {"n": 1}}, "SignalRun", runs_pb2.SignalRunRequest,
          {"name": "paid", "payload_json": b'{"n":1}', "signal_id": ""}),

@@ -21,6 +21,9 @@ class Output(enum.StrEnum):
     NAME = "name"
 
 
+# The forms that show all of an answer.
+DOCUMENTS = (Output.JSON, Output.YAML)
+
 Name = Callable[[Mapping[str, Any]], str]
 
 
@@ -60,7 +63,7 @@ def show_list(
 
 def show_one(item: Mapping[str, Any], columns: Sequence[Column], output: Output, name: Name) -> None:
     """Prints one thing in the form asked for."""
-    if output in (Output.JSON, Output.YAML):
+    if output in DOCUMENTS:
         show_document(item, output)
     else:
         show_list([item], columns, output, name)

@@ -14,7 +14,7 @@ from quarterdeck.cli.options import (
     RunArgument,
     TenantOption,
 )
-from quarterdeck.cli.output import Output, note
+from quarterdeck.cli.output import DOCUMENTS, Output, note, show_document
 
 
 def register(runs: typer.Typer) -> None:
@@ -45,6 +45,9 @@ def retry(
     headers = {"Idempotency-Key": idempotency_key} if idempotency_key else None
     with connect(context, tenant) as api:
         answer = api.post(api.tenant_path("runs", run, "retry"), {"dryRun": dry_run}, headers)
+        if dry_run and output in DOCUMENTS:
+            show_document(answer, output)
+            return
         note(f"keeps: {_steps(answer.get('keptSteps'))}")
         note(f"runs next: {_steps(answer.get('nextSteps'))}")
         if answer.get("keptChildren") or answer.get("retriedChildren"):
@@ -77,6 +80,9 @@ def fork(
             {"beforeSeq": before, "dryRun": dry_run},
             {"Idempotency-Key": idempotency_key or str(uuid.uuid4())},
         )
+        if dry_run and output in DOCUMENTS:
+            show_document(answer, output)
+            return
         note(f"copies {answer.get('copiedEvents', 0)} events; keeps: {_steps(answer.get('keptSteps'))}")
         note(f"runs next: {_steps(answer.get('nextSteps'))}")
         if answer.get("run") and not dry_run:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,6 +14,9 @@ from quarterdeck.cli.options import (
     TenantOption,
 )
 from quarterdeck.cli.output import Output, note, say, show_one
+
+if TYPE_CHECKING:
+    from quarterdeck.cli.api import Api
 
 
 def register(runs: typer.Typer) -> None:
@@ -33,8 +36,11 @@ def cancel(
     tenant: TenantOption = "",
     context: ContextOption = "",
 ) -> None:
-    """Ask a run and its children to stop. Compensation and `finally` still run."""
-    _act(context, tenant, run, "cancel", {"reason": reason or None}, "cancelling", output)
+    """Ask a run and its children to stop. Compensation and `finally` still run.
+
+    A run that is over already is left as it is; the exit code is then 7.
+    """
+    _act(context, tenant, run, "cancel", _given({"reason": reason or None}), "cancelling", output)
 
 
 def pause(
@@ -45,7 +51,7 @@ def pause(
     context: ContextOption = "",
 ) -> None:
     """Let a run and its children finish what is in flight, and stand still until `resume`."""
-    _act(context, tenant, run, "pause", {"reason": reason or None}, "pausing", output)
+    _act(context, tenant, run, "pause", _given({"reason": reason or None}), "pausing", output)
 
 
 def terminate(
@@ -57,9 +63,10 @@ def terminate(
 ) -> None:
     """End a run and its children at once. Nothing is undone, and `finally` does not run.
 
-    `qd runs effects` shows what was in flight as abandoned: whether it was done is not known.
+    `qd runs effects` shows what was in flight as abandoned: whether it was done is not known. A run that is
+    over already is left as it is; the exit code is then 7.
     """
-    _act(context, tenant, run, "terminate", {"reason": reason or None}, "terminated", output)
+    _act(context, tenant, run, "terminate", _given({"reason": reason or None}), "terminated", output)
 
 
 def signal(
@@ -77,16 +84,18 @@ def signal(
     from quarterdeck.cli.payload import read_payload
 
     value = read_payload(payload, "--payload") if payload else None
-    body = {"name": name, "payload": value, "id": signal_id or str(uuid.uuid4())}
+    body = _given({"name": name, "payload": value, "id": signal_id or str(uuid.uuid4())})
     _act(context, tenant, run, "signal", body, "signalled", output)
 
 
 def resume(
     run: RunArgument,
     resolution: Annotated[
-        str, typer.Option(help="About the uncertain effect: retry, done or fail; empty when there is none.")
+        str, typer.Option(help="About the uncertain effect: retry, done (with --outcome) or fail.")
     ] = "",
-    outcome: Annotated[str, typer.Option(help="With `done`: its result as JSON or @file.")] = "",
+    outcome: Annotated[
+        str, typer.Option(help="With `done`: its result as JSON (perhaps null) or @file.")
+    ] = "",
     effect: Annotated[str, typer.Option(help="Which effect, when there are several.")] = "",
     output: OutputOption = Output.TABLE,
     tenant: TenantOption = "",
@@ -95,12 +104,9 @@ def resume(
     """Let a paused, parked or quarantined run go on."""
     from quarterdeck.cli.payload import read_payload
 
-    body = {
-        "resolution": resolution or None,
-        "outcome": read_payload(outcome, "--outcome") if outcome else None,
-        "effectId": effect or None,
-    }
-    _act(context, tenant, run, "resume", body, "resumed", output)
+    body = {"resolution": resolution or None, "effectId": effect or None}
+    given = {"outcome": read_payload(outcome, "--outcome")} if outcome else {}
+    _act(context, tenant, run, "resume", {**_given(body), **given}, "resumed", output)
 
 
 def repin(
@@ -126,6 +132,28 @@ def repin(
         note("nothing changed: it pins the newest revisions already")
 
 
+# To end a run that is over changes nothing and is no error to the platform; a person is told.
+_TO_END = ("cancel", "terminate")
+
+
+def _require_open(api: Api, run: str, verb: str) -> None:
+    """Raises CliError if the run is over already."""
+    from quarterdeck.cli.constants import EXIT_CONFLICT
+    from quarterdeck.cli.errors import CliError
+
+    found = api.get(api.tenant_path("runs", run))
+    if found.get("finishedAt"):
+        raise CliError(
+            f"run {run} is over already: {found['state']}",
+            hint=f"there is nothing to {verb}; see `qd runs get {run}`",
+            code=EXIT_CONFLICT,
+        )
+
+
+def _given(body: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in body.items() if value is not None}
+
+
 def _act(
     context: str, tenant: str, run: str, verb: str, body: dict[str, Any], done: str, output: Output
 ) -> None:
@@ -134,8 +162,9 @@ def _act(
     from quarterdeck.cli.session import connect
 
     with connect(context, tenant) as api:
-        given = {key: value for key, value in body.items() if value is not None}
-        answer = api.post(api.tenant_path("runs", run, verb), given) or {}
+        if verb in _TO_END:
+            _require_open(api, run, verb)
+        answer = api.post(api.tenant_path("runs", run, verb), body) or {}
     if output is not Output.TABLE:
         show_one(answer, RUN_COLUMNS, output, run_name)
         return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,12 +58,6 @@ def read_score(example: Example) -> Mapping[str, Any]:
     except ValueError:
         raise CliError(f"the score could not be computed: {ended.stderr.strip()[-200:]}") from None
     return found
-
-
-def spent(runs: Sequence[Mapping[str, Any]]) -> tuple[float, int]:
-    """Returns (US dollars, tokens) of the root and the runs that are still open below it."""
-    cost = sum(float(run.get("costUsd") or 0) for run in runs)
-    return cost, sum(int(run.get("tokens") or 0) for run in runs)
 
 
 def result_lines(result: Result) -> list[str]:

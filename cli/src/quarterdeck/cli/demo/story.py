@@ -13,7 +13,7 @@ from quarterdeck.cli.api import Api
 from quarterdeck.cli.applying import Applied, apply_manifest, await_verdicts, check_verdicts
 from quarterdeck.cli.constants import ENDED_STATES, EXIT_TIMEOUT
 from quarterdeck.cli.demo.example import WORKFLOW, Example
-from quarterdeck.cli.demo.result import Result, read_counts, read_score, result_lines, spent
+from quarterdeck.cli.demo.result import Result, read_counts, read_score, result_lines
 from quarterdeck.cli.demo.screen import open_screen
 from quarterdeck.cli.demo.watching import Watched, Watcher
 from quarterdeck.cli.errors import CliError
@@ -150,8 +150,8 @@ def collect(api: Api, example: Example, watched: Watched, seconds: float, went_o
     """Returns the result of a run that came to rest."""
     run_id = str(watched.run["id"])
     approvals = list(api.pages(api.tenant_path("approvals"), {"state": "open", "run": run_id}))
-    below = api.pages(api.tenant_path("runs"), {"parent": run_id, "state": OPEN})
-    cost, tokens = spent([watched.run, *below])
+    run = api.get(api.tenant_path("runs", run_id))
+    cost, tokens = float(run.get("costUsd") or 0), int(run.get("tokens") or 0)
     score = read_score(example)
     return Result(read_counts(api), cost, tokens, seconds, went_on, len(approvals), score)
 

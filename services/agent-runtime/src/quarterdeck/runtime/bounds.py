@@ -8,7 +8,7 @@ from quarterdeck.common import codec
 from quarterdeck.common.constants import INLINE_BYTES
 from quarterdeck.common.errors import InvalidArgument
 from quarterdeck.common.selectors import check_label
-from quarterdeck.runtime.constants import MAX_LABELS, MAX_NAME, MAX_REMARK
+from quarterdeck.runtime.constants import MAX_LABELS, MAX_NAME, MAX_REMARK, RESOLUTIONS
 
 
 def check_names(**fields: str) -> None:
@@ -33,6 +33,29 @@ def check_labels(labels: Mapping[str, str]) -> None:
         raise InvalidArgument(f"{len(labels)} labels; at most {MAX_LABELS}", field="labels")
     for name, value in labels.items():
         check_label(name, value, "labels")
+
+
+def check_message(value: object) -> None:
+    """Raises InvalidArgument for an agent's input that says nothing: the model would answer to nobody."""
+    said = value.get("message", value) if isinstance(value, Mapping) else value
+    if said is None or (isinstance(said, str) and not said.strip()):
+        raise InvalidArgument(
+            "an agent needs a message to answer, and the input has none",
+            field="input",
+            hint='give a text, {"message": "…"}, or what the agent\'s input schema asks for',
+        )
+
+
+def check_resolution(resolution: str, outcome_json: bytes) -> None:
+    """Raises InvalidArgument for a resolution that is none, or says "done" without an outcome."""
+    if resolution not in ("", *RESOLUTIONS):
+        raise InvalidArgument("a resolution is retry, done or fail", field="resolution")
+    if resolution == "done" and not outcome_json:
+        raise InvalidArgument(
+            "what was done has an outcome, and none is given",
+            field="outcome",
+            hint="give what the call would have answered, as JSON; null if it answers nothing",
+        )
 
 
 def check_inline(value: object, field: str) -> None:

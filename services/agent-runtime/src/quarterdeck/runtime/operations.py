@@ -12,6 +12,7 @@ from quarterdeck.runtime.store import runs
 from quarterdeck.runtime.store.family import open_below
 from quarterdeck.runtime.store.inbox import Delivery, deliver
 from quarterdeck.runtime.tables import RUN_QUEUE, RUNS
+from quarterdeck.runtime.unit import approvals_reason
 
 # Runs below a paused one that are told in the same transaction; the others hear it from their parents.
 MAX_PAUSED_AT_ONCE = 5000
@@ -72,10 +73,28 @@ def resume(connection: Connection, tenant: TenantId, run_id: str, data: dict[str
     """Lets a paused, parked or quarantined run look again. `data`: by, resolution?, outcome?, effect?"""
     row = require_run(connection, tenant, run_id)
     require_open(row)
+    if not data.get("resolution"):
+        _require_resumable(row)
     _release(connection, row, now)
     woken: Woken = ([], {})
     deliver(connection, Delivery(run_id, tenant.id, "resume", data), now, *woken)
     return woken
+
+
+def _require_resumable(row: Row[Any]) -> None:
+    """Raises FailedPrecondition for a run that only a decision takes further.
+
+    What else it stands still for, its reason says; and while something waits in its inbox it is not parked.
+    """
+    asked = row.open_approvals
+    if asked and row.queue_status == "parked" and row.reason == approvals_reason(asked):
+        raise FailedPrecondition(
+            f"run {row.run_id} is neither paused nor parked: it is {row.reason}",
+            field="runId",
+            hint=f"decide the approval: `qd approvals list --run {row.run_id}`; if it asks of an uncertain "
+            "effect, resume with a resolution",
+            reason="WaitsForApproval",
+        )
 
 
 def repin(

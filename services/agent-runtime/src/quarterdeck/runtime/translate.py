@@ -47,7 +47,7 @@ def run_message(row: Row[Any], found: Totals | None = None) -> runs_pb2.Run:
         name=row.name,
         revision=row.revision,
         state=RUN_STATES[row.state],
-        reason=row.reason,
+        reason=row.reason or queued_reason(row),
         parent_run_id=row.parent_run_id,
         root_run_id=row.root_run_id,
         session=row.session,
@@ -69,6 +69,17 @@ def run_message(row: Row[Any], found: Totals | None = None) -> runs_pb2.Run:
         open_approvals=amounts.approvals,
         trigger=row.trigger_name,
     )
+
+
+def queued_reason(row: Row[Any]) -> str:
+    """Returns what a run that has not begun waits for; empty for one that has."""
+    if row.state != "pending":
+        return ""
+    if row.queue_status != "gated":
+        return "waiting for a worker"
+    key = f"the run before it with key {row.run_key!r}" if row.run_key else ""
+    turn = f"its turn in session {row.session!r}" if row.session else ""
+    return f"waiting for {' and '.join(filter(None, (key, turn))) or 'its turn'}"
 
 
 def event_message(run_id: str, event: Live) -> runs_pb2.RunEvent:

@@ -176,6 +176,11 @@ def child_error(facts: RunFacts, state: RunState) -> dict[str, Any]:
     return {**error, "child": facts.run_id, "childName": facts.name}
 
 
+def approvals_reason(count: int) -> str:
+    """Returns the reason of a run that stands still for nothing but approvals."""
+    return f"waiting for {count} approval{'s' if count > 1 else ''}"
+
+
 def waiting_reason(state: RunState) -> str:
     """Returns in a few words what a parked run waits for."""
     if state.paused is not None:
@@ -185,7 +190,7 @@ def waiting_reason(state: RunState) -> str:
         if step.status == "parked":
             return f"{step.node}: {step.reason}"[:LONGEST_REASON]
     if state.approvals:
-        return f"waiting for {len(state.approvals)} approval{'s' if len(state.approvals) > 1 else ''}"
+        return approvals_reason(len(state.approvals))
     if state.open_children:
         return f"waiting for {state.open_children} child run{'s' if state.open_children > 1 else ''}"
     for step in state.steps.values():

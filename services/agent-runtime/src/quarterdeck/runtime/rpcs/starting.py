@@ -9,7 +9,7 @@ from quarterdeck.common.errors import InvalidArgument
 from quarterdeck.common.identity import current_call
 from quarterdeck.common.paging import decode_cursor, encode_cursor, page_limit
 from quarterdeck.common.tenants import TenantId
-from quarterdeck.runtime.bounds import check_inline, check_labels, check_names
+from quarterdeck.runtime.bounds import check_inline, check_labels, check_message, check_names
 from quarterdeck.runtime.rpcs.desk import Desk
 from quarterdeck.runtime.starting import JOIN, QUEUE, REJECT, REPLACE, TOOL, Start
 from quarterdeck.runtime.store import runs
@@ -65,6 +65,9 @@ def _wish(request: runs_pb2.StartRunRequest, tenant: TenantId) -> Start:
         raise InvalidArgument(
             f"{request.kind or 'nothing'} cannot be run", field="kind", hint="run a Workflow or an Agent"
         )
+    value = codec.loads_field(request.input_json, "input")
+    if request.kind == "Agent":
+        check_message(value)
     check_names(session=request.session, key=request.key, idempotencyKey=request.idempotency_key)
     check_labels(request.labels)
     signal = None
@@ -77,7 +80,7 @@ def _wish(request: runs_pb2.StartRunRequest, tenant: TenantId) -> Start:
         tenant=tenant,
         kind=request.kind,
         name=request.name,
-        input=codec.loads_field(request.input_json, "input"),
+        input=value,
         principal=current_call().principal,
         session=request.session,
         key=request.key,

@@ -8,8 +8,7 @@ from quarterdeck.common import codec
 from quarterdeck.common.errors import InvalidArgument
 from quarterdeck.common.identity import current_call
 from quarterdeck.runtime import operations
-from quarterdeck.runtime.bounds import check_names, check_remark
-from quarterdeck.runtime.constants import RESOLUTIONS
+from quarterdeck.runtime.bounds import check_names, check_remark, check_resolution
 from quarterdeck.runtime.repinning import Repinner
 from quarterdeck.runtime.rpcs.desk import Desk
 from quarterdeck.runtime.signals import check_signal
@@ -69,8 +68,7 @@ class SteeringRpcs(Desk):
     async def ResumeRun(self, request: runs_pb2.ResumeRunRequest, context: Any) -> runs_pb2.Run:
         """See the contract."""
         tenant = await self._tenants.resolve(request.tenant)
-        if request.resolution not in ("", *RESOLUTIONS):
-            raise InvalidArgument("a resolution is retry, done or fail", field="resolution")
+        check_resolution(request.resolution, request.outcome_json)
         data = {
             "by": current_call().principal.subject,
             "resolution": request.resolution,

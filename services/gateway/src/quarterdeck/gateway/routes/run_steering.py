@@ -82,7 +82,8 @@ async def resume_run(
         tenant=tenant,
         run_id=id,
         resolution=body.resolution,
-        outcome_json=encoded(body.outcome),
+        # A null that is given is an outcome; none given is none.
+        outcome_json=b"null" if body.says_null_outcome else encoded(body.outcome),
         effect_id=body.effect_id,
     )
     return answer(translate.run(await upstream(request).call("RuntimeService/ResumeRun", message)))

@@ -80,8 +80,13 @@ class ResumeRun(Request):
     model_config = example({"effectId": "e-14", "resolution": "done", "outcome": {"booking": 311}})
 
     resolution: Literal["", "retry", "done", "fail"] = ""
-    outcome: Any = Field(default=None, description='The outcome when `resolution` is "done".')
+    outcome: Any = Field(default=None, description='The outcome, required when `resolution` is "done".')
     effect_id: str = ""
+
+    @property
+    def says_null_outcome(self) -> bool:
+        """Whether the outcome is given, and null."""
+        return self.outcome is None and "outcome" in self.model_fields_set
 
 
 class RepinRun(Request):
