@@ -32,6 +32,28 @@ async def test_a_bad_expression_leaves_the_last_accepted_in_force(admin, world):
     await admin.until("Workflow", "w", "Ready")
 
 
+async def test_expressions_without_a_type_are_named_and_forgotten(admin):
+    node = {"name": "a", "transform": {"output": {"n": "${input.n}", "s": "${string(input.n)}"}}}
+    await admin.apply(workflow("w", node))
+    await admin.until("Workflow", "w", "Ready")
+    assert body(await admin.get("Workflow", "w"))["status"]["untyped"] == ["spec.nodes[0].transform.output.n"]
+    schema = {"type": "object", "properties": {"n": {"type": "integer"}}}
+    await admin.apply(workflow("w", node, input={"schema": schema}))
+    for _ in range(500):
+        status = body(await admin.get("Workflow", "w"))["status"]
+        if "untyped" not in status:
+            break
+        await asyncio.sleep(0.01)
+    assert "untyped" not in status
+    assert {item["status"] for item in status["conditions"]} == {"True"}
+
+
+async def test_many_untyped_expressions_do_not_burst_the_status(admin):
+    await admin.apply(workflow("w", {"name": "a", "transform": {"output": ["${input.n}"] * 600}}))
+    await admin.until("Workflow", "w", "Ready")
+    assert len(body(await admin.get("Workflow", "w"))["status"]["untyped"]) == 512
+
+
 async def test_services_do_not_see_what_was_never_accepted(admin, world):
     await admin.apply(workflow("w", {"name": "a", "transform": {"output": "${}"}}))
     assert (await admin.list("Workflow")).objects

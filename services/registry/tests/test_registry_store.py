@@ -77,12 +77,12 @@ def test_conclusions_from_another_generation_are_dropped(connection, scope):
     ready = [Condition("Ready", "True", "Ready")]
     seen = store.Seen(row.uid, row.generation)
     key = Key(scope.tenant_id, "Agent", "a")
-    assert store.set_conditions(connection, scope, key, seen, ready, now=3.0).changes
-    assert not store.set_conditions(connection, scope, key, seen, ready, now=4.0).changes
+    assert store.set_conditions(connection, scope, key, seen, ready, {}, now=3.0).changes
+    assert not store.set_conditions(connection, scope, key, seen, ready, {}, now=4.0).changes
     apply(connection, scope, "a", description="x")
-    assert store.set_conditions(connection, scope, key, seen, ready, now=5.0) is None
+    assert store.set_conditions(connection, scope, key, seen, ready, {}, now=5.0) is None
     store.delete(connection, scope, key, Precondition(), 6.0)
-    assert store.set_conditions(connection, scope, key, seen, ready, now=7.0) is None
+    assert store.set_conditions(connection, scope, key, seen, ready, {}, now=7.0) is None
 
 
 def test_first_start_happens_once(connection):

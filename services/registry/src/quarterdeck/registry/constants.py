@@ -18,6 +18,9 @@ ACCEPTED, RESOLVED_REFS, READY = "Accepted", "ResolvedRefs", "Ready"
 STATUS_OWNERS = {"MCPServer": "mcp-manager", "MemoryCollection": "memory"}
 OTHER_STATUS_OWNER = "agent-runtime"
 
+# The status field that lists expressions without a type.
+UNTYPED = "untyped"
+
 # Reasons of conditions. Programs compare them, so they never change.
 REASON_ACCEPTED = "Accepted"
 REASON_INVALID_SPEC = "InvalidSpec"

@@ -31,3 +31,23 @@ def references_of(resource: Resource) -> tuple[Reference, ...]:
     from quarterdeck.resources.references import references
 
     return tuple(reference for reference in references(resource) if not reference.optional)
+
+
+def untyped_of(resource: Resource) -> list[str]:
+    """Returns the paths of expressions whose type only shows when they run, as many as a status holds.
+
+    Empty for a spec that does not compile, and for kinds whose status does not say it.
+    """
+    from quarterdeck.resources.errors import ExpressionError
+    from quarterdeck.resources.validation.expressions import untyped
+
+    most = _MOST_UNTYPED.get(resource.kind, 0)
+    try:
+        return [path[:_LONGEST_PATH] for path in untyped(resource)[:most]] if most else []
+    except ExpressionError:
+        return []
+
+
+# What the kinds' schemas allow in `status.untyped`.
+_MOST_UNTYPED = {"Agent": 128, "Workflow": 512}
+_LONGEST_PATH = 253

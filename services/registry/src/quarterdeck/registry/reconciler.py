@@ -7,6 +7,7 @@ differ; whatever happens between the look and the write causes another look.
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from quarterdeck.common import codec
@@ -16,7 +17,7 @@ from quarterdeck.controller.queue import WorkQueue
 from quarterdeck.registry import conditions, manifests, parsed, store
 from quarterdeck.registry.admission import TENANT, TRIGGER
 from quarterdeck.registry.conditions import Condition, Facts, Problem
-from quarterdeck.registry.constants import STATUS_OWNERS
+from quarterdeck.registry.constants import STATUS_OWNERS, UNTYPED
 from quarterdeck.registry.dependents import Dependents
 from quarterdeck.registry.feed import Feed
 from quarterdeck.registry.mirror import Entry
@@ -68,10 +69,10 @@ class Reconciler:
             # It is in force now, or is refused for something else; that change causes another look.
             return DONE
         # Large objects take a while to parse, and expressions to compile: not on the event loop.
-        resource, unenforced = await asyncio.to_thread(_read, entry.written.object_json)
-        wanted = conditions.summarize(self._facts(entry, resource, unenforced))
-        if not _says_already(resource, wanted):
-            await self._write(entry, resource, wanted)
+        read = await asyncio.to_thread(_read, entry.written.object_json)
+        wanted = conditions.summarize(self._facts(entry, read))
+        if not _says_already(read, wanted):
+            await self._write(entry, read, wanted)
         return DONE
 
     async def _judge_again(self, entry: Entry) -> bool:
@@ -83,7 +84,8 @@ class Reconciler:
         written = await self._feed.write(store.judge_again, scope, seen, wanted, self._clock.now())
         return written is None or written.outcome is not store.Outcome.UNCHANGED
 
-    def _facts(self, entry: Entry, resource: Resource, unenforced: list[Problem]) -> Facts:
+    def _facts(self, entry: Entry, read: _Read) -> Facts:
+        resource = read.resource
         references = references_within(entry.key, resource)
         # Recorded before it is judged: what appears from now on causes another look.
         self._dependents.put(entry.key, [target_of(entry.key.tenant_id, item) for item in references])
@@ -92,23 +94,33 @@ class Reconciler:
             accepted=entry.in_force is entry.written,
             missing=[finding.problem for finding in findings if not finding.pending],
             pending=[finding.problem for finding in findings if finding.pending],
-            not_enforced=unenforced,
+            not_enforced=read.unenforced,
             suspended=entry.key.kind == TENANT and bool(resource.spec.suspended),
             owner_reports_ready=entry.key.kind in STATUS_OWNERS,
         )
 
-    async def _write(self, entry: Entry, resource: Resource, wanted: list[Condition]) -> None:
+    async def _write(self, entry: Entry, read: _Read, wanted: list[Condition]) -> None:
         scope = Scope(entry.key.tenant_id, entry.tenant)
-        seen = store.Seen(entry.uid, resource.metadata.generation or 0)
-        await self._feed.write(store.set_conditions, scope, entry.key, seen, wanted, now=self._clock.now())
+        seen = store.Seen(entry.uid, read.resource.metadata.generation or 0)
+        fields, now = {UNTYPED: read.untyped}, self._clock.now()
+        await self._feed.write(store.set_conditions, scope, entry.key, seen, wanted, fields, now=now)
 
 
-def _read(object_json: bytes) -> tuple[Resource, list[Problem]]:
-    """Returns an object and what of it nothing enforces yet."""
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """An object, what of it nothing enforces yet, and which expressions have no type before they run."""
+
+    resource: Resource
+    unenforced: list[Problem]
+    untyped: list[str]
+
+
+def _read(object_json: bytes) -> _Read:
     from quarterdeck.resources.enforcement import not_enforced
 
     resource = parsed.of_json(object_json)
-    return resource, [manifests.problem_of(error) for error in not_enforced(resource)]
+    unenforced = [manifests.problem_of(error) for error in not_enforced(resource)]
+    return _Read(resource, unenforced, parsed.untyped_of(resource))
 
 
 def references_within(holder: Key, resource: Resource) -> list[Reference]:
@@ -120,10 +132,12 @@ def references_within(holder: Key, resource: Resource) -> list[Reference]:
     return [item for item in references if holder.tenant_id or is_cluster_scoped(item.kind)]
 
 
-def _says_already(resource: Resource, wanted: list[Condition]) -> bool:
+def _says_already(read: _Read, wanted: list[Condition]) -> bool:
     """True if the status, as it was read, holds just these conditions for this generation."""
-    status, generation = resource.status, resource.metadata.generation
+    status, generation = read.resource.status, read.resource.metadata.generation
     if status is None or status.observed_generation != generation:
+        return False
+    if getattr(status, UNTYPED, []) != read.untyped:
         return False
     present = {item.type: item for item in status.conditions}
     return all(_is(present.get(condition.type), condition, generation) for condition in wanted)

@@ -16,12 +16,13 @@ from quarterdeck.registry.constants import (
     REASON_NOT_ENFORCED,
     RESOLVED_REFS,
     STATUS_OWNERS,
+    UNTYPED,
 )
 from quarterdeck.registry.manifests import refusal
 from quarterdeck.registry.records import Row
 
 # What the registry itself writes into every status.
-_OURS = frozenset({"observedGeneration", "revision", "id", "namespace"})
+_OURS = frozenset({"observedGeneration", "revision", "id", "namespace", UNTYPED})
 _STATUSES = frozenset({conditions.TRUE, conditions.FALSE, conditions.UNKNOWN})
 
 

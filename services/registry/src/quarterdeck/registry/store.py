@@ -6,7 +6,7 @@ to `Feed` once the transaction is committed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any, NamedTuple
@@ -133,10 +133,14 @@ def set_conditions(
     key: Key,
     seen: Seen,
     wanted: Sequence[Condition],
+    fields: Mapping[str, Any],
     *,
     now: float,
 ) -> Written | None:
-    """Writes what was concluded from one generation; None if the object is gone or has another by now."""
+    """Writes what was concluded from one generation; None if the object is gone or has another by now.
+
+    `fields` are further fields of its status; an empty one is left out.
+    """
     before = _as_seen(connection, key, seen)
     if before is None:
         return None
@@ -144,6 +148,7 @@ def set_conditions(
     status = row.status | {"observedGeneration": row.generation}
     if row.revision:
         status["revision"] = row.revision
+    status = {name: value for name, value in (status | fields).items() if value or name not in fields}
     if status == before.status:
         return Written(before, Outcome.UNCHANGED)
     return _save(connection, scope, replace(row, status=status), before, now)
