@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from quarterdeck.common.errors import InvalidArgument
+from quarterdeck.runtime import executor
 from quarterdeck.runtime.testing.harness import Harness
 from quarterdeck.runtime.testing.stubs import ToolFailure
 
@@ -362,6 +363,24 @@ async def test_large_results_become_artifacts(tmp_path):
     )
     async with harness(tmp_path, specs, large=large) as h:
         assert await h.output(await h.start("Workflow", "w", {})) == 100_000
+
+
+async def test_a_run_does_not_keep_every_large_value_it_ever_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(executor, "VALUES_AT_HAND", 2)
+    kept = []
+
+    async def large(arguments):
+        kept.extend(len(one._values) for one in h.worker._executors.values())
+        return {"text": "x" * (arguments["of"] + 1)}
+
+    calls = []
+    for name, earlier in zip("abcdef", ["", *"abcde"], strict=True):
+        of = f"${{size(nodes.{earlier}.output.text)}}" if earlier else 100_000
+        calls.append(tool(name, "large", {"of": of}, next=chr(ord(name) + 1)))
+    last = {"name": "g", "transform": {"output": "${size(nodes.a.output.text) + size(nodes.f.output.text)}"}}
+    async with harness(tmp_path, workflow(*calls, last), large=large) as h:
+        assert await h.output(await h.start("Workflow", "w", {})) == 200_007
+    assert 1 <= max(kept) <= 3
 
 
 async def test_a_timed_out_child_is_stopped_before_the_next_attempt(tmp_path):

@@ -40,6 +40,8 @@ from quarterdeck.runtime.storing import lightened
 
 log = structlog.get_logger("executor")
 
+# Large values that a run keeps from one decision for the next; the engine's cache has them, too.
+VALUES_AT_HAND = 32
 # Decisions between two turns of the event loop.
 DECISIONS_PER_TURN = 20
 
@@ -189,6 +191,8 @@ class Executor:
                 await asyncio.sleep(0)
 
     async def _next_decision(self) -> Decision | None:
+        if len(self._values) > VALUES_AT_HAND:
+            self._values.clear()
         while True:
             try:
                 return planner.decide(self._planning())
