@@ -9,10 +9,12 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from quarterdeck.common.errors import InvalidArgument, PermissionDenied
+from quarterdeck.common.rpc_errors import from_rpc_error
 from quarterdeck.gateway.grpc_server import PublicRpcs
 from quarterdeck.gateway.methods import method_table
+from quarterdeck.gateway.proto_fields import proto_field
 from quarterdeck.gateway.upstream import resource_of
-from quarterdeck.v1 import resources_pb2, resources_pb2_grpc, runs_pb2, runs_pb2_grpc
+from quarterdeck.v1 import memory_pb2, resources_pb2, resources_pb2_grpc, runs_pb2, runs_pb2_grpc
 
 
 @pytest.fixture
@@ -97,7 +99,37 @@ async def test_details_of_errors_pass_through(house, channel, token):
     info, bad = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
     assert details[0].Unpack(info) and details[1].Unpack(bad)
     assert info.metadata["hint"] == "send a number"
-    assert bad.field_violations[0].field == "input.month"
+    assert bad.field_violations[0].field == info.metadata["field"] == "input_json.month"
+
+
+@pytest.mark.parametrize(
+    ("request_type", "field", "named"),
+    [
+        (runs_pb2.ListRunsRequest, "continue", "page_token"),
+        (runs_pb2.ListRunsRequest, "limit", "page_size"),
+        (runs_pb2.ListRunsRequest, "labelSelector", "label_selector"),
+        (runs_pb2.ListRunsRequest, "orderBy", "order_by"),
+        (runs_pb2.StartRunRequest, "input.lines[2].sum", "input_json.lines[2].sum"),
+        (runs_pb2.StartRunRequest, "labels.team", "labels.team"),
+        (runs_pb2.GetRunRequest, "runId", "run_id"),
+        (memory_pb2.SearchMemoryRequest, "limit", "limit"),
+        (memory_pb2.SearchMemoryRequest, "filter.vendor", "filter_json.vendor"),
+        (runs_pb2.GetRunRequest, "spec.nodes[0]", "spec.nodes[0]"),
+        (runs_pb2.GetRunRequest, "", ""),
+    ],
+)
+def test_fields_have_the_names_of_the_contract(request_type, field, named):
+    assert proto_field(request_type.DESCRIPTOR, field) == named
+
+
+async def test_a_page_error_names_the_field_of_the_request(house, channel, token):
+    house.runtime.answers["ListRuns"] = InvalidArgument("not a token", field="continue", hint="start over")
+    stub = runs_pb2_grpc.RuntimeServiceStub(channel)
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await stub.ListRuns(runs_pb2.ListRunsRequest(tenant="default", page_token="?"), metadata=token)
+    error = from_rpc_error(caught.value)
+    assert (error.field, error.hint) == ("page_token", "start over")
+    assert error.violations == [("page_token", "not a token")]
 
 
 async def test_what_is_no_message_is_refused_at_the_door(house, channel, token):

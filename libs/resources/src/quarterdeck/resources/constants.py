@@ -54,6 +54,7 @@ RESERVED_API_ROOTS = (
     "memories",
     "artifacts",
     "models",
+    "bus",
     "events",
 )
 """What the API itself names: no Trigger may declare a path below `/api/v1/` and one of them."""

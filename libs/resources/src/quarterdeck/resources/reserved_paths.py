@@ -16,7 +16,7 @@ def _one_of(*names: str) -> str:
     return f"({'|'.join([*(name.replace('.', '[.]') for name in names), _ANY])})"
 
 
-_API = f"api(/{_one_of('v1')}(/{_one_of(*RESERVED_API_ROOTS)}(/.*)?)?)?"
+_API = f"api(/{_one_of('v1')}(/({_one_of(*RESERVED_API_ROOTS)}(/.*)?)?)?)?"
 PATTERN = f"^/({_one_of(*RESERVED_ROOTS)}(/.*)?|{_API})?$"
 _RESERVED = re.compile(PATTERN)
 

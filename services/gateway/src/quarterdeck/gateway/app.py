@@ -18,7 +18,8 @@ from starlette.types import ASGIApp
 from quarterdeck.common.errors import Internal, QuarterdeckError
 from quarterdeck.common.service import Platform
 from quarterdeck.common.tenants import TenantDirectory
-from quarterdeck.gateway import console_page, docs_page, health
+from quarterdeck.gateway import console_page, docs_page, entrance, health
+from quarterdeck.gateway.allowed import allowed_methods
 from quarterdeck.gateway.authentication import Authenticator
 from quarterdeck.gateway.config import GatewaySettings
 from quarterdeck.gateway.middleware.authenticate import Authenticate
@@ -37,7 +38,7 @@ from quarterdeck.gateway.upstream import Upstream
 # As they are: to include a router would match every request twice.
 ROUTES: list[BaseRoute] = unquote_parameters(
     route
-    for router in (*ROUTERS, health.router, docs_page.router, console_page.router)
+    for router in (*ROUTERS, health.router, entrance.router, docs_page.router, console_page.router)
     for route in router.routes
 )
 
@@ -100,9 +101,7 @@ def _add_error_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def on_http_error(request: Request, error: HTTPException) -> Response:
-        response = _problem(request, _from_http(request, error))
-        response.headers.update(error.headers or {})
-        return response
+        return _problem(request, _from_http(request, error))
 
     @app.exception_handler(Exception)
     async def on_our_fault(request: Request, error: Exception) -> Response:
@@ -115,8 +114,7 @@ def _problem(request: Request, error: QuarterdeckError) -> Response:
 
 def _from_http(request: Request, error: HTTPException) -> QuarterdeckError:
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        allowed = (error.headers or {}).get("Allow", "")
-        return MethodNotAllowed(f"{request.method} is not possible here", hint=f"use {allowed}")
+        return MethodNotAllowed(request.method, allowed_methods(ROUTES, request.scope["path"]))
     if error.status_code == HTTPStatus.NOT_FOUND:
         return RouteNotFound(f"there is no path {request.url.path}", hint="see /docs for what there is")
     return _Other(error)

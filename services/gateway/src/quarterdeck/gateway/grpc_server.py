@@ -14,7 +14,7 @@ from google.protobuf.message import DecodeError
 
 from quarterdeck.common.errors import InvalidArgument, QuarterdeckError, Unavailable
 from quarterdeck.common.identity import Principal
-from quarterdeck.common.rpc_errors import to_trailers
+from quarterdeck.common.rpc_errors import DETAILS_KEY, to_trailers
 from quarterdeck.common.rpc_server import OPEN_SERVICES, SERVER_OPTIONS
 from quarterdeck.common.service import Platform
 from quarterdeck.common.telemetry import Telemetry
@@ -22,10 +22,12 @@ from quarterdeck.gateway.authentication import Authenticator, become
 from quarterdeck.gateway.config import GatewaySettings
 from quarterdeck.gateway.http_server import cannot_listen
 from quarterdeck.gateway.methods import OWNERS, Method, method_table
+from quarterdeck.gateway.proto_fields import speak_proto
 from quarterdeck.gateway.upstream import Upstream, explain
 
 # What a peer's transport adds by itself, or what only concerns one hop.
 _HOP_BY_HOP = frozenset({"content-type", "user-agent", "te", "grpc-accept-encoding"})
+_REPLACED = _HOP_BY_HOP | {DETAILS_KEY}
 
 
 class PublicRpcs(grpc.GenericRpcHandler):
@@ -121,19 +123,15 @@ class PublicRpcs(grpc.GenericRpcHandler):
     async def _abort(
         self, method: Method, context: Any, error: grpc.aio.AioRpcError | QuarterdeckError, began: float
     ) -> None:
-        """Ends the call with the error; what the owner said goes through, trailers included."""
+        """Ends the call with the error; what the owner said goes through, in the words of the contract."""
         if isinstance(error, grpc.aio.AioRpcError):
             ours = explain(error, method.owner)
-            trailers = [(k, v) for k, v in error.trailing_metadata() or () if k not in _HOP_BY_HOP]
-            if not trailers:
-                trailers = list(to_trailers(ours))
-            self._count(method, ours.status.name, began)
-            context.set_trailing_metadata(tuple(trailers))
-            await context.abort(ours.status, ours.message)
+            kept = [(k, v) for k, v in error.trailing_metadata() or () if k not in _REPLACED]
         else:
-            self._count(method, error.status.name, began)
-            context.set_trailing_metadata(to_trailers(error))
-            await context.abort(error.status, error.message)
+            ours, kept = error, []
+        self._count(method, ours.status.name, began)
+        context.set_trailing_metadata((*kept, *to_trailers(speak_proto(ours, method.request.DESCRIPTOR))))
+        await context.abort(ours.status, ours.message)
 
     def _count(self, method: Method, code: str, began: float) -> None:
         self._telemetry.rpcs.labels(method.path, code).inc()

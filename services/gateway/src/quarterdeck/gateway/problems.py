@@ -32,10 +32,19 @@ class RouteNotFound(QuarterdeckError):
 
 
 class MethodNotAllowed(QuarterdeckError):
-    """The path is known, the method is not."""
+    """The path is known, the method is not.
+
+    Args:
+        method: the method that was tried.
+        allowed: those that there are.
+    """
 
     status = grpc.StatusCode.UNIMPLEMENTED
     http_status = 405
+
+    def __init__(self, method: str, allowed: Sequence[str]) -> None:
+        super().__init__(f"{method} is not possible here", hint=f"use {' or '.join(allowed)}")
+        self.allowed = tuple(allowed)
 
 
 class BodyTooLarge(QuarterdeckError):
@@ -93,6 +102,8 @@ def headers(error: QuarterdeckError) -> dict[str, str]:
     found: dict[str, str] = {}
     if error.http_status == 401:
         found["WWW-Authenticate"] = 'Bearer realm="quarterdeck"'
+    if isinstance(error, MethodNotAllowed):
+        found["Allow"] = ", ".join(error.allowed)
     if error.retry_after:
         found["Retry-After"] = str(math.ceil(error.retry_after))
     return found

@@ -52,9 +52,7 @@ class DeclaredPaths:
         if matched is None:
             raise RouteNotFound(f"there is no path {request.url.path}", hint="see /docs for what there is")
         if matched.declared is None:
-            raise MethodNotAllowed(
-                f"{request.method} is not possible here", hint=f"use {', '.join(matched.allowed)}"
-            )
+            raise MethodNotAllowed(request.method, matched.allowed)
         declared = matched.declared
         request.scope["qd.route"] = declared.path
         if declared.paused:
