@@ -140,6 +140,20 @@ def test_what_cannot_be_run_again_is_said(gateway: Any, make_answer: Any, capsys
     assert "no runs are selected" in capsys.readouterr().err
 
 
+def test_archive(gateway: Any, capsys: Capture) -> None:
+    answer = {"runs": 3, "events": 40, "deletedRuns": 1, "artifacts": 2}
+    gateway.on("POST /tenants/default/runs/archive", answer)
+    assert main(["runs", "archive", "--older-than", "1h30m", "--dry-run"]) == EXIT_OK
+    assert gateway.requests[-1].body == {"olderThanSeconds": 5400, "dryRun": True}
+    assert capsys.readouterr().out == "3 runs with 40 events would be archived\n"
+    assert main(["runs", "archive"]) == EXIT_OK
+    assert gateway.requests[-1].body == {"olderThanSeconds": 0, "dryRun": False}
+    assert "1 runs deleted, 2 artifacts collected" in capsys.readouterr().out
+    assert main(["runs", "archive", "-o", "json"]) == EXIT_OK
+    assert json.loads(capsys.readouterr().out) == answer
+    assert main(["runs", "archive", "--older-than", "long"]) == EXIT_USAGE
+
+
 def test_a_run_that_is_over_is_a_conflict(gateway: Any, make_answer: Any, capsys: Capture) -> None:
     over = {"detail": "run r1 is over: succeeded", "reason": "RunIsOver", "status": 409}
     gateway.on(f"POST {BASE}/pause", make_answer(over, 409))

@@ -75,6 +75,7 @@ CASES = [
     (run_schemas.Retry, lambda h: runs.retry(runs_pb2.RetryRunResponse(run=h.run()))),
     (run_schemas.RerunPage, lambda h: runs.reruns(
         runs_pb2.RerunRunsResponse(reruns=[runs_pb2.Rerun(run_id="r")]))),
+    (run_schemas.Archived, lambda h: runs.archived(runs_pb2.ArchiveRunsResponse(runs=1))),
     (run_schemas.Fired, lambda h: runs.fired(runs_pb2.FireTriggerResponse(runs=[h.run()]))),
     (run_schemas.TriggerState, lambda h: runs.trigger_state(runs_pb2.TriggerState(name="t"))),
     (approval_schemas.ApprovalPage, lambda h: approvals.approval_list(

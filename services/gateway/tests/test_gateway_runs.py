@@ -139,6 +139,18 @@ async def test_rerun(house):
     assert (refused.status_code, refused.json()["field"]) == (400, "limit")
 
 
+async def test_archive(house):
+    house.runtime.answers["ArchiveRuns"] = runs_pb2.ArchiveRunsResponse(runs=3, events=40, artifacts=1)
+    wish = {"olderThanSeconds": 60, "dryRun": True}
+    body = (await house.client.post(f"{T}/runs/archive", json=wish)).json()
+    assert body == {"runs": 3, "events": 40, "deletedRuns": 0, "artifacts": 1}
+    asked = house.runtime.last(runs_pb2.ArchiveRunsRequest)
+    assert (asked.older_than_seconds, asked.dry_run) == (60, True)
+    assert (await house.client.post(f"{T}/runs/archive")).status_code == 200
+    house.runtime.answers["GetRun"] = house.run(archived="retention")
+    assert (await house.client.get(f"{T}/runs/r1")).json()["archived"] == "retention"
+
+
 async def test_effects(house):
     effect = runs_pb2.Effect(
         run_id="r1",

@@ -6,10 +6,12 @@ from registry_support import server, workflow
 from sqlalchemy import MetaData
 
 from quarterdeck.common.database import open_database
+from quarterdeck.common.database.rules import protect
 from quarterdeck.common.watching import ObjectWatcher, objects_table
 
 SHAPE = MetaData()
 TABLE = objects_table(SHAPE)
+protect(SHAPE)
 
 
 async def until(check):
@@ -20,10 +22,10 @@ async def until(check):
     raise AssertionError("not within 5 s")
 
 
-async def test_a_service_follows_what_is_in_force(world, admin, tmp_path):
+async def test_a_service_follows_what_is_in_force(world, admin, database_url):
     await admin.apply(server("a"))
     good = await admin.apply(workflow("w", {"name": "n", "transform": {"output": "x"}}))
-    database = await open_database(f"sqlite:///{tmp_path}/copy.db", SHAPE)
+    database = await open_database(database_url, SHAPE)
     try:
         watcher = ObjectWatcher(
             world.platforms["agent-runtime"], database, TABLE, ["MCPServer", "Workflow", "Tenant"]

@@ -123,6 +123,7 @@ RUN_FIELDS = {
     "key": "Key",
     "labels": "Labels",
     "trigger": "Trigger",
+    "archived": "Archived by",
     "principal": "Started by",
     "createdAt": "Created",
     "startedAt": "Started",

@@ -7,6 +7,7 @@ gives nobody another tenant's bytes. It is durable before anything names it.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import hashlib
 import os
@@ -21,11 +22,14 @@ from quarterdeck.common.errors import InvalidArgument, NotFound, Unavailable
 
 PREFIX = "sha256:"
 REF = "$artifact"
+# How the name of a file ends while it is being collected.
+_ASIDE = ".collected"
 # No space, no quota, or a limit on the size of files.
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # What is read whole to find out what it is; of larger ones the brackets at both ends must do.
 _READ_WHOLE = 1024 * 1024
-_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_NAME = re.compile(r"[0-9a-f]{64}")
+_DIGEST = re.compile(f"{PREFIX}{_NAME.pattern}")
 
 
 class ArtifactStore(Protocol):
@@ -39,6 +43,12 @@ class ArtifactStore(Protocol):
 
     async def delete(self, tenant_id: str, digest: str) -> None:
         """Removes it, if it is there."""
+
+    async def older_than(self, tenant_id: str, moment: float) -> list[str]:
+        """Returns the digests that nobody has put since `moment` (Unix time)."""
+
+    async def collect(self, tenant_id: str, digest: str, moment: float) -> bool:
+        """Removes it if nobody has put it since `moment`; True if it is gone."""
 
 
 class DirectoryArtifacts:
@@ -54,9 +64,9 @@ class DirectoryArtifacts:
     def _put(self, tenant_id: str, data: bytes) -> str:
         name = hashlib.sha256(data).hexdigest()
         path = self._path(tenant_id, PREFIX + name)
-        if path.exists():
-            return PREFIX + name
         try:
+            if _touch(path):  # whoever puts it may be about to name it: it is as good as new
+                return PREFIX + name
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             _write_durably(path, data)
         except OSError as error:
@@ -85,6 +95,19 @@ class DirectoryArtifacts:
         path = self._path(tenant_id, digest)
         await asyncio.to_thread(lambda: path.unlink(missing_ok=True))
 
+    async def older_than(self, tenant_id: str, moment: float) -> list[str]:
+        """See `ArtifactStore.older_than`."""
+        return await asyncio.to_thread(self._older_than, tenant_id, moment)
+
+    def _older_than(self, tenant_id: str, moment: float) -> list[str]:
+        files = [file for file in (self._root / tenant_id).glob("??/*") if not _put_back(file)]
+        old = [file.name for file in files if _NAME.fullmatch(file.name) and _is_older(file, moment)]
+        return [PREFIX + name for name in old]
+
+    async def collect(self, tenant_id: str, digest: str, moment: float) -> bool:
+        """See `ArtifactStore.collect`."""
+        return await asyncio.to_thread(_collect, self._path(tenant_id, digest), moment)
+
     def _path(self, tenant_id: str, digest: str) -> Path:
         if not _DIGEST.fullmatch(digest):
             raise InvalidArgument(
@@ -92,6 +115,45 @@ class DirectoryArtifacts:
             )
         name = digest.removeprefix(PREFIX)
         return self._root / tenant_id / name[:2] / name
+
+
+def _touch(path: Path) -> bool:
+    """Says that a file is wanted now; False if it is not there."""
+    try:
+        os.utime(path)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _is_older(path: Path, moment: float) -> bool:
+    try:
+        return path.stat().st_mtime < moment
+    except FileNotFoundError:
+        return False
+
+
+def _put_back(file: Path) -> bool:
+    """Puts a file back that a crash left aside. Returns whether it was one."""
+    if not file.name.endswith(_ASIDE):
+        return False
+    with contextlib.suppress(FileNotFoundError):
+        file.rename(file.with_name(file.name.removesuffix(_ASIDE)))
+    return True
+
+
+def _collect(path: Path, moment: float) -> bool:
+    """Takes the file aside first: who puts the same now writes it anew, and who has just put it is seen."""
+    aside = path.with_name(f"{path.name}{_ASIDE}")
+    try:
+        path.rename(aside)
+    except FileNotFoundError:
+        return False
+    if _is_older(aside, moment):
+        aside.unlink()
+        return True
+    aside.rename(path)
+    return False
 
 
 def _write_durably(path: Path, data: bytes) -> None:

@@ -191,11 +191,19 @@ def _save(connection: Connection, table: Table, watched: Watched) -> None:
         "revision": watched.revision,
         "object_json": codec.dumps(watched.object),
     }
-    within(connection, watched.tenant_id)
+    _about(connection, watched)
     insert_or_update(connection, table, ("tenant", "kind", "name"), values)
 
 
 def _delete(connection: Connection, table: Table, watched: Watched) -> None:
-    within(connection, watched.tenant_id)
+    _about(connection, watched)
     key = (table.c.tenant == watched.tenant) & (table.c.kind == watched.kind) & (table.c.name == watched.name)
     connection.execute(delete(table).where(key))
+
+
+def _about(connection: Connection, watched: Watched) -> None:
+    """Names the object's tenant to the transaction; an object of the cluster has none."""
+    if watched.tenant_id:
+        within(connection, watched.tenant_id)
+    else:
+        across_tenants(connection)

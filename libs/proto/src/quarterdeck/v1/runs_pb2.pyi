@@ -141,6 +141,7 @@ class Run(_message.Message):
     FORKED_FROM_FIELD_NUMBER: _builtins.int
     OPEN_APPROVALS_FIELD_NUMBER: _builtins.int
     TRIGGER_FIELD_NUMBER: _builtins.int
+    ARCHIVED_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """UUIDv7."""
     tenant: _builtins.str
@@ -175,6 +176,10 @@ class Run(_message.Message):
     open_approvals: _builtins.int
     """Of this run and all below it."""
     trigger: _builtins.str
+    archived: _builtins.str
+    """Why the journal is kept in archived form: "retention" or "import"; empty when it is not. An archived run
+    can be read and forked.
+    """
     @_builtins.property
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]: ...
     def __init__(
@@ -207,10 +212,11 @@ class Run(_message.Message):
         forked_from: _builtins.str = ...,
         open_approvals: _builtins.int = ...,
         trigger: _builtins.str = ...,
+        archived: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cost_micro_usd", b"cost_micro_usd", "created_at", b"created_at", "error_json", b"error_json", "finished_at", b"finished_at", "forked_from", b"forked_from", "id", b"id", "input_json", b"input_json", "item_index", b"item_index", "key", b"key", "kind", b"kind", "labels", b"labels", "last_seq", b"last_seq", "name", b"name", "open_approvals", b"open_approvals", "output_json", b"output_json", "parent_node", b"parent_node", "parent_run_id", b"parent_run_id", "principal", b"principal", "reason", b"reason", "revision", b"revision", "root_run_id", b"root_run_id", "session", b"session", "started_at", b"started_at", "state", b"state", "tenant", b"tenant", "tokens", b"tokens", "trigger", b"trigger"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["archived", b"archived", "cost_micro_usd", b"cost_micro_usd", "created_at", b"created_at", "error_json", b"error_json", "finished_at", b"finished_at", "forked_from", b"forked_from", "id", b"id", "input_json", b"input_json", "item_index", b"item_index", "key", b"key", "kind", b"kind", "labels", b"labels", "last_seq", b"last_seq", "name", b"name", "open_approvals", b"open_approvals", "output_json", b"output_json", "parent_node", b"parent_node", "parent_run_id", b"parent_run_id", "principal", b"principal", "reason", b"reason", "revision", b"revision", "root_run_id", b"root_run_id", "session", b"session", "started_at", b"started_at", "state", b"state", "tenant", b"tenant", "tokens", b"tokens", "trigger", b"trigger"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -859,6 +865,62 @@ class RerunRunsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RerunRunsResponse: _TypeAlias = RerunRunsResponse  # noqa: Y015
+
+@_typing.final
+class ArchiveRunsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_FIELD_NUMBER: _builtins.int
+    OLDER_THAN_SECONDS_FIELD_NUMBER: _builtins.int
+    DRY_RUN_FIELD_NUMBER: _builtins.int
+    tenant: _builtins.str
+    older_than_seconds: _builtins.int
+    """Seconds since their end; 0: the tenant's retention."""
+    dry_run: _builtins.bool
+    def __init__(
+        self,
+        *,
+        tenant: _builtins.str = ...,
+        older_than_seconds: _builtins.int = ...,
+        dry_run: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dry_run", b"dry_run", "older_than_seconds", b"older_than_seconds", "tenant", b"tenant"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ArchiveRunsRequest: _TypeAlias = ArchiveRunsRequest  # noqa: Y015
+
+@_typing.final
+class ArchiveRunsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RUNS_FIELD_NUMBER: _builtins.int
+    EVENTS_FIELD_NUMBER: _builtins.int
+    DELETED_RUNS_FIELD_NUMBER: _builtins.int
+    ARTIFACTS_FIELD_NUMBER: _builtins.int
+    runs: _builtins.int
+    """Runs whose journals were archived, and how many events those have."""
+    events: _builtins.int
+    deleted_runs: _builtins.int
+    """Runs that were deleted, and artifacts that were collected."""
+    artifacts: _builtins.int
+    def __init__(
+        self,
+        *,
+        runs: _builtins.int = ...,
+        events: _builtins.int = ...,
+        deleted_runs: _builtins.int = ...,
+        artifacts: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifacts", b"artifacts", "deleted_runs", b"deleted_runs", "events", b"events", "runs", b"runs"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ArchiveRunsResponse: _TypeAlias = ArchiveRunsResponse  # noqa: Y015
 
 @_typing.final
 class RunEvent(_message.Message):

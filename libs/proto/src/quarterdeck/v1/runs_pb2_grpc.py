@@ -95,6 +95,11 @@ class RuntimeServiceStub:
                 request_serializer=quarterdeck_dot_v1_dot_runs__pb2.RerunRunsRequest.SerializeToString,
                 response_deserializer=quarterdeck_dot_v1_dot_runs__pb2.RerunRunsResponse.FromString,
                 _registered_method=True)
+        self.ArchiveRuns = channel.unary_unary(
+                '/quarterdeck.v1.RuntimeService/ArchiveRuns',
+                request_serializer=quarterdeck_dot_v1_dot_runs__pb2.ArchiveRunsRequest.SerializeToString,
+                response_deserializer=quarterdeck_dot_v1_dot_runs__pb2.ArchiveRunsResponse.FromString,
+                _registered_method=True)
         self.ListRunEvents = channel.unary_unary(
                 '/quarterdeck.v1.RuntimeService/ListRunEvents',
                 request_serializer=quarterdeck_dot_v1_dot_runs__pb2.ListRunEventsRequest.SerializeToString,
@@ -219,6 +224,14 @@ class RuntimeServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ArchiveRuns(self, request, context):
+        """Archives what has ended long enough ago, and collects what nothing names any more, without waiting for
+        the clock that does so every hour.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListRunEvents(self, request, context):
         """One page of a run's journal.
         """
@@ -330,6 +343,11 @@ def add_RuntimeServiceServicer_to_server(servicer, server):
                     servicer.RerunRuns,
                     request_deserializer=quarterdeck_dot_v1_dot_runs__pb2.RerunRunsRequest.FromString,
                     response_serializer=quarterdeck_dot_v1_dot_runs__pb2.RerunRunsResponse.SerializeToString,
+            ),
+            'ArchiveRuns': grpc.unary_unary_rpc_method_handler(
+                    servicer.ArchiveRuns,
+                    request_deserializer=quarterdeck_dot_v1_dot_runs__pb2.ArchiveRunsRequest.FromString,
+                    response_serializer=quarterdeck_dot_v1_dot_runs__pb2.ArchiveRunsResponse.SerializeToString,
             ),
             'ListRunEvents': grpc.unary_unary_rpc_method_handler(
                     servicer.ListRunEvents,
@@ -692,6 +710,33 @@ class RuntimeService:
             '/quarterdeck.v1.RuntimeService/RerunRuns',
             quarterdeck_dot_v1_dot_runs__pb2.RerunRunsRequest.SerializeToString,
             quarterdeck_dot_v1_dot_runs__pb2.RerunRunsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ArchiveRuns(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/quarterdeck.v1.RuntimeService/ArchiveRuns',
+            quarterdeck_dot_v1_dot_runs__pb2.ArchiveRunsRequest.SerializeToString,
+            quarterdeck_dot_v1_dot_runs__pb2.ArchiveRunsResponse.FromString,
             options,
             channel_credentials,
             insecure,

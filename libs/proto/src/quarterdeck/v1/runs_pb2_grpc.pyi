@@ -57,6 +57,10 @@ class RuntimeServiceStub:
     """Starts a new run that goes on where an unsuccessful one failed: what succeeded is kept, not repeated."""
     RerunRuns: _grpc.UnaryUnaryMultiCallable[_runs_pb2.RerunRunsRequest, _runs_pb2.RerunRunsResponse]
     """Runs again what a filter selects, a page at a time; only what a dry run has shown before."""
+    ArchiveRuns: _grpc.UnaryUnaryMultiCallable[_runs_pb2.ArchiveRunsRequest, _runs_pb2.ArchiveRunsResponse]
+    """Archives what has ended long enough ago, and collects what nothing names any more, without waiting for
+    the clock that does so every hour.
+    """
     ListRunEvents: _grpc.UnaryUnaryMultiCallable[_runs_pb2.ListRunEventsRequest, _runs_pb2.ListRunEventsResponse]
     """One page of a run's journal."""
     StreamRunEvents: _grpc.UnaryStreamMultiCallable[_runs_pb2.StreamRunEventsRequest, _runs_pb2.RunEvent]
@@ -101,6 +105,10 @@ class RuntimeServiceAsyncStub(RuntimeServiceStub):
     """Starts a new run that goes on where an unsuccessful one failed: what succeeded is kept, not repeated."""
     RerunRuns: _aio.UnaryUnaryMultiCallable[_runs_pb2.RerunRunsRequest, _runs_pb2.RerunRunsResponse]  # type: ignore[assignment]
     """Runs again what a filter selects, a page at a time; only what a dry run has shown before."""
+    ArchiveRuns: _aio.UnaryUnaryMultiCallable[_runs_pb2.ArchiveRunsRequest, _runs_pb2.ArchiveRunsResponse]  # type: ignore[assignment]
+    """Archives what has ended long enough ago, and collects what nothing names any more, without waiting for
+    the clock that does so every hour.
+    """
     ListRunEvents: _aio.UnaryUnaryMultiCallable[_runs_pb2.ListRunEventsRequest, _runs_pb2.ListRunEventsResponse]  # type: ignore[assignment]
     """One page of a run's journal."""
     StreamRunEvents: _aio.UnaryStreamMultiCallable[_runs_pb2.StreamRunEventsRequest, _runs_pb2.RunEvent]  # type: ignore[assignment]
@@ -214,6 +222,16 @@ class RuntimeServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_runs_pb2.RerunRunsResponse, _abc.Awaitable[_runs_pb2.RerunRunsResponse]]:
         """Runs again what a filter selects, a page at a time; only what a dry run has shown before."""
+
+    @_abc_1.abstractmethod
+    def ArchiveRuns(
+        self,
+        request: _runs_pb2.ArchiveRunsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_runs_pb2.ArchiveRunsResponse, _abc.Awaitable[_runs_pb2.ArchiveRunsResponse]]:
+        """Archives what has ended long enough ago, and collects what nothing names any more, without waiting for
+        the clock that does so every hour.
+        """
 
     @_abc_1.abstractmethod
     def ListRunEvents(

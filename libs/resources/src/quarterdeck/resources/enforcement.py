@@ -92,7 +92,7 @@ def _differing(model: Model, usual: Model, path: str, read: Names = frozenset())
 
 
 def _tenant(tenant: Tenant) -> Iterator[FieldError]:
-    read = {"display_name", "namespace", "suspended", "quota"}
+    read = {"display_name", "namespace", "suspended", "quota", "retention"}
     yield from _differing(tenant.spec.quota, Quota(), "spec.quota")
     yield from _differing(tenant.spec, TenantSpec(), "spec", read)
 

@@ -7,7 +7,7 @@ from pydantic import Field
 from quarterdeck.resources.metadata import Resource, Status
 from quarterdeck.resources.model import Model
 from quarterdeck.resources.rules import at_least_one
-from quarterdeck.resources.scalars import Label, Name, Tokens, Usd
+from quarterdeck.resources.scalars import Duration, Label, Name, Tokens, Usd
 from quarterdeck.resources.subjects import Subject
 
 
@@ -34,6 +34,17 @@ class TenantBudget(Model):
     tokens_per_month: Tokens | None = Field(None, description="Model tokens.")
 
 
+class RunRetention(Model):
+    """How long runs are kept after their end."""
+
+    archive_after: Duration | None = Field(
+        None, description="Then a journal is archived; it can still be read. Absent: as the platform is set."
+    )
+    delete_after: Duration | None = Field(
+        None, description="Then an archived run is deleted. Absent: as the platform is set."
+    )
+
+
 class TenantSpec(Model):
     """A customer: where it lives and what it may use."""
 
@@ -44,6 +55,7 @@ class TenantSpec(Model):
     priority: int = Field(0, ge=-100, le=100, description="Higher ones are served first.")
     quota: Quota = Field(Quota(), description="How much it may use at a time.")
     budget: TenantBudget | None = Field(None, description="What it may use in a month.")
+    retention: RunRetention | None = Field(None, description="How long its runs are kept.")
     admins: list[Subject] = Field(default=[], max_length=64, description="Its first administrators.")
     suspended: bool = Field(False, description="Whether its runs are held and its requests refused.")
     deletion_policy: Literal["Retain", "Delete"] = Field(

@@ -17,3 +17,24 @@ class RuntimeSettings(BaseSettings):
     approval_expires: float = Field(
         default=7 * 86400.0, description="Seconds an approval stays open when its policy says nothing."
     )
+    archive_after: float = Field(
+        default=30 * 86400.0,
+        ge=0,
+        description="Seconds after a run's end until its journal is archived, where its tenant says nothing; "
+        "0: never.",
+    )
+    delete_after: float = Field(
+        default=0.0,
+        ge=0,
+        description="Seconds after its end until an archived run is deleted, where its tenant says nothing; "
+        "0: never.",
+    )
+    artifact_grace: float = Field(
+        default=7 * 86400.0,
+        ge=0,
+        description="Seconds that an artifact is kept though nothing names it: more than the platform is "
+        "ever down. 0: for ever.",
+    )
+    retention_period: float = Field(
+        default=3600.0, gt=0, description="Seconds between two looks for what is to be archived or collected."
+    )

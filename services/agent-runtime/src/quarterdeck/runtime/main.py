@@ -25,6 +25,7 @@ from quarterdeck.runtime.instruments import Instruments
 from quarterdeck.runtime.live import LiveEvents
 from quarterdeck.runtime.looking import Lookout
 from quarterdeck.runtime.models_server import ModelServicer
+from quarterdeck.runtime.retaining import Retention, Rule, rule_of
 from quarterdeck.runtime.server import RuntimeServicer
 from quarterdeck.runtime.starting import Starter
 from quarterdeck.runtime.tables import METADATA, WATCHED
@@ -43,7 +44,7 @@ from quarterdeck.v1 import (
 )
 
 NAME = "agent-runtime"
-WATCHED_KINDS = ("ApprovalPolicy", "Trigger", *looking.KINDS)
+WATCHED_KINDS = ("ApprovalPolicy", "Trigger", "Tenant", *looking.KINDS)
 
 
 class AgentRuntime:
@@ -74,7 +75,14 @@ class AgentRuntime:
             models_pb2.DESCRIPTOR.services_by_name["ModelService"],
             bus_pb2.DESCRIPTOR.services_by_name["BusService"],
         )
-        runtime = RuntimeServicer(self._engine, tenants, starter, self._triggers)
+        self._retention = Retention(
+            platform.database,
+            platform.artifacts,
+            platform.clock,
+            self._retention_rule,
+            settings.retention_period,
+        )
+        runtime = RuntimeServicer(self._engine, tenants, starter, self._triggers, self._retention)
         runs_pb2_grpc.add_RuntimeServiceServicer_to_server(runtime, self._server.grpc)
         approvals = ApprovalServicer(self._engine, tenants, self._watcher, self._directory)
         approvals_pb2_grpc.add_ApprovalServiceServicer_to_server(approvals, self._server.grpc)
@@ -121,16 +129,23 @@ class AgentRuntime:
         text = watched.spec.get("expiresAfter") if watched else None
         return duration_seconds(text) if text else self._settings.approval_expires
 
+    def _retention_rule(self, tenant: str) -> Rule:
+        """Returns how long the tenant's runs are kept, by its live word."""
+        watched = self._watcher.get("", "Tenant", tenant)
+        return rule_of(watched.spec if watched else {}, self._settings)
+
     async def start(self) -> None:
         """Follows the registry, listens, and begins to advance runs."""
         await self._watcher.start()
         await self._server.start()
         await self._worker.start()
         await self._triggers.start()
+        await self._retention.start()
         self._platform.spawn(self._reporter.run(), "trigger-status")
 
     async def stop(self, grace: float) -> None:
         """Drains: hands over what is idle, lets effects in flight end."""
+        await self._retention.stop()
         await self._triggers.stop()
         await self._worker.drain(grace)
         await self._server.stop(min(grace, 1.0))

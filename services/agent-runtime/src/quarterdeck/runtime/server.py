@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from quarterdeck.runtime.rpcs.archiving import ArchivingRpcs
 from quarterdeck.runtime.rpcs.reading import ReadingRpcs
 from quarterdeck.runtime.rpcs.repeating import RepeatingRpcs
 from quarterdeck.runtime.rpcs.starting import StartingRpcs
@@ -9,5 +10,5 @@ from quarterdeck.runtime.rpcs.steering import SteeringRpcs
 from quarterdeck.runtime.rpcs.triggering import TriggeringRpcs
 
 
-class RuntimeServicer(StartingRpcs, SteeringRpcs, RepeatingRpcs, ReadingRpcs, TriggeringRpcs):
+class RuntimeServicer(StartingRpcs, SteeringRpcs, RepeatingRpcs, ReadingRpcs, TriggeringRpcs, ArchivingRpcs):
     """Serves runs."""

@@ -153,6 +153,21 @@ JOURNAL = Table(
     postgresql_partition_by="RANGE (run_id)",
 )
 
+# Journals of runs that are over, in compressed pages; `journal` has no rows of theirs.
+ARCHIVES = Table(
+    "archived_journals",
+    METADATA,
+    Column("run_id", _RUN_ID, primary_key=True),
+    # Sequence number of the page's last event; 0 for a journal without any.
+    Column("last_seq", Integer, primary_key=True),
+    Column("tenant_id", String, nullable=False),
+    # retention: it ended long enough ago; import: it came as a file.
+    Column("origin", String, nullable=False),
+    Column("archived_at", Float, nullable=False),
+    Column("events", LargeBinary, nullable=False),
+    Index("archived_journals_by_tenant", "tenant_id", "run_id"),
+)
+
 SNAPSHOTS = Table(
     "snapshots",
     METADATA,

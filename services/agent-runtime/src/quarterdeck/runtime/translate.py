@@ -37,8 +37,13 @@ APPROVAL_STATES = {
 APPROVAL_WORDS: dict[int, str] = {value: word for word, value in APPROVAL_STATES.items()}
 
 
-def run_message(row: Row[Any], found: Totals | None = None) -> runs_pb2.Run:
-    """Returns a run as clients see it; `found` is what it amounts to with those open below it."""
+def run_message(row: Row[Any], found: Totals | None = None, archived: str = "") -> runs_pb2.Run:
+    """Returns a run as clients see it.
+
+    Args:
+        found: what it amounts to with those open below it.
+        archived: why its journal is, if it is.
+    """
     amounts = found or Totals(row.open_approvals, row.cost, row.tokens)
     return runs_pb2.Run(
         id=row.run_id,
@@ -68,6 +73,7 @@ def run_message(row: Row[Any], found: Totals | None = None) -> runs_pb2.Run:
         forked_from=row.forked_from,
         open_approvals=amounts.approvals,
         trigger=row.trigger_name,
+        archived=archived,
     )
 
 

@@ -13,8 +13,7 @@ from quarterdeck.runtime.bounds import check_inline, check_labels, check_message
 from quarterdeck.runtime.rpcs.desk import Desk
 from quarterdeck.runtime.starting import JOIN, QUEUE, REJECT, REPLACE, TOOL, Start
 from quarterdeck.runtime.store import runs
-from quarterdeck.runtime.store.trees import totals
-from quarterdeck.runtime.translate import label_tests, run_message, state_words
+from quarterdeck.runtime.translate import label_tests, state_words
 from quarterdeck.v1 import runs_pb2
 
 CONFLICTS = {
@@ -54,10 +53,8 @@ class StartingRpcs(Desk):
             newest_first=request.order_by != "created",
         )
         more = encode_cursor(rows[limit - 1].run_id) if len(rows) > limit else ""
-        shown = rows[:limit]
-        found = await self._database.read(totals, tenant.id, shown)
-        messages = [run_message(row, found.get(row.run_id)) for row in shown]
-        return runs_pb2.ListRunsResponse(runs=messages, next_page_token=more)
+        found = await self._messages(tenant, rows[:limit])
+        return runs_pb2.ListRunsResponse(runs=found, next_page_token=more)
 
 
 def _wish(request: runs_pb2.StartRunRequest, tenant: TenantId) -> Start:

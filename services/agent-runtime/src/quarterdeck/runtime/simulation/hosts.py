@@ -91,6 +91,14 @@ class SharedArtifacts(ArtifactStore):
         """See `ArtifactStore.delete`."""
         self._kept.pop((tenant_id, digest), None)
 
+    async def older_than(self, tenant_id: str, moment: float) -> list[str]:
+        """See `ArtifactStore.older_than`; no time passes for these, and nothing is collected."""
+        return []
+
+    async def collect(self, tenant_id: str, digest: str, moment: float) -> bool:
+        """See `ArtifactStore.collect`."""
+        return False
+
     async def _pass(self, name: str) -> None:
         fate, process = self._adversary.call(f"artifact {name}"), self._loop.current
         late = self._adversary.long_delay() if fate == "peer-slow" else 0.0

@@ -10,6 +10,7 @@ from quarterdeck.common import codec
 from quarterdeck.common.database import within
 from quarterdeck.runtime.constants import REDUCER_VERSION
 from quarterdeck.runtime.events import Event
+from quarterdeck.runtime.store import archives
 from quarterdeck.runtime.tables import JOURNAL, SNAPSHOTS
 
 
@@ -30,7 +31,7 @@ class Recorded:
 def read_events(
     connection: Connection, tenant_id: str, run_id: str, after: int, limit: int
 ) -> list[Recorded]:
-    """Returns up to `limit` entries with a sequence number above `after`, in order."""
+    """Returns up to `limit` entries with a sequence number above `after`, in order; archived ones too."""
     within(connection, tenant_id)
     query = (
         select(JOURNAL.c.seq, JOURNAL.c.type, JOURNAL.c.data, JOURNAL.c.at)
@@ -38,7 +39,11 @@ def read_events(
         .order_by(JOURNAL.c.seq)
         .limit(limit)
     )
-    return [Recorded(row.seq, row.type, row.data, row.at) for row in connection.execute(query).all()]
+    found = [Recorded(row.seq, row.type, row.data, row.at) for row in connection.execute(query).all()]
+    if found:
+        return found
+    archived = archives.read(connection, tenant_id, run_id, after, limit)
+    return [Recorded(seq, kind, data.encode(), at) for seq, kind, data, at in archived]
 
 
 def read_snapshot(connection: Connection, tenant_id: str, run_id: str) -> tuple[int, bytes] | None:

@@ -137,6 +137,13 @@ class RerunRuns(Request):
     confirm: str = Field(default="", description="What the dry run of the same request answered.")
 
 
+class ArchiveRuns(Request):
+    """What to archive."""
+
+    older_than_seconds: int = Field(default=0, ge=0, description="Since the end; 0: the tenant's retention.")
+    dry_run: bool = False
+
+
 class FireTrigger(Request):
     """What the event carried, or which times to make up for."""
 
@@ -202,6 +209,7 @@ class Run(Answer):
     forked_from: str | None
     open_approvals: int
     trigger: str | None
+    archived: str | None = Field(description="Why the journal is archived: retention or import.")
 
 
 class RunPage(Page[Run]):
@@ -289,6 +297,15 @@ class RerunPage(Page[Rerun]):
     """What was, or would be, run again."""
 
     confirm: str | None = Field(description="Send it with the same request to start these runs.")
+
+
+class Archived(Answer):
+    """What was, or would be, archived and collected."""
+
+    runs: int
+    events: int
+    deleted_runs: int
+    artifacts: int
 
 
 class Fired(Answer):

@@ -41,6 +41,7 @@ def run(message: runs_pb2.Run) -> dict[str, Any]:
         "forkedFrom": message.forked_from or None,
         "openApprovals": message.open_approvals,
         "trigger": message.trigger or None,
+        "archived": message.archived or None,
     }
 
 
@@ -133,6 +134,16 @@ def reruns(answer: runs_pb2.RerunRunsResponse) -> dict[str, Any]:
         for one in answer.reruns
     ]
     return {"items": items, "continue": answer.next_page_token or None, "confirm": answer.confirm or None}
+
+
+def archived(answer: runs_pb2.ArchiveRunsResponse) -> dict[str, Any]:
+    """Returns what was, or would be, archived and collected."""
+    return {
+        "runs": answer.runs,
+        "events": answer.events,
+        "deletedRuns": answer.deleted_runs,
+        "artifacts": answer.artifacts,
+    }
 
 
 def fired(answer: runs_pb2.FireTriggerResponse) -> dict[str, Any]:

@@ -1,0 +1,94 @@
+"""Journals in archived form: pages of events, compressed, in place of a row for each event."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, delete, func, insert, select
+
+from quarterdeck.common import codec
+from quarterdeck.common.database import within
+from quarterdeck.runtime.tables import ARCHIVES, JOURNAL
+
+RETENTION, IMPORT = "retention", "import"
+PAGE = 500
+# One entry: sequence number, type, its data as JSON text, Unix time.
+Entry = tuple[int, str, str, float]
+
+
+def pack(entries: Sequence[Entry]) -> bytes:
+    """Returns a page of entries, compressed."""
+    return zlib.compress(codec.dumps(entries))
+
+
+def unpack(page: bytes) -> list[Entry]:
+    """Returns the entries of a page."""
+    return [(seq, kind, data, at) for seq, kind, data, at in codec.loads(zlib.decompress(page))]
+
+
+def save(
+    connection: Connection, tenant_id: str, run_id: str, origin: str, entries: Sequence[Entry], now: float
+) -> None:
+    """Keeps a whole journal in archived form; one without events too."""
+    pages = [entries[at : at + PAGE] for at in range(0, len(entries), PAGE)] or [[]]
+    rows = [
+        {
+            "run_id": run_id,
+            "last_seq": page[-1][0] if page else 0,
+            "tenant_id": tenant_id,
+            "origin": origin,
+            "archived_at": now,
+            "events": pack(page),
+        }
+        for page in pages
+    ]
+    connection.execute(insert(ARCHIVES), rows)
+
+
+def read(connection: Connection, tenant_id: str, run_id: str, after: int, limit: int) -> list[Entry]:
+    """Returns up to `limit` archived entries with a sequence number above `after`, in order."""
+    within(connection, tenant_id)
+    query = (
+        select(ARCHIVES.c.events)
+        .where(ARCHIVES.c.run_id == run_id, ARCHIVES.c.last_seq > after, ARCHIVES.c.tenant_id == tenant_id)
+        .order_by(ARCHIVES.c.last_seq)
+        .limit(limit // PAGE + 2)
+    )
+    pages = connection.execute(query).scalars()
+    return [entry for page in pages for entry in unpack(page) if entry[0] > after][:limit]
+
+
+def origins(connection: Connection, tenant_id: str, run_ids: Sequence[str]) -> dict[str, str]:
+    """Returns why runs are archived, of those that are."""
+    within(connection, tenant_id)
+    mine = (ARCHIVES.c.tenant_id == tenant_id) & ARCHIVES.c.run_id.in_(run_ids)
+    found = connection.execute(select(ARCHIVES.c.run_id, ARCHIVES.c.origin).where(mine).distinct())
+    return {row.run_id: row.origin for row in found}
+
+
+def archive(connection: Connection, tenant_id: str, run_id: str, now: float) -> int:
+    """Moves a journal into archived form. Returns how many events it has."""
+    within(connection, tenant_id)
+    mine = (JOURNAL.c.run_id == run_id) & (JOURNAL.c.tenant_id == tenant_id)
+    query = select(JOURNAL.c.seq, JOURNAL.c.type, JOURNAL.c.data, JOURNAL.c.at).where(mine)
+    rows = connection.execute(query.order_by(JOURNAL.c.seq)).all()
+    entries: list[Entry] = [(row.seq, row.type, bytes(row.data).decode(), row.at) for row in rows]
+    save(connection, tenant_id, run_id, RETENTION, entries, now)
+    connection.execute(delete(JOURNAL).where(mine))
+    return len(entries)
+
+
+def forget(connection: Connection, tenant_id: str, run_ids: Sequence[str]) -> None:
+    """Removes archived journals for good."""
+    within(connection, tenant_id)
+    mine = (ARCHIVES.c.tenant_id == tenant_id) & ARCHIVES.c.run_id.in_(run_ids)
+    connection.execute(delete(ARCHIVES).where(mine))
+
+
+def count(connection: Connection, tenant_id: str) -> int:
+    """Returns how many runs of a tenant are archived."""
+    query = select(func.count(ARCHIVES.c.run_id.distinct())).where(ARCHIVES.c.tenant_id == tenant_id)
+    found: Any = connection.execute(query).scalar()
+    return int(found or 0)
