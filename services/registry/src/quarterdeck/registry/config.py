@@ -22,6 +22,18 @@ class RegistrySettings(BaseSettings):
         default=3600.0, gt=0, description="Age in seconds of the oldest change that a watch can resume from."
     )
     trim_period: float = Field(default=60.0, gt=0, description="Seconds between clearings of the history.")
+    revision_days: float = Field(
+        default=90.0,
+        ge=0,
+        description="Days after which a revision that is no longer in force is removed; 0: never. Runs keep "
+        "copies of what they pin.",
+    )
+    revision_keep: int = Field(
+        default=10, ge=1, description="Newest revisions of an object that stay whatever their age."
+    )
+    collect_period: float = Field(
+        default=3600.0, gt=0, description="Seconds between two looks for revisions to remove."
+    )
     bookmark_period: float = Field(
         default=30.0, gt=0, description="Seconds without an event after which a watch gets a bookmark."
     )

@@ -10,7 +10,7 @@ from quarterdeck.common.service import Platform
 from quarterdeck.controller.loop import Controller
 from quarterdeck.controller.metrics import ControllerMetrics
 from quarterdeck.controller.queue import WorkQueue
-from quarterdeck.registry import bootstrap, history
+from quarterdeck.registry import bootstrap, history, revisions
 from quarterdeck.registry.config import RegistrySettings
 from quarterdeck.registry.feed import Feed
 from quarterdeck.registry.mirror import Mirror
@@ -23,6 +23,9 @@ from quarterdeck.v1 import resources_pb2, resources_pb2_grpc
 
 NAME = "registry"
 MIGRATIONS = "quarterdeck.registry.migrations"
+DAY = 86400.0
+# Revisions that one transaction removes.
+REVISIONS_AT_ONCE = 500
 
 
 class Registry:
@@ -61,6 +64,7 @@ class Registry:
         await self._server.start()
         self._platform.spawn(self._controller.run(), "reconcile")
         self._platform.spawn(self._trim(), "trim-history")
+        self._platform.spawn(self._collect(), "collect-revisions")
 
     async def stop(self, grace: float) -> None:
         """Ends watches, lets calls in flight end."""
@@ -70,14 +74,36 @@ class Registry:
         await closing
 
     async def _trim(self) -> None:
+        settings, clock = self._settings, self._platform.clock
         while True:
-            await asyncio.sleep(self._settings.trim_period)
-            since = self._platform.clock.now() - self._settings.history_seconds
+            await asyncio.sleep(settings.trim_period)
+            since = clock.now() - settings.history_seconds
             try:
-                await self._database.write(history.trim, self._settings.history_changes, since)
+                await self._database.write(history.trim, settings.history_changes, since)
             except QuarterdeckError as error:
                 # A full disk now is no reason to stop clearing for good.
                 self._platform.telemetry.log.warning("history.not-trimmed", error=error.message)
+
+    async def _collect(self) -> None:
+        while self._settings.revision_days:
+            await asyncio.sleep(self._settings.collect_period)
+            try:
+                await self.collect_revisions()
+            except QuarterdeckError as error:
+                self._platform.telemetry.log.warning("revisions.not-collected", error=error.message)
+
+    async def collect_revisions(self) -> int:
+        """Removes the revisions that have not been in force for long; returns how many."""
+        settings = self._settings
+        before = self._platform.clock.now() - settings.revision_days * DAY
+        removed = 0
+        while True:
+            page = await self._database.write(
+                revisions.collect, before, settings.revision_keep, REVISIONS_AT_ONCE
+            )
+            removed += page
+            if page < REVISIONS_AT_ONCE:
+                return removed
 
 
 async def build(platform: Platform) -> Registry:

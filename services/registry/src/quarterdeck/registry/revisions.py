@@ -1,7 +1,7 @@
 """Revisions: every spec that was ever accepted, immutable, named by what it says.
 
-A run pins revisions, so none is removed with its object. All are kept today; a collection
-belongs here, and must ask the runtime which ones open runs pin before it removes any.
+A run pins revisions, so none is removed with its object. What has not been in force for long is collected:
+the runtime made a durable copy of what a run pins when it accepted the run, and never asks for it again.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, insert, select
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, or_, select, tuple_, update
 
 from quarterdeck.common.clock import rfc3339
 from quarterdeck.common.errors import Internal
 from quarterdeck.registry.records import Key, Row
-from quarterdeck.registry.tables import REVISIONS
+from quarterdeck.registry.tables import OBJECTS, REVISIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,7 @@ def keep(connection: Connection, row: Row, now: float) -> None:
     if known is not None and known.spec_hash != row.spec_hash:
         raise Internal(f"two specs of {row.key} share the revision {row.revision}")
     if known is not None:
+        _since(connection, row, None)
         return
     values = {
         "tenant_id": row.key.tenant_id,
@@ -51,6 +52,38 @@ def keep(connection: Connection, row: Row, now: float) -> None:
         "version": row.version,
     }
     connection.execute(insert(REVISIONS).values(values))
+
+
+def retire(connection: Connection, row: Row, now: float) -> None:
+    """Notes that the revision of a row ceased to be in force."""
+    _since(connection, row, now)
+
+
+def _since(connection: Connection, row: Row, moment: float | None) -> None:
+    where = and_(REVISIONS.c.tenant_id == row.key.tenant_id, REVISIONS.c.revision == row.revision)
+    connection.execute(update(REVISIONS).where(where).values(unused_since=moment))
+
+
+def collect(connection: Connection, unused_before: float, keep: int, limit: int) -> int:
+    """Removes up to `limit` revisions that went out of force before a moment. Returns how many.
+
+    The newest `keep` of each object that exists stay whatever their age.
+    """
+    newer = REVISIONS.alias("newer")
+    mine = and_(*(newer.c[name] == REVISIONS.c[name] for name in ("tenant_id", "kind", "name")))
+    place = select(func.count()).where(mine, newer.c.version > REVISIONS.c.version).scalar_subquery()
+    alive = select(OBJECTS.c.uid).where(
+        *(OBJECTS.c[name] == REVISIONS.c[name] for name in ("tenant_id", "kind", "name"))
+    )
+    found = connection.execute(
+        select(REVISIONS.c.tenant_id, REVISIONS.c.revision)
+        .where(REVISIONS.c.unused_since < unused_before, or_(~alive.exists(), place >= keep))
+        .limit(limit)
+    ).all()
+    if found:
+        chosen = tuple_(REVISIONS.c.tenant_id, REVISIONS.c.revision).in_([tuple(row) for row in found])
+        connection.execute(delete(REVISIONS).where(chosen))
+    return len(found)
 
 
 def find(connection: Connection, tenant_id: str, revision: str) -> Revision | None:

@@ -102,6 +102,7 @@ def delete(connection: Connection, scope: Scope, key: Key, precondition: Precond
         tenancy.refuse_if_used(connection, before)
         tenancy.remove(connection, str(before.status.get("id", "")), now)
     rows.remove(connection, key)
+    revisions.retire(connection, before, now)
     row = replace(before, version=history.next_version(connection))
     change = _change(connection, scope, row, before, now, deleted=True)
     history.record(connection, change)
@@ -175,6 +176,8 @@ def _save(connection: Connection, scope: Scope, row: Row, before: Row | None, no
     row = replace(row, version=history.next_version(connection))
     rows.save(connection, row, before)
     if row.accepted and (before is None or before.revision != row.revision):
+        if before is not None and before.revision:
+            revisions.retire(connection, before, now)
         revisions.keep(connection, row, now)
     if row.key.kind == admission.TENANT:
         _save_tenant(connection, row)

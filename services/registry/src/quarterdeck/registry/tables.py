@@ -85,7 +85,10 @@ REVISIONS = Table(
     Column("created_at", String(32), nullable=False),
     # The resource version of the write that made it: orders the revisions of an object.
     Column("version", BigInteger, nullable=False),
+    # Unix time at which it ceased to be in force; NULL while it is.
+    Column("unused_since", Float),
     Index("revisions_object", "tenant_id", "kind", "name", "version"),
+    Index("revisions_unused", "unused_since"),
 )
 
 CHANGES = Table(
