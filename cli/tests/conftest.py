@@ -73,6 +73,12 @@ class Gateway:
         return [request for request in self.requests if request.method == method]
 
 
+def _read(body: bytes, headers: dict[str, str]) -> Any:
+    if headers.get("content-type") == "application/octet-stream":
+        return body
+    return json.loads(body) if body else None
+
+
 def _handler(gateway: Gateway) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -83,7 +89,7 @@ def _handler(gateway: Gateway) -> type[BaseHTTPRequestHandler]:
             body = self.rfile.read(length)
             query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
             headers = {name.lower(): value for name, value in self.headers.items()}
-            request = Request(self.command, parts.path, query, headers, json.loads(body) if body else None)
+            request = Request(self.command, parts.path, query, headers, _read(body, headers))
             self._send(gateway.answer(request))
 
         def _send(self, answer: Answer) -> None:

@@ -6,11 +6,19 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from quarterdeck.cli.constants import EXIT_CONFLICT, EXIT_FAILED, EXIT_NOT_FOUND, EXIT_OK, EXIT_USAGE
+from quarterdeck.cli.constants import (
+    EXIT_CONFLICT,
+    EXIT_FAILED,
+    EXIT_INVALID,
+    EXIT_NOT_FOUND,
+    EXIT_OK,
+    EXIT_USAGE,
+)
 from quarterdeck.cli.main import main
 
 Capture = pytest.CaptureFixture[str]
@@ -152,6 +160,38 @@ def test_archive(gateway: Any, capsys: Capture) -> None:
     assert main(["runs", "archive", "-o", "json"]) == EXIT_OK
     assert json.loads(capsys.readouterr().out) == answer
     assert main(["runs", "archive", "--older-than", "long"]) == EXIT_USAGE
+
+
+def test_export(
+    gateway: Any, make_answer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    answer = make_answer(None)
+    answer.raw = b"\x1f\x8bfile"
+    gateway.on(f"GET {BASE}/export", answer)
+    assert main(["runs", "export", "run/r1"]) == EXIT_OK
+    assert (tmp_path / "run-r1.jsonl.gz").read_bytes() == b"\x1f\x8bfile"
+    assert "6 bytes written to run-r1.jsonl.gz" in capsys.readouterr().err
+    assert main(["runs", "export", "r1", "--to", "other"]) == EXIT_OK
+    assert main(["runs", "export", "gone", "--to", "none"]) == EXIT_NOT_FOUND
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == ["other", "run-r1.jsonl.gz"]
+
+
+def test_import(gateway: Any, make_answer: Any, tmp_path: Path, capsys: Capture) -> None:
+    file = tmp_path / "run.jsonl.gz"
+    file.write_bytes(b"\x1f\x8bfile")
+    answer = {"run": {**RUN, "id": "r9"}, "runs": 3, "events": 40, "artifacts": 2, "originalId": "r1"}
+    gateway.on("POST /tenants/default/runs/import", answer)
+    assert main(["runs", "import", str(file)]) == EXIT_OK
+    assert gateway.requests[-1].body == b"\x1f\x8bfile"
+    assert "run r9: 3 runs with 40 events imported" in capsys.readouterr().out
+    assert main(["runs", "import", str(file), "-o", "name"]) == EXIT_OK
+    assert capsys.readouterr().out == "run/r9\n"
+    refusal = {"detail": "line 4 is not as it was exported", "status": 400, "reason": "RunFileRefused"}
+    gateway.on("POST /tenants/default/runs/import", make_answer(refusal, 400))
+    assert main(["runs", "import", str(file)]) == EXIT_INVALID
+    assert "line 4 is not as it was exported" in capsys.readouterr().err
+    assert main(["runs", "import", str(tmp_path / "none")]) == EXIT_USAGE
 
 
 def test_a_run_that_is_over_is_a_conflict(gateway: Any, make_answer: Any, capsys: Capture) -> None:

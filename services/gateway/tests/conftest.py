@@ -188,7 +188,7 @@ class House:
 
 SERVICERS = {
     "RegistryService": (resources_pb2_grpc, ("WatchObjects",)),
-    "RuntimeService": (runs_pb2_grpc, ("StreamRunEvents", "GetArtifact")),
+    "RuntimeService": (runs_pb2_grpc, ("StreamRunEvents", "GetArtifact", "ExportRun")),
     "ApprovalService": (approvals_pb2_grpc, ()),
     "ModelService": (models_pb2_grpc, ("GenerateModel",)),
     "ToolService": (tools_pb2_grpc, ("WatchCall",)),

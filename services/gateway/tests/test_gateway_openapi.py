@@ -76,6 +76,7 @@ CASES = [
     (run_schemas.RerunPage, lambda h: runs.reruns(
         runs_pb2.RerunRunsResponse(reruns=[runs_pb2.Rerun(run_id="r")]))),
     (run_schemas.Archived, lambda h: runs.archived(runs_pb2.ArchiveRunsResponse(runs=1))),
+    (run_schemas.ImportedRun, lambda h: runs.imported(runs_pb2.ImportRunResponse(run=h.run(), runs=1))),
     (run_schemas.Fired, lambda h: runs.fired(runs_pb2.FireTriggerResponse(runs=[h.run()]))),
     (run_schemas.TriggerState, lambda h: runs.trigger_state(runs_pb2.TriggerState(name="t"))),
     (approval_schemas.ApprovalPage, lambda h: approvals.approval_list(

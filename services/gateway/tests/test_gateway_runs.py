@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from quarterdeck.common.errors import NotFound
 from quarterdeck.v1 import approvals_pb2, memory_pb2, models_pb2, runs_pb2, tools_pb2
 
 T = "/api/v1/tenants/default"
@@ -149,6 +150,35 @@ async def test_archive(house):
     assert (await house.client.post(f"{T}/runs/archive")).status_code == 200
     house.runtime.answers["GetRun"] = house.run(archived="retention")
     assert (await house.client.get(f"{T}/runs/r1")).json()["archived"] == "retention"
+
+
+async def test_export(house):
+    pieces = [runs_pb2.ExportRunResponse(data=data) for data in (b"\x1f\x8b", b"more")]
+    house.runtime.answers["ExportRun"] = pieces
+    response = await house.client.get(f"{T}/runs/r1/export")
+    assert (response.status_code, response.content) == (200, b"\x1f\x8bmore")
+    assert response.headers["content-type"] == "application/gzip"
+    assert response.headers["content-disposition"] == 'attachment; filename="run-r1.jsonl.gz"'
+    assert house.runtime.last(runs_pb2.ExportRunRequest).run_id == "r1"
+    house.runtime.answers["ExportRun"] = NotFound("no run r2", field="runId")
+    refused = await house.client.get(f"{T}/runs/r2/export")
+    assert (refused.status_code, refused.json()["field"]) == (404, "runId")
+
+
+async def test_import(house):
+    run = house.run(archived="import")
+    answer = runs_pb2.ImportRunResponse(run=run, runs=3, events=40, artifacts=1, original_run_id="r0")
+    house.runtime.answers["ImportRun"] = answer
+    response = await house.client.post(f"{T}/runs/import", content=b"\x1f\x8b file")
+    assert response.status_code == 201
+    body = response.json()
+    assert (body["run"]["archived"], body["runs"], body["originalId"]) == ("import", 3, "r0")
+    assert response.headers["location"] == f"{T}/runs/{run.id}"
+    assert house.runtime.last(runs_pb2.ImportRunRequest).data == b"\x1f\x8b file"
+    empty = await house.client.post(f"{T}/runs/import")
+    assert (empty.status_code, empty.json()["detail"]) == (400, "the body is empty")
+    large = await house.client.post(f"{T}/runs/import", content=b"x" * 70_000)
+    assert large.status_code == 413
 
 
 async def test_effects(house):

@@ -122,6 +122,13 @@ class Api:
         response = self.send("POST", path, body=body, headers=headers, timeout=timeout)
         return response.json() if response.content else None
 
+    def upload(self, path: str, content: bytes, timeout: float) -> Any:
+        """Returns the JSON of a POST whose body is a file. Raises CliError."""
+        headers = {"Content-Type": "application/octet-stream"}
+        with self._translated():
+            response = self._http.post(PREFIX + path, content=content, headers=headers, timeout=timeout)
+        return _checked(response).json()
+
     def delete(self, path: str) -> None:
         """Deletes something. Raises CliError."""
         self.send("DELETE", path)

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from quarterdeck.cli.commands import runs_archive, runs_repeat, runs_rerun, runs_steer
+from quarterdeck.cli.commands import runs_archive, runs_files, runs_repeat, runs_rerun, runs_steer
 from quarterdeck.cli.options import (
     ContextOption,
     OutputOption,
@@ -29,6 +29,7 @@ def register(app: typer.Typer) -> None:
     runs_repeat.register(runs)
     runs_rerun.register(runs)
     runs_archive.register(runs)
+    runs_files.register(runs)
     app.add_typer(runs, name="runs")
 
 

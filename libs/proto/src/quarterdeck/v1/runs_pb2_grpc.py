@@ -95,6 +95,16 @@ class RuntimeServiceStub:
                 request_serializer=quarterdeck_dot_v1_dot_runs__pb2.RerunRunsRequest.SerializeToString,
                 response_deserializer=quarterdeck_dot_v1_dot_runs__pb2.RerunRunsResponse.FromString,
                 _registered_method=True)
+        self.ExportRun = channel.unary_stream(
+                '/quarterdeck.v1.RuntimeService/ExportRun',
+                request_serializer=quarterdeck_dot_v1_dot_runs__pb2.ExportRunRequest.SerializeToString,
+                response_deserializer=quarterdeck_dot_v1_dot_runs__pb2.ExportRunResponse.FromString,
+                _registered_method=True)
+        self.ImportRun = channel.unary_unary(
+                '/quarterdeck.v1.RuntimeService/ImportRun',
+                request_serializer=quarterdeck_dot_v1_dot_runs__pb2.ImportRunRequest.SerializeToString,
+                response_deserializer=quarterdeck_dot_v1_dot_runs__pb2.ImportRunResponse.FromString,
+                _registered_method=True)
         self.ArchiveRuns = channel.unary_unary(
                 '/quarterdeck.v1.RuntimeService/ArchiveRuns',
                 request_serializer=quarterdeck_dot_v1_dot_runs__pb2.ArchiveRunsRequest.SerializeToString,
@@ -224,6 +234,20 @@ class RuntimeServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ExportRun(self, request, context):
+        """A run and every run below it as one file.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ImportRun(self, request, context):
+        """Keeps an exported run as an archived copy: it can be read and forked, and never goes on.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ArchiveRuns(self, request, context):
         """Archives what has ended long enough ago, and collects what nothing names any more, without waiting for
         the clock that does so every hour.
@@ -343,6 +367,16 @@ def add_RuntimeServiceServicer_to_server(servicer, server):
                     servicer.RerunRuns,
                     request_deserializer=quarterdeck_dot_v1_dot_runs__pb2.RerunRunsRequest.FromString,
                     response_serializer=quarterdeck_dot_v1_dot_runs__pb2.RerunRunsResponse.SerializeToString,
+            ),
+            'ExportRun': grpc.unary_stream_rpc_method_handler(
+                    servicer.ExportRun,
+                    request_deserializer=quarterdeck_dot_v1_dot_runs__pb2.ExportRunRequest.FromString,
+                    response_serializer=quarterdeck_dot_v1_dot_runs__pb2.ExportRunResponse.SerializeToString,
+            ),
+            'ImportRun': grpc.unary_unary_rpc_method_handler(
+                    servicer.ImportRun,
+                    request_deserializer=quarterdeck_dot_v1_dot_runs__pb2.ImportRunRequest.FromString,
+                    response_serializer=quarterdeck_dot_v1_dot_runs__pb2.ImportRunResponse.SerializeToString,
             ),
             'ArchiveRuns': grpc.unary_unary_rpc_method_handler(
                     servicer.ArchiveRuns,
@@ -710,6 +744,60 @@ class RuntimeService:
             '/quarterdeck.v1.RuntimeService/RerunRuns',
             quarterdeck_dot_v1_dot_runs__pb2.RerunRunsRequest.SerializeToString,
             quarterdeck_dot_v1_dot_runs__pb2.RerunRunsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportRun(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/quarterdeck.v1.RuntimeService/ExportRun',
+            quarterdeck_dot_v1_dot_runs__pb2.ExportRunRequest.SerializeToString,
+            quarterdeck_dot_v1_dot_runs__pb2.ExportRunResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ImportRun(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/quarterdeck.v1.RuntimeService/ImportRun',
+            quarterdeck_dot_v1_dot_runs__pb2.ImportRunRequest.SerializeToString,
+            quarterdeck_dot_v1_dot_runs__pb2.ImportRunResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -57,6 +57,10 @@ class RuntimeServiceStub:
     """Starts a new run that goes on where an unsuccessful one failed: what succeeded is kept, not repeated."""
     RerunRuns: _grpc.UnaryUnaryMultiCallable[_runs_pb2.RerunRunsRequest, _runs_pb2.RerunRunsResponse]
     """Runs again what a filter selects, a page at a time; only what a dry run has shown before."""
+    ExportRun: _grpc.UnaryStreamMultiCallable[_runs_pb2.ExportRunRequest, _runs_pb2.ExportRunResponse]
+    """A run and every run below it as one file."""
+    ImportRun: _grpc.UnaryUnaryMultiCallable[_runs_pb2.ImportRunRequest, _runs_pb2.ImportRunResponse]
+    """Keeps an exported run as an archived copy: it can be read and forked, and never goes on."""
     ArchiveRuns: _grpc.UnaryUnaryMultiCallable[_runs_pb2.ArchiveRunsRequest, _runs_pb2.ArchiveRunsResponse]
     """Archives what has ended long enough ago, and collects what nothing names any more, without waiting for
     the clock that does so every hour.
@@ -105,6 +109,10 @@ class RuntimeServiceAsyncStub(RuntimeServiceStub):
     """Starts a new run that goes on where an unsuccessful one failed: what succeeded is kept, not repeated."""
     RerunRuns: _aio.UnaryUnaryMultiCallable[_runs_pb2.RerunRunsRequest, _runs_pb2.RerunRunsResponse]  # type: ignore[assignment]
     """Runs again what a filter selects, a page at a time; only what a dry run has shown before."""
+    ExportRun: _aio.UnaryStreamMultiCallable[_runs_pb2.ExportRunRequest, _runs_pb2.ExportRunResponse]  # type: ignore[assignment]
+    """A run and every run below it as one file."""
+    ImportRun: _aio.UnaryUnaryMultiCallable[_runs_pb2.ImportRunRequest, _runs_pb2.ImportRunResponse]  # type: ignore[assignment]
+    """Keeps an exported run as an archived copy: it can be read and forked, and never goes on."""
     ArchiveRuns: _aio.UnaryUnaryMultiCallable[_runs_pb2.ArchiveRunsRequest, _runs_pb2.ArchiveRunsResponse]  # type: ignore[assignment]
     """Archives what has ended long enough ago, and collects what nothing names any more, without waiting for
     the clock that does so every hour.
@@ -222,6 +230,22 @@ class RuntimeServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_runs_pb2.RerunRunsResponse, _abc.Awaitable[_runs_pb2.RerunRunsResponse]]:
         """Runs again what a filter selects, a page at a time; only what a dry run has shown before."""
+
+    @_abc_1.abstractmethod
+    def ExportRun(
+        self,
+        request: _runs_pb2.ExportRunRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_runs_pb2.ExportRunResponse], _abc.AsyncIterator[_runs_pb2.ExportRunResponse]]:
+        """A run and every run below it as one file."""
+
+    @_abc_1.abstractmethod
+    def ImportRun(
+        self,
+        request: _runs_pb2.ImportRunRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_runs_pb2.ImportRunResponse, _abc.Awaitable[_runs_pb2.ImportRunResponse]]:
+        """Keeps an exported run as an archived copy: it can be read and forked, and never goes on."""
 
     @_abc_1.abstractmethod
     def ArchiveRuns(

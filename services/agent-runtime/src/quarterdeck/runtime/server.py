@@ -7,8 +7,17 @@ from quarterdeck.runtime.rpcs.reading import ReadingRpcs
 from quarterdeck.runtime.rpcs.repeating import RepeatingRpcs
 from quarterdeck.runtime.rpcs.starting import StartingRpcs
 from quarterdeck.runtime.rpcs.steering import SteeringRpcs
+from quarterdeck.runtime.rpcs.transferring import TransferringRpcs
 from quarterdeck.runtime.rpcs.triggering import TriggeringRpcs
 
 
-class RuntimeServicer(StartingRpcs, SteeringRpcs, RepeatingRpcs, ReadingRpcs, TriggeringRpcs, ArchivingRpcs):
+class RuntimeServicer(
+    StartingRpcs,
+    SteeringRpcs,
+    RepeatingRpcs,
+    ReadingRpcs,
+    TriggeringRpcs,
+    ArchivingRpcs,
+    TransferringRpcs,
+):
     """Serves runs."""

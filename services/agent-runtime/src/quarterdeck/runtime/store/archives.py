@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, delete, insert, select
 
 from quarterdeck.common import codec
 from quarterdeck.common.database import within
@@ -28,23 +28,22 @@ def unpack(page: bytes) -> list[Entry]:
     return [(seq, kind, data, at) for seq, kind, data, at in codec.loads(zlib.decompress(page))]
 
 
-def save(
-    connection: Connection, tenant_id: str, run_id: str, origin: str, entries: Sequence[Entry], now: float
-) -> None:
-    """Keeps a whole journal in archived form; one without events too."""
-    pages = [entries[at : at + PAGE] for at in range(0, len(entries), PAGE)] or [[]]
-    rows = [
+def pages(
+    tenant_id: str, run_id: str, origin: str, entries: Sequence[Entry], now: float
+) -> list[dict[str, Any]]:
+    """Returns the rows of a whole journal in archived form; there is one for a journal without events too."""
+    parts = [entries[at : at + PAGE] for at in range(0, len(entries), PAGE)] or [[]]
+    return [
         {
             "run_id": run_id,
-            "last_seq": page[-1][0] if page else 0,
+            "last_seq": part[-1][0] if part else 0,
             "tenant_id": tenant_id,
             "origin": origin,
             "archived_at": now,
-            "events": pack(page),
+            "events": pack(part),
         }
-        for page in pages
+        for part in parts
     ]
-    connection.execute(insert(ARCHIVES), rows)
 
 
 def read(connection: Connection, tenant_id: str, run_id: str, after: int, limit: int) -> list[Entry]:
@@ -75,7 +74,7 @@ def archive(connection: Connection, tenant_id: str, run_id: str, now: float) -> 
     query = select(JOURNAL.c.seq, JOURNAL.c.type, JOURNAL.c.data, JOURNAL.c.at).where(mine)
     rows = connection.execute(query.order_by(JOURNAL.c.seq)).all()
     entries: list[Entry] = [(row.seq, row.type, bytes(row.data).decode(), row.at) for row in rows]
-    save(connection, tenant_id, run_id, RETENTION, entries, now)
+    connection.execute(insert(ARCHIVES), pages(tenant_id, run_id, RETENTION, entries, now))
     connection.execute(delete(JOURNAL).where(mine))
     return len(entries)
 
@@ -85,10 +84,3 @@ def forget(connection: Connection, tenant_id: str, run_ids: Sequence[str]) -> No
     within(connection, tenant_id)
     mine = (ARCHIVES.c.tenant_id == tenant_id) & ARCHIVES.c.run_id.in_(run_ids)
     connection.execute(delete(ARCHIVES).where(mine))
-
-
-def count(connection: Connection, tenant_id: str) -> int:
-    """Returns how many runs of a tenant are archived."""
-    query = select(func.count(ARCHIVES.c.run_id.distinct())).where(ARCHIVES.c.tenant_id == tenant_id)
-    found: Any = connection.execute(query).scalar()
-    return int(found or 0)

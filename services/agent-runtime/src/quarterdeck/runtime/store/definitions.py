@@ -26,6 +26,13 @@ def save_closure(
     Args:
         specs: (revision, kind, name, spec as JSON), the root's first.
     """
+    closure = save_pins(connection, tenant_id, specs)
+    _remember_latest(connection, tenant_id, root, closure)
+    return closure
+
+
+def save_pins(connection: Connection, tenant_id: str, specs: list[tuple[str, str, str, bytes]]) -> str:
+    """Keeps specs and their closure, without saying that it is the newest. `specs` as for `save_closure`."""
     within(connection, tenant_id)
     revisions: Revisions = {f"{kind}/{name}": revision for revision, kind, name, _ in specs}
     closure = closure_id(revisions)
@@ -34,7 +41,6 @@ def save_closure(
         insert_new(connection, CLOSURES, {"tenant_id": tenant_id, "closure": closure, "revisions": data})
     for revision, kind, name, spec in specs:
         _save_definition(connection, tenant_id, revision, kind, name, spec)
-    _remember_latest(connection, tenant_id, root, closure)
     return closure
 
 

@@ -308,6 +308,16 @@ class Archived(Answer):
     artifacts: int
 
 
+class ImportedRun(Answer):
+    """What an import brought."""
+
+    run: Run
+    runs: int = Field(description="With the run itself.")
+    events: int
+    artifacts: int
+    original_id: str = Field(description="The run's id where it was exported.")
+
+
 class Fired(Answer):
     """The runs that a trigger started, or why it started none."""
 

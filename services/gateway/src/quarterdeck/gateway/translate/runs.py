@@ -146,6 +146,17 @@ def archived(answer: runs_pb2.ArchiveRunsResponse) -> dict[str, Any]:
     }
 
 
+def imported(answer: runs_pb2.ImportRunResponse) -> dict[str, Any]:
+    """Returns what an import brought."""
+    return {
+        "run": run(answer.run),
+        "runs": answer.runs,
+        "events": answer.events,
+        "artifacts": answer.artifacts,
+        "originalId": answer.original_run_id,
+    }
+
+
 def fired(answer: runs_pb2.FireTriggerResponse) -> dict[str, Any]:
     """Returns the runs that a trigger started, or why it started none."""
     return {"runs": [run(item) for item in answer.runs], "skipped": answer.skipped or None}

@@ -1,0 +1,1 @@
+"""Runs as files: export, and import as archived copies. The format is described in docs/run-files.md."""
