@@ -107,6 +107,7 @@ async def test_the_log_says_who_did_what_and_no_secret(house, capsys):
     [line] = [entry for entry in logs if entry["event"] == "http.request"]
     assert (line["path"], line["status"], line["principal"]) == (f"{T}/runs/r1", 404, "local:admin")
     assert line["ms"] > 0
+    assert (line["tenant"], line["run_id"]) == ("default", "r1")
     text = json.dumps(logs) + "".join(capsys.readouterr())
     assert house.token not in text and "hush" not in text
 

@@ -19,7 +19,7 @@ from quarterdeck.common.constants import (
 )
 from quarterdeck.common.identity import Principal, WorkloadIdentity
 from quarterdeck.common.rpc_errors import from_rpc_error
-from quarterdeck.common.telemetry import current_traceparent
+from quarterdeck.common.tracing import current_traceparent
 
 CLIENT_OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),

@@ -30,6 +30,7 @@ from quarterdeck.common.identity import (
 )
 from quarterdeck.common.rpc_errors import from_rpc_error, to_trailers
 from quarterdeck.common.telemetry import Telemetry
+from quarterdeck.common.tracing import beneath, place_of
 
 SERVER_OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
@@ -92,15 +93,15 @@ class AccessInterceptor(grpc.aio.ServerInterceptor):
     def _unary(self, serve: Any, requirement: Requirement) -> Any:
         async def call(request: Any, context: Any) -> Any:
             began = time.perf_counter()
-            try:
-                trace = await self._admit(request, context, requirement)
-                with bound_contextvars(tenant=getattr(request, "tenant", "")), self._span(requirement, trace):
+            with bound_contextvars(**_names(request)), self._span(requirement, _traceparent(context)):
+                try:
+                    await self._admit(request, context, requirement)
                     response = await serve(request, context)
-            except asyncio.CancelledError:
-                self._count(requirement, "CANCELLED", began)
-                raise
-            except Exception as error:
-                await self._abort(context, error, requirement, began)
+                except asyncio.CancelledError:
+                    self._count(requirement, "CANCELLED", began)
+                    raise
+                except Exception as error:
+                    await self._abort(context, error, requirement, began)
             self._count(requirement, "OK", began)
             return response
 
@@ -109,22 +110,23 @@ class AccessInterceptor(grpc.aio.ServerInterceptor):
     def _stream(self, serve: Any, requirement: Requirement) -> Any:
         async def call(request: Any, context: Any) -> AsyncIterator[Any]:
             began = time.perf_counter()
-            try:
-                await self._admit(request, context, requirement)
-                with bound_contextvars(tenant=getattr(request, "tenant", "")):
+            # Not a span of its own: a watch lasts for days.
+            with bound_contextvars(**_names(request)), beneath(place_of(_traceparent(context))):
+                try:
+                    await self._admit(request, context, requirement)
                     async for response in serve(request, context):
                         yield response
-            except (asyncio.CancelledError, GeneratorExit):
-                self._count(requirement, "CANCELLED", began)
-                raise
-            except Exception as error:
-                await self._abort(context, error, requirement, began)
+                except (asyncio.CancelledError, GeneratorExit):
+                    self._count(requirement, "CANCELLED", began)
+                    raise
+                except Exception as error:
+                    await self._abort(context, error, requirement, began)
             self._count(requirement, "OK", began)
 
         return call
 
-    async def _admit(self, request: Any, context: Any, requirement: Requirement) -> str:
-        """Authenticates and authorises; returns the caller's traceparent."""
+    async def _admit(self, request: Any, context: Any, requirement: Requirement) -> None:
+        """Authenticates and authorises."""
         metadata = dict(context.invocation_metadata() or ())
         service = self._verifier.verify(_bearer(metadata))
         require_caller(requirement, service)
@@ -135,7 +137,6 @@ class AccessInterceptor(grpc.aio.ServerInterceptor):
             principal, requirement.verb, resource, tenant, getattr(request, "name", "")
         )
         set_current_call(CallContext(service, principal, requirement.method))
-        return str(metadata.get(TRACE_HEADER, ""))
 
     def _span(self, requirement: Requirement, trace: str) -> Any:
         return self._telemetry.span(requirement.method, trace, **{"rpc.system": "grpc"})
@@ -157,6 +158,16 @@ class AccessInterceptor(grpc.aio.ServerInterceptor):
     def _count(self, requirement: Requirement, code: str, began: float) -> None:
         self._telemetry.rpcs.labels(requirement.method, code).inc()
         self._telemetry.rpc_seconds.labels(requirement.method).observe(time.perf_counter() - began)
+
+
+def _traceparent(context: Any) -> str:
+    return str(dict(context.invocation_metadata() or ()).get(TRACE_HEADER, ""))
+
+
+def _names(request: Any) -> dict[str, str]:
+    """Returns what every log line of a call names."""
+    found = {"tenant": getattr(request, "tenant", ""), "run_id": getattr(request, "run_id", "")}
+    return {name: value for name, value in found.items() if isinstance(value, str) and value}
 
 
 def _bearer(metadata: dict[str, Any]) -> str:

@@ -18,9 +18,10 @@ import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from quarterdeck.common.constants import LOOP_LAG_LIMIT
+from quarterdeck.common.tracing import context_of, given_ids, id_generator, id_tracer, trace_ids
 
 if TYPE_CHECKING:
-    from opentelemetry.trace import Span, Tracer
+    from opentelemetry.trace import Span, SpanContext, Tracer
 
 # Keys whose values never reach a log, whatever they hold.
 _SECRET_KEY = re.compile(
@@ -54,6 +55,7 @@ def configure_logging(level: str, form: str) -> None:
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
+            trace_ids,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
@@ -64,7 +66,29 @@ def configure_logging(level: str, form: str) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
+    _take_in_libraries(renderer)
+
+
+def _take_in_libraries(renderer: Any) -> None:
+    """Gives what libraries log the same form, and keeps secrets out of it as well."""
+    from structlog.stdlib import ProcessorFormatter, add_log_level, add_logger_name
+
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        ProcessorFormatter(
+            processors=[ProcessorFormatter.remove_processors_meta, renderer],
+            foreign_pre_chain=[
+                structlog.contextvars.merge_contextvars,
+                trace_ids,
+                add_logger_name,
+                add_log_level,
+                structlog.processors.TimeStamper(fmt="iso", utc=True),
+                structlog.processors.format_exc_info,
+                redact,
+            ],
+        )
+    )
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
 
 
 class Telemetry:
@@ -106,16 +130,15 @@ class Telemetry:
 
     def _make_tracer(self) -> Tracer:
         if not self._otlp_endpoint:
-            from opentelemetry.trace import NoOpTracerProvider
-
-            return NoOpTracerProvider().get_tracer("quarterdeck")
+            return id_tracer()
         from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
         from opentelemetry.sdk.resources import Resource
         from opentelemetry.sdk.trace import TracerProvider
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
         self._provider = TracerProvider(
-            resource=Resource.create({"service.name": f"quarterdeck-{self.service}"})
+            resource=Resource.create({"service.name": f"quarterdeck-{self.service}"}),
+            id_generator=id_generator(),
         )
         insecure = not self._otlp_endpoint.startswith("https")
         exporter = OTLPSpanExporter(endpoint=self._otlp_endpoint, insecure=insecure)
@@ -128,12 +151,27 @@ class Telemetry:
         self, name: str, traceparent: str = "", **attributes: str | int | float | bool
     ) -> Iterator[Span]:
         """Runs a block in a span; `traceparent` (W3C) makes it a child of a remote one."""
-        from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
-
-        carrier = {"traceparent": traceparent} if traceparent else {}
-        context = TraceContextTextMapPropagator().extract(carrier) if carrier else None
+        context = context_of(traceparent) if traceparent else None
         with self.tracer.start_as_current_span(name, context=context, attributes=attributes) as span:
             yield span
+
+    def record(
+        self,
+        name: str,
+        place: SpanContext,
+        parent: SpanContext | None,
+        times: tuple[float, float],
+        attributes: Mapping[str, str],
+    ) -> None:
+        """Records a span that is over, under ids of its own; times in seconds since the epoch."""
+        from opentelemetry.context import Context
+        from opentelemetry.trace import NonRecordingSpan, set_span_in_context
+
+        context = Context() if parent is None else set_span_in_context(NonRecordingSpan(parent), Context())
+        began, ended = (int(moment * 1e9) for moment in times)
+        with given_ids(place):
+            span = self.tracer.start_span(name, context, attributes=attributes, start_time=began)
+        span.end(ended)
 
     def use_tracer(self, tracer: Tracer) -> None:
         """Replaces the tracer; for tests and embedders that bring their own."""
@@ -156,13 +194,3 @@ class Telemetry:
         """Flushes spans."""
         if self._provider is not None:
             self._provider.shutdown()
-
-
-def current_traceparent() -> str:
-    """Returns the W3C traceparent of the current span, empty when none is recorded."""
-    from opentelemetry.trace import get_current_span
-
-    context = get_current_span().get_span_context()
-    if not context.is_valid:
-        return ""
-    return f"00-{context.trace_id:032x}-{context.span_id:016x}-{int(context.trace_flags):02x}"

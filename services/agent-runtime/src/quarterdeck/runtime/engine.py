@@ -21,6 +21,7 @@ from quarterdeck.runtime.keeping import ByteCache
 from quarterdeck.runtime.live import LiveEvents
 from quarterdeck.runtime.state import Effect, RunState
 from quarterdeck.runtime.store import definitions
+from quarterdeck.runtime.tracing import EndListener, RunEnd
 from quarterdeck.runtime.unit import RunFacts
 
 KEPT_DEFINITIONS = 512
@@ -63,12 +64,17 @@ class KeptState:
 ApprovalExpiry = Callable[[str, str], float | None]
 
 
+def _not_told(_end: RunEnd) -> None:
+    """Tells nobody that a run is over."""
+
+
 @dataclass(slots=True)
 class Engine:
     """The parts an executor needs, and what is worth keeping between two runs.
 
     Args:
         approval_expiry: (tenant, policy name) to seconds until an approval expires, or None.
+        told_end: told of every run that ends here, after its commit.
         wake: awaited with the runs that became ready and the workers to poke.
     """
 
@@ -83,6 +89,7 @@ class Engine:
     approval_expiry: ApprovalExpiry
     wake: Callable[[list[str], dict[str, str]], Awaitable[None]]
     new_id: Callable[[], str] = uuid7
+    told_end: EndListener = _not_told
     timers_changed: asyncio.Event = field(default_factory=asyncio.Event)
     _definitions: OrderedDict[tuple[str, str], Definition] = field(default_factory=OrderedDict)
     _specs: OrderedDict[tuple[str, str], dict[str, Any]] = field(default_factory=OrderedDict)

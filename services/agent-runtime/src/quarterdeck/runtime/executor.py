@@ -37,6 +37,7 @@ from quarterdeck.runtime.store.commits import Fate
 from quarterdeck.runtime.store.inbox import OVER, read_inbox
 from quarterdeck.runtime.store.queue import Claim, hold_up
 from quarterdeck.runtime.storing import lightened
+from quarterdeck.runtime.tracing import end_of
 
 log = structlog.get_logger("executor")
 
@@ -260,10 +261,11 @@ class Executor:
 
     def _count_end(self) -> None:
         state, facts = self._state, self._facts
-        seconds = self._engine.clock.now() - state.started_at
+        began, now = state.started_at, self._engine.clock.now()
         self._engine.instruments.run_ended(
-            facts.kind, facts.name, state.outcome, seconds, state.spent, state.output
+            facts.kind, facts.name, state.outcome, now - began, state.spent, state.output
         )
+        self._engine.told_end(end_of(facts, state.outcome, began, now))
 
     async def _wait(self) -> None:
         """Waits for an outcome, a poke or the order to drain, and takes the outcomes in."""

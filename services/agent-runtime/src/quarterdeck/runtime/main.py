@@ -29,6 +29,7 @@ from quarterdeck.runtime.retaining import Retention, Rule, rule_of
 from quarterdeck.runtime.server import RuntimeServicer
 from quarterdeck.runtime.starting import Starter
 from quarterdeck.runtime.tables import METADATA, WATCHED
+from quarterdeck.runtime.tracing import end_listener
 from quarterdeck.runtime.triggers.reporting import StatusReporter
 from quarterdeck.runtime.triggers.service import Triggers
 from quarterdeck.runtime.worker import Worker
@@ -113,6 +114,7 @@ class AgentRuntime:
             instruments=Instruments(platform.telemetry.registry),
             approval_expiry=self._approval_expiry,
             wake=self._wake,
+            told_end=end_listener(platform.telemetry),
         )
 
     async def _wake(self, ready: list[str], poke: dict[str, str]) -> None:

@@ -24,6 +24,7 @@ from quarterdeck.runtime.store import runs
 from quarterdeck.runtime.store.commits import Commit, commit
 from quarterdeck.runtime.store.family import open_below
 from quarterdeck.runtime.tables import JOURNAL, RUN_QUEUE
+from quarterdeck.runtime.tracing import end_of
 from quarterdeck.runtime.unit import finished_row, parent_delivery
 
 # The holder of a run that is being terminated; no worker has this name.
@@ -75,8 +76,9 @@ class Terminator:
     def _told(self, ended: Ended, now: float) -> None:
         row = ended.row
         self._engine.live.committed(row.run_id, ended.seq + 1, list(ended.events))
-        seconds = now - (row.started_at or now)
-        self._engine.instruments.run_ended(row.kind, row.name, "cancelled", seconds, row.cost, None)
+        began = row.started_at or now
+        self._engine.instruments.run_ended(row.kind, row.name, "cancelled", now - began, row.cost, None)
+        self._engine.told_end(end_of(row, "cancelled", began, now))
 
 
 def terminate(

@@ -27,6 +27,7 @@ from quarterdeck.runtime.loading import Fenced, load
 from quarterdeck.runtime.starting import Accepted, Start
 from quarterdeck.runtime.store import queue
 from quarterdeck.runtime.timers import TimerLoop
+from quarterdeck.runtime.tracing import within
 
 log = structlog.get_logger("worker")
 
@@ -233,7 +234,8 @@ class Worker:
             executor.poke()
         if self._draining:
             executor.drain()
-        return await executor.run()
+        with within(facts):
+            return await executor.run()
 
     # -- the lease -------------------------------------------------------------------------------
 

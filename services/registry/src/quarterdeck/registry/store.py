@@ -149,7 +149,7 @@ def set_conditions(
     status = row.status | {"observedGeneration": row.generation}
     if row.revision:
         status["revision"] = row.revision
-    status = {name: value for name, value in (status | fields).items() if value or name not in fields}
+    status = {name: value for name, value in {**status, **fields}.items() if value or name not in fields}
     if status == before.status:
         return Written(before, Outcome.UNCHANGED)
     return _save(connection, scope, replace(row, status=status), before, now)

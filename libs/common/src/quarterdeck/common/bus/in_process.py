@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from quarterdeck.common.bus.delivery import DeliveryRules
 from quarterdeck.common.bus.faults import Dice, FaultPlan
+from quarterdeck.common.bus.handling import traced
 from quarterdeck.common.bus.in_process_queue import Delivery, Full, InProcessSubscription, Queue
 from quarterdeck.common.bus.instruments import BusInstruments
 from quarterdeck.common.bus.interface import DeadLetter, Handler, Subscription
@@ -38,6 +39,7 @@ class InProcessBus:
     async def publish(self, message: Message) -> bool:
         """See `Bus.publish`."""
         check_topic(message.topic)
+        message = traced(message)
         topic = label(message.topic)
         self._instruments.published.labels(topic).inc()
         queues = [queue for queue in self._queues.values() if matches(queue.topic, message.topic)]

@@ -13,6 +13,7 @@ from quarterdeck.runtime.bounds import check_inline, check_labels, check_message
 from quarterdeck.runtime.rpcs.desk import Desk
 from quarterdeck.runtime.starting import JOIN, QUEUE, REJECT, REPLACE, TOOL, Start
 from quarterdeck.runtime.store import runs
+from quarterdeck.runtime.tracing import link_to
 from quarterdeck.runtime.translate import label_tests, state_words
 from quarterdeck.v1 import runs_pb2
 
@@ -32,6 +33,7 @@ class StartingRpcs(Desk):
         """See the contract."""
         tenant = await self._tenants.resolve(request.tenant)
         accepted = await self._starter.start(_wish(request, tenant))
+        link_to(accepted.run_id)
         return await self._run(tenant, accepted.run_id)
 
     async def GetRun(self, request: runs_pb2.GetRunRequest, context: Any) -> runs_pb2.Run:

@@ -118,6 +118,7 @@ class Observe:
             status=status,
             ms=round(seconds * 1000, 2),
             principal=principal.subject if principal else "",
+            **_names(scope, route),
         )
 
 
@@ -140,6 +141,13 @@ class _Answer:
         given.append((_REQUEST_ID_NAME, self.request_id.encode()))
         given += _SECURITY_HEADERS
         return given + [header for header in _DEFAULT_HEADERS if header[0] not in present]
+
+
+def _names(scope: Scope, route: str) -> dict[str, str]:
+    """Returns the tenant and the run that a request is about, by the names that every log line uses."""
+    found = scope.get("path_params") or {}
+    named = {"tenant": found.get("tenant"), "run_id": found.get("id") if "/runs/{id}" in route else None}
+    return {name: value for name, value in named.items() if isinstance(value, str)}
 
 
 def _request_id(given: bytes) -> str:

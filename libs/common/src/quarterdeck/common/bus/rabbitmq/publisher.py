@@ -8,6 +8,7 @@ import aio_pika
 import aio_pika.exceptions
 from aio_pika.abc import AbstractChannel
 
+from quarterdeck.common.bus.handling import traced
 from quarterdeck.common.bus.instruments import BusInstruments
 from quarterdeck.common.bus.message import Message, check_topic, label
 from quarterdeck.common.bus.rabbitmq.link import Link
@@ -39,7 +40,7 @@ class Publisher:
         """See `Bus.publish`."""
         check_topic(message.topic)
         self._instruments.published.labels(label(message.topic)).inc()
-        return await self.send(encode(message), message.topic)
+        return await self.send(encode(traced(message)), message.topic)
 
     async def send(self, carried: aio_pika.Message, topic: str, queue: str = "") -> bool:
         """Hands a message to the exchange, or straight to a queue; False when there is no queue for it.
