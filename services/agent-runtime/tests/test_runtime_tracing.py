@@ -14,7 +14,11 @@ from quarterdeck.runtime.tracing import end_listener
 SPECS = {
     "Workflow/parent": {
         "nodes": [
-            {"name": "own", "tool": {"server": "s", "name": "look", "arguments": {}}, "next": [{"to": "below"}]},
+            {
+                "name": "own",
+                "tool": {"server": "s", "name": "look", "arguments": {}},
+                "next": [{"to": "below"}],
+            },
             {"name": "below", "workflow": {"name": "child"}},
         ]
     },
