@@ -14,7 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from quarterdeck.cli.checks import Level
+from quarterdeck.cli.checks_platform import process_checks
 from quarterdeck.cli.constants import EXIT_IN_USE, EXIT_STORAGE
+from quarterdeck.cli.processes import service_processes
 
 START_TIMEOUT = 60.0
 QD = [sys.executable, "-m", "quarterdeck.cli.main"]
@@ -184,9 +187,14 @@ def test_one_service_answers_on_its_management_port(tmp_path: Path) -> None:
         import httpx
 
         assert httpx.get(url, trust_env=False).json()["service"] == "registry"
+        (listed,) = service_processes(data_dir)
+        assert (listed.service, listed.pid, listed.health) == ("registry", process.pid, url)
+        found = {check.name: check.level for check in process_checks([listed])}
+        assert (found["registry"], found["memory"]) == (Level.OK, Level.BAD)
         assert httpx.get(f"{url}/db", trust_env=False).status_code == 200
         assert httpx.get(url.replace("/health", "/metrics"), trust_env=False).status_code == 200
     finally:
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=START_TIMEOUT)
     assert process.returncode == 0
+    assert service_processes(data_dir) == []

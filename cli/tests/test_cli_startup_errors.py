@@ -12,6 +12,7 @@ from quarterdeck.cli.constants import EXIT_FAILED, EXIT_IN_USE, EXIT_INVALID, EX
 from quarterdeck.cli.startup_errors import explain_start
 from quarterdeck.cli.uptime import check_writable
 from quarterdeck.common.errors import Unavailable
+from quarterdeck.gateway.http_server import cannot_listen
 
 HERE = Path("/data")
 
@@ -46,6 +47,17 @@ def test_each_cause_has_a_line_and_a_code(error: Exception, code: int, words: st
     assert found.code == code
     assert words in found.message
     assert "\n" not in found.message
+
+
+@pytest.mark.parametrize(
+    ("setting", "option"), [("QD_GATEWAY_HTTP_PORT", "--port"), ("QD_GATEWAY_GRPC_PORT", "--grpc-port")]
+)
+def test_a_port_in_use_names_the_option_that_chooses_another(setting: str, option: str) -> None:
+    taken = OSError(errno.EADDRINUSE, "Address already in use")
+    found = explain_start(cannot_listen("127.0.0.1", 8421, setting, taken), HERE)
+    assert found.code == EXIT_IN_USE
+    assert found.message == "port 8421 is in use by another process"
+    assert f"with {option} " in found.hint
 
 
 def test_a_wrong_setting_is_named() -> None:

@@ -13,7 +13,10 @@ from quarterdeck.cli.constants import MANAGEMENT_PORTS
 from quarterdeck.cli.contexts import resolve
 from quarterdeck.cli.datadir import find_data_dir, read_endpoint
 from quarterdeck.cli.errors import CliError
+from quarterdeck.cli.processes import ServiceProcess, service_processes
 
+# Seconds that a service's process has to say how it does.
+PATIENCE = 6.0
 PORTS = {8420: "REST", 8421: "gRPC"}
 
 
@@ -38,6 +41,9 @@ def _health(api: Api) -> Iterator[Check]:
         return
     yield Check(Level.OK, "platform", f"answers at {api.connection.url}")
     yield from service_checks(answer)
+    here = read_endpoint(find_data_dir())
+    if not _is_whole(answer) and here is not None and here.url == api.connection.url:
+        yield from process_checks(service_processes(find_data_dir()))
     try:
         api.get(api.tenant_path("agents"), {"limit": 1})
     except CliError as error:
@@ -62,6 +68,35 @@ def service_checks(health: Any) -> Iterator[Check]:
             yield Check(Level.BAD, name, text, "see `qd logs`")
         else:
             yield Check(Level.OK, name, ", ".join(checks) or "healthy")
+
+
+def _is_whole(health: Any) -> bool:
+    return isinstance(health, dict) and isinstance(health.get("services"), dict)
+
+
+def process_checks(processes: list[ServiceProcess]) -> Iterator[Check]:
+    """Yields how the other services do, where each has a process of its own in this data directory."""
+    for name in MANAGEMENT_PORTS:
+        if name == "gateway":  # it answered for itself
+            continue
+        mine = [process for process in processes if process.service == name]
+        for process in mine:
+            yield from _process_check(process)
+        if not mine:
+            hint = f"`qd serve {name}`, unless it serves from another directory or machine"
+            yield Check(Level.BAD, name, "no process of it in this data directory", hint)
+
+
+def _process_check(process: ServiceProcess) -> Iterator[Check]:
+    from quarterdeck.cli.http_library import httpx
+
+    try:
+        answer = httpx.get(process.health, timeout=PATIENCE, trust_env=False).json()
+    except (httpx.HTTPError, ValueError) as error:
+        text = f"process {process.pid} does not answer at {process.health}: {error or type(error).__name__}"
+        yield Check(Level.BAD, process.service, text, "see what it printed, or start it again")
+    else:
+        yield from service_checks(answer)
 
 
 def check_ports() -> Iterator[Check]:

@@ -40,6 +40,7 @@ ENDPOINT_FILE = "endpoint.json"
 ADMIN_TOKEN_FILE = "admin-token"
 LOG_FILE = "logs/quarterdeck.log"
 LOCKS_DIR = "locks"
+PROCESSES_DIR = "processes"
 
 # The context that needs no configuration: the platform of the nearest data directory.
 LOCAL_CONTEXT = "local"

@@ -48,8 +48,9 @@ KINDS: tuple[Kind, ...] = (
         columns=(
             Column("TARGET", "spec.target.name"),
             Column("SCHEDULE", "spec.cron.schedule"),
+            Column("NEXT", "status.nextTime"),
+            Column("LAST", "status.lastTime"),
             Column("PAUSED", "spec.paused"),
-            Column("NEXT", "status.nextTime", wide=True),
         ),
     ),
     Kind("MCPServer", "mcpservers", ("qdserver", "qdmcp"), columns=(Column("TOOLS", "status.toolCount"),)),

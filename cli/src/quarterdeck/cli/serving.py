@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 
 from quarterdeck.cli.gateway_address import addresses
@@ -9,6 +10,7 @@ from quarterdeck.cli.management_server import ManagedService
 from quarterdeck.cli.output import note
 from quarterdeck.cli.platform import build_service
 from quarterdeck.cli.process import serve_until_stopped
+from quarterdeck.cli.processes import listed, this_process
 from quarterdeck.cli.startup_errors import explain_start
 from quarterdeck.cli.uptime import say_draining
 from quarterdeck.common.service import open_platform
@@ -28,12 +30,17 @@ async def serve_one(name: str, settings: PlatformSettings, announce: Callable[[s
         raise
     managed = ManagedService(platform, service, settings.management_host, settings.management_port)
 
+    listing = contextlib.ExitStack()
+
     def ready() -> None:
+        mine = this_process(name, settings.management_host, managed.port)
+        listing.enter_context(listed(data_dir, mine))
         platform.spawn(platform.telemetry.watch_loop(), "loop-lag")
         where = addresses(service) if name == "gateway" else (settings.listen_address(name),)
         note(f"{name} serves {' and '.join(where)}")
-        note(f"  health and metrics: http://{settings.management_host}:{managed.port}/health")
+        note(f"  health and metrics: {mine.health}")
         if name == "gateway":
             announce(*where)
 
-    await serve_until_stopped(managed, ready, say_draining, settings.drain_timeout)
+    with listing:
+        await serve_until_stopped(managed, ready, say_draining, settings.drain_timeout)

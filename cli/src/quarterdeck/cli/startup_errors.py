@@ -12,6 +12,9 @@ from quarterdeck.cli.errors import CliError
 STORAGE_REASONS = ("DiskFull", "CorruptDatabase", "ReadOnlyDatabase", "SchemaTooNew")
 # No space, no quota, or a limit on the size of files.
 FULL_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+# The options by which people set what the gateway names by its variable.
+PORT_OPTIONS = {"QD_GATEWAY_HTTP_PORT": "--port", "QD_GATEWAY_GRPC_PORT": "--grpc-port"}
+_OTHER_PORTS = "stop that process, or choose others: `qd up --port 8520 --grpc-port 8521`"
 STORAGE_ERRNOS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENOENT)
 
 
@@ -63,9 +66,15 @@ def _explain_port(error: Exception, hint: str) -> CliError | None:
     port = (found[1] or found[2]) if found else ""
     return CliError(
         f"port {port} is in use by another process" if port else text,
-        hint=hint or "stop that process, or choose others: `qd up --port 8520 --grpc-port 8521`",
+        hint=_other_port(getattr(error, "field", "")) or hint or _OTHER_PORTS,
         code=EXIT_IN_USE,
     )
+
+
+def _other_port(setting: str) -> str:
+    """Returns what to do about the port of a setting, in the words of the command line."""
+    option = PORT_OPTIONS.get(setting)
+    return f"stop that process, or choose another port with {option} (0: any free one)" if option else ""
 
 
 def _explain_settings(error: Exception) -> CliError:

@@ -96,8 +96,9 @@ _ALL = (
         _columns(
             PrinterColumn("Target", ".spec.target.name"),
             PrinterColumn("Schedule", ".spec.cron.schedule"),
+            PrinterColumn("Next", ".status.nextTime"),
+            PrinterColumn("Last", ".status.lastTime"),
             PrinterColumn("Paused", ".spec.paused", "boolean"),
-            PrinterColumn("Next", ".status.nextTime", wide=True),
         ),
     ),
     KindInfo(
