@@ -349,10 +349,17 @@ def test_a_call_that_needs_an_approval_is_a_run(
 
 
 def test_memory_is_searched_and_filled(gateway: Any, capsys: Capture) -> None:
-    gateway.on("POST /tenants/default/memories/m/search", {"items": [{"id": "i", "text": "t", "score": 0.5}]})
+    near = {"id": "i", "text": "t", "score": 1.0, "similarity": 0.25}
+    by_words = {"id": "j", "text": "u", "score": 0.5, "similarity": None}
+    gateway.on("POST /tenants/default/memories/m/search", {"items": [near, by_words]})
     assert main(["memory", "search", "m", "what", "--limit", "3", "--filter", '{"a": 1}']) == EXIT_OK
     assert gateway.requests[-1].body == {"query": "what", "limit": 3, "minScore": 0, "filter": {"a": 1}}
-    assert capsys.readouterr().out.splitlines()[1].split() == ["0.500", "i", "t"]
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split() for line in lines] == [
+        ["SCORE", "SIMILARITY", "ID", "TEXT"],
+        ["1.000", "0.250", "i", "t"],
+        ["0.500", "-", "j", "u"],
+    ]
     gateway.on("POST /tenants/default/memories/m", {"ids": ["i"]})
     assert main(["memory", "save", "m", "some text", "--id", "i"]) == EXIT_OK
     assert gateway.requests[-1].body == {"items": [{"id": "i", "text": "some text"}]}

@@ -290,11 +290,12 @@ async def test_a_call_that_needs_an_approval_becomes_a_run(house):
 
 
 async def test_memory(house):
-    item = memory_pb2.MemoryItem(id="i", text="t", payload_json=b'{"n":1}', score=0.5)
+    item = memory_pb2.MemoryItem(id="i", text="t", payload_json=b'{"n":1}', score=0.5, similarity=0.25)
     house.memory.answers["SearchMemory"] = memory_pb2.SearchMemoryResponse(items=[item], cached=True)
     search = {"query": "q", "limit": 3, "filter": {"n": {"gte": 1}}, "minScore": 0.2}
     body = (await house.client.post(f"{T}/memories/m/search", json=search)).json()
     assert (body["items"][0]["score"], body["cached"]) == (0.5, True)
+    assert body["items"][0]["similarity"] == 0.25
     asked = house.memory.last(memory_pb2.SearchMemoryRequest)
     assert (asked.collection, asked.limit, asked.filter_json) == ("m", 3, b'{"n":{"gte":1}}')
     house.memory.answers["SaveMemory"] = memory_pb2.SaveMemoryResponse(ids=["i"])

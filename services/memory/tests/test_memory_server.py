@@ -203,8 +203,10 @@ async def test_applied_saved_found_and_deleted(running: Running) -> None:
     assert [item.id for item in found.items] == ["a"]
     assert json.loads(found.items[0].payload_json) == {"vendor": "SNCB", "invoice_id": 7}
     assert found.items[0].score == pytest.approx(1.0)
+    assert 0 < found.items[0].similarity < 0.99
     assert found.items[0].created_at.endswith("Z")
-    assert (await memory.search("acme", "SNCB", {"vendor": {"in": ["SNCB", "X"]}})).cached
+    again = await memory.search("acme", "SNCB", {"vendor": {"in": ["SNCB", "X"]}})
+    assert again.cached and again.items == found.items
     got = await memory.peer.call(
         memory.stub.GetMemory, memory_pb2.GetMemoryRequest(tenant="acme", collection="invoices", id="b")
     )
@@ -221,7 +223,8 @@ async def test_applied_saved_found_and_deleted(running: Running) -> None:
     text = metrics([running.platform]).decode()
     assert 'memory_cache_hit_total{collection="invoices"} 1.0' in text
     assert 'memory_cache_miss_total{collection="invoices"} 1.0' in text
-    assert (await health(running.platform))[1]["checks"] == {"redis": "ok", "db": "ok", "vectors": "ok"}
+    checks = (await health(running.platform))[1]["checks"]
+    assert checks == {"redis": "ok", "bus": "ok", "db": "ok", "vectors": "ok"}
 
 
 async def test_the_status_follows_the_number_of_items(running: Running) -> None:

@@ -16,12 +16,17 @@ memory = typer.Typer(no_args_is_help=True, help="Search and fill memory collecti
 CollectionArgument = Annotated[str, typer.Argument(metavar="COLLECTION", help="Name of a MemoryCollection.")]
 
 COLUMNS = (
-    Column("SCORE", lambda item: f"{item['score']:.3f}" if "score" in item else None),
+    Column("SCORE", lambda item: _number(item.get("score"))),
+    Column("SIMILARITY", lambda item: _number(item.get("similarity"))),
     Column("ID", "id"),
     Column("TEXT", "text"),
     Column("PAYLOAD", "payload", wide=True),
     Column("EXPIRES", "expiresAt", wide=True),
 )
+
+
+def _number(value: Any) -> str | None:
+    return None if value is None else f"{value:.3f}"
 
 
 def register(app: typer.Typer) -> None:
@@ -40,7 +45,11 @@ def search(
     tenant: TenantOption = "",
     context: ContextOption = "",
 ) -> None:
-    """Find what is nearest to a text."""
+    """Find what is nearest to a text.
+
+    SCORE gives the order. Where likeness and words are mixed it comes from the two ranks: the first of both
+    has 1.000 whatever it is. SIMILARITY says how near it is in the collection's own measure, such as cosine.
+    """
     from quarterdeck.cli.payload import read_payload
     from quarterdeck.cli.session import connect
 

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from quarterdeck.v1 import access_pb2 as quarterdeck_dot_v1_dot_access__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bquarterdeck/v1/memory.proto\x12\x0equarterdeck.v1\x1a\x1bquarterdeck/v1/access.proto\"s\n\nMemoryItem\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x14\n\x0cpayload_json\x18\x03 \x01(\x0c\x12\r\n\x05score\x18\x04 \x01(\x01\x12\x12\n\nexpires_at\x18\x05 \x01(\t\x12\x12\n\ncreated_at\x18\x06 \x01(\t\"\x7f\n\x13SearchMemoryRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x12\n\ncollection\x18\x02 \x01(\t\x12\r\n\x05query\x18\x03 \x01(\t\x12\r\n\x05limit\x18\x04 \x01(\x05\x12\x13\n\x0b\x66ilter_json\x18\x05 \x01(\x0c\x12\x11\n\tmin_score\x18\x06 \x01(\x01\"Q\n\x14SearchMemoryResponse\x12)\n\x05items\x18\x01 \x03(\x0b\x32\x1a.quarterdeck.v1.MemoryItem\x12\x0e\n\x06\x63\x61\x63hed\x18\x02 \x01(\x08\"b\n\x11SaveMemoryRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x12\n\ncollection\x18\x02 \x01(\t\x12)\n\x05items\x18\x03 \x03(\x0b\x32\x1a.quarterdeck.v1.MemoryItem\"!\n\x12SaveMemoryResponse\x12\x0b\n\x03ids\x18\x01 \x03(\t\"B\n\x10GetMemoryRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x12\n\ncollection\x18\x02 \x01(\t\x12\n\n\x02id\x18\x03 \x01(\t\"[\n\x13\x44\x65leteMemoryRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x12\n\ncollection\x18\x02 \x01(\t\x12\x0b\n\x03ids\x18\x03 \x03(\t\x12\x13\n\x0b\x66ilter_json\x18\x04 \x01(\x0c\"\'\n\x14\x44\x65leteMemoryResponse\x12\x0f\n\x07\x64\x65leted\x18\x01 \x01(\x03\"?\n\x19GetCollectionStatsRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x12\n\ncollection\x18\x02 \x01(\t\"n\n\x0f\x43ollectionStats\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\r\n\x05items\x18\x02 \x01(\x03\x12\x11\n\tembedding\x18\x03 \x01(\t\x12\x11\n\tdimension\x18\x04 \x01(\x05\x12\x12\n\ngeneration\x18\x05 \x01(\x03\x32\xd8\x05\n\rMemoryService\x12\x95\x01\n\x0cSearchMemory\x12#.quarterdeck.v1.SearchMemoryRequest\x1a$.quarterdeck.v1.SearchMemoryResponse\":\x90\x02\x01\xa2\xbb\x18\x33\n\x06search\x12\x0fmemories/search\x1a\x07gateway\x1a\ragent-runtime \x01\x12\x8b\x01\n\nSaveMemory\x12!.quarterdeck.v1.SaveMemoryRequest\x1a\".quarterdeck.v1.SaveMemoryResponse\"6\x90\x02\x02\xa2\xbb\x18/\n\x04save\x12\rmemories/save\x1a\x07gateway\x1a\ragent-runtime \x01\x12{\n\tGetMemory\x12 .quarterdeck.v1.GetMemoryRequest\x1a\x1a.quarterdeck.v1.MemoryItem\"0\x90\x02\x01\xa2\xbb\x18)\n\x03get\x12\x08memories\x1a\x07gateway\x1a\ragent-runtime \x01\x12\x8e\x01\n\x0c\x44\x65leteMemory\x12#.quarterdeck.v1.DeleteMemoryRequest\x1a$.quarterdeck.v1.DeleteMemoryResponse\"3\x90\x02\x02\xa2\xbb\x18,\n\x06\x64\x65lete\x12\x08memories\x1a\x07gateway\x1a\ragent-runtime \x01\x12\x92\x01\n\x12GetCollectionStats\x12).quarterdeck.v1.GetCollectionStatsRequest\x1a\x1f.quarterdeck.v1.CollectionStats\"0\x90\x02\x01\xa2\xbb\x18)\n\x03get\x12\x08memories\x1a\x07gateway\x1a\ragent-runtime \x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bquarterdeck/v1/memory.proto\x12\x0equarterdeck.v1\x1a\x1bquarterdeck/v1/access.proto\"\x9b\x01\n\nMemoryItem\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x14\n\x0cpayload_json\x18\x03 \x01(\x0c\x12\r\n\x05score\x18\x04 \x01(\x01\x12\x12\n\nexpires_at\x18\x05 \x01(\t\x12\x12\n\ncreated_at\x18\x06 \x01(\t\x12\x17\n\nsimilarity\x18\x07 \x01(\x01H\x00\x88\x01\x01\x42\r\n\x0b_similarity\"\x7f\n\x13SearchMemoryRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x12\n\ncollection\x18\x02 \x01(\t\x12\r\n\x05query\x18\x03 \x01(\t\x12\r\n\x05limit\x18\x04 \x01(\x05\x12\x13\n\x0b\x66ilter_json\x18\x05 \x01(\x0c\x12\x11\n\tmin_score\x18\x06 \x01(\x01\"Q\n\x14SearchMemoryResponse\x12)\n\x05items\x18\x01 \x03(\x0b\x32\x1a.quarterdeck.v1.MemoryItem\x12\x0e\n\x06\x63\x61\x63hed\x18\x02 \x01(\x08\"b\n\x11SaveMemoryRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x12\n\ncollection\x18\x02 \x01(\t\x12)\n\x05items\x18\x03 \x03(\x0b\x32\x1a.quarterdeck.v1.MemoryItem\"!\n\x12SaveMemoryResponse\x12\x0b\n\x03ids\x18\x01 \x03(\t\"B\n\x10GetMemoryRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x12\n\ncollection\x18\x02 \x01(\t\x12\n\n\x02id\x18\x03 \x01(\t\"[\n\x13\x44\x65leteMemoryRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x12\n\ncollection\x18\x02 \x01(\t\x12\x0b\n\x03ids\x18\x03 \x03(\t\x12\x13\n\x0b\x66ilter_json\x18\x04 \x01(\x0c\"\'\n\x14\x44\x65leteMemoryResponse\x12\x0f\n\x07\x64\x65leted\x18\x01 \x01(\x03\"?\n\x19GetCollectionStatsRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x12\n\ncollection\x18\x02 \x01(\t\"n\n\x0f\x43ollectionStats\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\r\n\x05items\x18\x02 \x01(\x03\x12\x11\n\tembedding\x18\x03 \x01(\t\x12\x11\n\tdimension\x18\x04 \x01(\x05\x12\x12\n\ngeneration\x18\x05 \x01(\x03\x32\xd8\x05\n\rMemoryService\x12\x95\x01\n\x0cSearchMemory\x12#.quarterdeck.v1.SearchMemoryRequest\x1a$.quarterdeck.v1.SearchMemoryResponse\":\x90\x02\x01\xa2\xbb\x18\x33\n\x06search\x12\x0fmemories/search\x1a\x07gateway\x1a\ragent-runtime \x01\x12\x8b\x01\n\nSaveMemory\x12!.quarterdeck.v1.SaveMemoryRequest\x1a\".quarterdeck.v1.SaveMemoryResponse\"6\x90\x02\x02\xa2\xbb\x18/\n\x04save\x12\rmemories/save\x1a\x07gateway\x1a\ragent-runtime \x01\x12{\n\tGetMemory\x12 .quarterdeck.v1.GetMemoryRequest\x1a\x1a.quarterdeck.v1.MemoryItem\"0\x90\x02\x01\xa2\xbb\x18)\n\x03get\x12\x08memories\x1a\x07gateway\x1a\ragent-runtime \x01\x12\x8e\x01\n\x0c\x44\x65leteMemory\x12#.quarterdeck.v1.DeleteMemoryRequest\x1a$.quarterdeck.v1.DeleteMemoryResponse\"3\x90\x02\x02\xa2\xbb\x18,\n\x06\x64\x65lete\x12\x08memories\x1a\x07gateway\x1a\ragent-runtime \x01\x12\x92\x01\n\x12GetCollectionStats\x12).quarterdeck.v1.GetCollectionStatsRequest\x1a\x1f.quarterdeck.v1.CollectionStats\"0\x90\x02\x01\xa2\xbb\x18)\n\x03get\x12\x08memories\x1a\x07gateway\x1a\ragent-runtime \x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,26 +42,26 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MEMORYSERVICE'].methods_by_name['DeleteMemory']._serialized_options = b'\220\002\002\242\273\030,\n\006delete\022\010memories\032\007gateway\032\ragent-runtime \001'
   _globals['_MEMORYSERVICE'].methods_by_name['GetCollectionStats']._loaded_options = None
   _globals['_MEMORYSERVICE'].methods_by_name['GetCollectionStats']._serialized_options = b'\220\002\001\242\273\030)\n\003get\022\010memories\032\007gateway\032\ragent-runtime \001'
-  _globals['_MEMORYITEM']._serialized_start=76
-  _globals['_MEMORYITEM']._serialized_end=191
-  _globals['_SEARCHMEMORYREQUEST']._serialized_start=193
-  _globals['_SEARCHMEMORYREQUEST']._serialized_end=320
-  _globals['_SEARCHMEMORYRESPONSE']._serialized_start=322
-  _globals['_SEARCHMEMORYRESPONSE']._serialized_end=403
-  _globals['_SAVEMEMORYREQUEST']._serialized_start=405
-  _globals['_SAVEMEMORYREQUEST']._serialized_end=503
-  _globals['_SAVEMEMORYRESPONSE']._serialized_start=505
-  _globals['_SAVEMEMORYRESPONSE']._serialized_end=538
-  _globals['_GETMEMORYREQUEST']._serialized_start=540
-  _globals['_GETMEMORYREQUEST']._serialized_end=606
-  _globals['_DELETEMEMORYREQUEST']._serialized_start=608
-  _globals['_DELETEMEMORYREQUEST']._serialized_end=699
-  _globals['_DELETEMEMORYRESPONSE']._serialized_start=701
-  _globals['_DELETEMEMORYRESPONSE']._serialized_end=740
-  _globals['_GETCOLLECTIONSTATSREQUEST']._serialized_start=742
-  _globals['_GETCOLLECTIONSTATSREQUEST']._serialized_end=805
-  _globals['_COLLECTIONSTATS']._serialized_start=807
-  _globals['_COLLECTIONSTATS']._serialized_end=917
-  _globals['_MEMORYSERVICE']._serialized_start=920
-  _globals['_MEMORYSERVICE']._serialized_end=1648
+  _globals['_MEMORYITEM']._serialized_start=77
+  _globals['_MEMORYITEM']._serialized_end=232
+  _globals['_SEARCHMEMORYREQUEST']._serialized_start=234
+  _globals['_SEARCHMEMORYREQUEST']._serialized_end=361
+  _globals['_SEARCHMEMORYRESPONSE']._serialized_start=363
+  _globals['_SEARCHMEMORYRESPONSE']._serialized_end=444
+  _globals['_SAVEMEMORYREQUEST']._serialized_start=446
+  _globals['_SAVEMEMORYREQUEST']._serialized_end=544
+  _globals['_SAVEMEMORYRESPONSE']._serialized_start=546
+  _globals['_SAVEMEMORYRESPONSE']._serialized_end=579
+  _globals['_GETMEMORYREQUEST']._serialized_start=581
+  _globals['_GETMEMORYREQUEST']._serialized_end=647
+  _globals['_DELETEMEMORYREQUEST']._serialized_start=649
+  _globals['_DELETEMEMORYREQUEST']._serialized_end=740
+  _globals['_DELETEMEMORYRESPONSE']._serialized_start=742
+  _globals['_DELETEMEMORYRESPONSE']._serialized_end=781
+  _globals['_GETCOLLECTIONSTATSREQUEST']._serialized_start=783
+  _globals['_GETCOLLECTIONSTATSREQUEST']._serialized_end=846
+  _globals['_COLLECTIONSTATS']._serialized_start=848
+  _globals['_COLLECTIONSTATS']._serialized_end=958
+  _globals['_MEMORYSERVICE']._serialized_start=961
+  _globals['_MEMORYSERVICE']._serialized_end=1689
 # @@protoc_insertion_point(module_scope)

@@ -28,15 +28,22 @@ class MemoryItem(_message.Message):
     SCORE_FIELD_NUMBER: _builtins.int
     EXPIRES_AT_FIELD_NUMBER: _builtins.int
     CREATED_AT_FIELD_NUMBER: _builtins.int
+    SIMILARITY_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Any string; unique in its collection."""
     text: _builtins.str
     payload_json: _builtins.bytes
     score: _builtins.float
-    """Highest first; only in search results."""
+    """Highest first; only in search results. Where two rankings are mixed it comes from the ranks alone: 1 is
+    the first of both, however near it is.
+    """
     expires_at: _builtins.str
     """RFC 3339, UTC; empty: the collection's retention."""
     created_at: _builtins.str
+    similarity: _builtins.float
+    """How near it is in the collection's own measure, such as cosine; only in search results, and not of what
+    was found by its words alone.
+    """
     def __init__(
         self,
         *,
@@ -46,12 +53,15 @@ class MemoryItem(_message.Message):
         score: _builtins.float = ...,
         expires_at: _builtins.str = ...,
         created_at: _builtins.str = ...,
+        similarity: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_similarity", b"_similarity", "similarity", b"similarity"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "expires_at", b"expires_at", "id", b"id", "payload_json", b"payload_json", "score", b"score", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_similarity", b"_similarity", "created_at", b"created_at", "expires_at", b"expires_at", "id", b"id", "payload_json", b"payload_json", "score", b"score", "similarity", b"similarity", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__similarity: _TypeAlias = _typing.Literal["similarity"]  # noqa: Y015
+    _WhichOneofArgType__similarity: _TypeAlias = _typing.Literal["_similarity", b"_similarity"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__similarity) -> _WhichOneofReturnType__similarity | None: ...
 
 Global___MemoryItem: _TypeAlias = MemoryItem  # noqa: Y015
 

@@ -20,6 +20,8 @@ from quarterdeck.memory.lifetime import alive, expiry
 # Each ranking is asked for more than is wanted, so that what is good in both can rise.
 CANDIDATES_LEAST = 64
 CANDIDATES_FACTOR = 2
+# What is kept of a hit; a part of the name in the cache, so that another version's answers are not misread.
+KEPT_FIELDS = "document, score, similarity"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +43,15 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A stored document and its score, higher is better."""
+    """A stored document and its score, higher is better.
+
+    Args:
+        similarity: how near it is in the collection's own measure; None for what its words alone found.
+    """
 
     document: dict[str, Any]
     score: float
+    similarity: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +85,13 @@ class Search:
         if question.filter is not None:
             condition = parse_filter(question.filter, collection.spec.payload)
         record = collection.record
-        parts = [question.query, limit, question.filter, question.min_score]
+        parts = [question.query, limit, question.filter, question.min_score, KEPT_FIELDS]
         asked = Asked(tenant_id, name, record.uid, record.generation, parts)
         kept = await self._cache.get(asked)
         if kept is not None:
-            return Found([Hit(document, score) for document, score in kept], cached=True)
+            return Found([Hit(*fields) for fields in kept], cached=True)
         hits = await self._search(collection, question, limit, condition)
-        answer = [[hit.document, hit.score] for hit in hits]
+        answer = [[hit.document, hit.score, hit.similarity] for hit in hits]
         await self._cache.set(asked, answer, self._fresh_seconds(hits, collection.spec.ttl))
         return Found(hits, cached=False)
 
@@ -107,7 +114,8 @@ class Search:
         answer = await self._catalog.engine.search(collection.key, query)
         ranked = fuse(answer.dense, answer.sparse, weights)
         good = [entry for entry in ranked if not question.min_score or entry.score >= question.min_score]
-        return [Hit(answer.payloads[entry.id], entry.score) for entry in good[:limit]]
+        near = {entry.id: entry.score for entry in answer.dense}
+        return [Hit(answer.payloads[entry.id], entry.score, near.get(entry.id)) for entry in good[:limit]]
 
     def _fresh_seconds(self, hits: list[Hit], ttl: float | None) -> float:
         """Returns how long an answer may be given again: until its first item is gone."""

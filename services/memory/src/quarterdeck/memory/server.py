@@ -31,7 +31,7 @@ class MemoryServicer(memory_pb2_grpc.MemoryServiceServicer):
         where = codec.loads_field(request.filter_json, "filter")
         question = Question(request.query, request.limit, where, request.min_score)
         found = await self._search.find(tenant.id, request.collection, question)
-        items = [_item(hit.document, hit.score) for hit in found.hits]
+        items = [_item(hit.document, hit.score, hit.similarity) for hit in found.hits]
         return memory_pb2.SearchMemoryResponse(items=items, cached=found.cached)
 
     async def SaveMemory(
@@ -80,12 +80,15 @@ def _new_item(item: memory_pb2.MemoryItem, position: int) -> NewItem:
     return NewItem(item.id, item.text, payload, item.expires_at)
 
 
-def _item(document: dict[str, Any], score: float = 0.0) -> memory_pb2.MemoryItem:
+def _item(
+    document: dict[str, Any], score: float = 0.0, similarity: float | None = None
+) -> memory_pb2.MemoryItem:
     return memory_pb2.MemoryItem(
         id=document["id"],
         text=document["text"],
         payload_json=codec.dumps(document["p"]),
         score=score,
+        similarity=similarity,
         expires_at=rfc3339(document.get("exp")),
         created_at=rfc3339(document["saved"]),
     )

@@ -56,7 +56,10 @@ class MemoryItem(Answer):
 class FoundItem(MemoryItem):
     """An item that a search found."""
 
-    score: float
+    score: float = Field(description="The order of the answer; of two mixed rankings: 1 is first in both.")
+    similarity: float | None = Field(
+        description="How near it is, such as cosine; null for what was found by its words alone."
+    )
 
 
 class FoundPage(Page[FoundItem]):

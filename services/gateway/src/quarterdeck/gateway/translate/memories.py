@@ -20,9 +20,14 @@ def item(message: memory_pb2.MemoryItem) -> dict[str, Any]:
 
 
 def found(answer: memory_pb2.SearchMemoryResponse) -> dict[str, Any]:
-    """Returns what a search found, the best first, each with its score."""
-    items = [{**item(message), "score": message.score} for message in answer.items]
+    """Returns what a search found, the best first, each with its score and how near it is."""
+    items = [{**item(message), **_nearness(message)} for message in answer.items]
     return {"items": items, "continue": None, "cached": answer.cached}
+
+
+def _nearness(message: memory_pb2.MemoryItem) -> dict[str, float | None]:
+    similarity = message.similarity if message.HasField("similarity") else None
+    return {"score": message.score, "similarity": similarity}
 
 
 def stats(message: memory_pb2.CollectionStats) -> dict[str, Any]:
