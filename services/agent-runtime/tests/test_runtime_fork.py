@@ -10,7 +10,7 @@ from quarterdeck.runtime.forking import Forker
 from quarterdeck.runtime.loading import load_idle
 from quarterdeck.runtime.repinning import changes, problems
 from quarterdeck.runtime.testing.harness import TENANT, Harness
-from quarterdeck.runtime.testing.stubs import ToolFailure
+from quarterdeck.runtime.testing.stubs import LocalModels, ToolFailure
 
 
 def tool(name, **more):
@@ -69,6 +69,37 @@ async def test_fork_refuses_a_point_with_an_effect_in_flight(harness):
         await Forker(h.engine).fork(TENANT, run, intent + 1, "", dry_run=False)
     with pytest.raises(Exception, match="choose a point"):
         await Forker(h.engine).fork(TENANT, run, 10_000, "", dry_run=False)
+
+
+async def test_a_fork_has_a_budget_of_its_own_and_keeps_to_it(tmp_path):
+    """What the old run paid is the old run's: the fork may spend as much again, and no more."""
+
+    async def model(facts, state):
+        return {"role": "assistant", "content": [{"type": "text", "text": "done"}]}
+
+    def ask(name, **more):
+        return {"name": name, "agent": {"name": "a", "input": name}, **more}
+
+    nodes = [ask("one", next="two"), ask("two", next="three"), ask("three")]
+    specs = {
+        "Workflow/w": {"nodes": nodes, "budget": {"costUsd": 0.000250}},
+        "Agent/a": {"instructions": "Be brief."},
+    }
+    async with Harness(tmp_path, specs=specs, performers={"model": LocalModels(model, cost=100)}) as h:
+        run = await h.start("Workflow", "w", {})
+        assert (await h.error(run))["class"] == "budget"
+        assert (await h.row(run)).cost == 200
+        journal = await h.journal(run)
+        done = next(
+            n for n, e in enumerate(journal, 1) if e.type == "step.completed" and e.data["step"] == "one"
+        )
+        forked = (await Forker(h.engine).fork(TENANT, run, done + 1, "", dry_run=False)).run_id
+        # The first is kept and costs nothing again: the second and the third fit.
+        await h.output(forked)
+        assert (await h.row(forked)).cost == 200
+        anew = (await Forker(h.engine).fork(TENANT, run, 2, "", dry_run=False)).run_id
+        assert (await h.error(anew))["class"] == "budget"
+        assert (await h.row(anew)).cost == 200
 
 
 async def test_fork_with_an_idempotency_key_is_made_once(harness):
