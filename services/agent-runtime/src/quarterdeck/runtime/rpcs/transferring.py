@@ -7,8 +7,6 @@ from typing import Any
 
 from quarterdeck.common.identity import current_call
 from quarterdeck.runtime.rpcs.desk import Desk
-from quarterdeck.runtime.transfer.exporting import Exporter
-from quarterdeck.runtime.transfer.importing import Importer
 from quarterdeck.v1 import runs_pb2
 
 
@@ -19,6 +17,8 @@ class TransferringRpcs(Desk):
         self, request: runs_pb2.ExportRunRequest, context: Any
     ) -> AsyncIterator[runs_pb2.ExportRunResponse]:
         """See the contract."""
+        from quarterdeck.runtime.transfer.exporting import Exporter
+
         tenant = await self._tenants.resolve(request.tenant)
         async for piece in Exporter(self._engine, tenant).export(request.run_id):
             if piece:
@@ -26,6 +26,8 @@ class TransferringRpcs(Desk):
 
     async def ImportRun(self, request: runs_pb2.ImportRunRequest, context: Any) -> runs_pb2.ImportRunResponse:
         """See the contract."""
+        from quarterdeck.runtime.transfer.importing import Importer
+
         tenant = await self._tenants.resolve(request.tenant)
         done = await Importer(self._engine, tenant, current_call().principal).bring(request.data)
         return runs_pb2.ImportRunResponse(
