@@ -9,7 +9,7 @@ from structlog.contextvars import get_contextvars
 from quarterdeck.common.telemetry import Telemetry
 from quarterdeck.common.tracing import current_traceparent, id_generator
 from quarterdeck.runtime.testing.harness import Harness
-from quarterdeck.runtime.tracing import end_listener
+from quarterdeck.runtime.tracing import RunEnd, end_listener, place_of_run
 
 SPECS = {
     "Workflow/parent": {
@@ -78,3 +78,10 @@ async def test_a_terminated_run_is_told_too(tmp_path):
         await h.until(lambda: ended(exporter, 1))
     [span] = exporter.get_finished_spans()
     assert span.attributes["quarterdeck.run.outcome"] == "cancelled"
+
+
+def test_an_id_of_another_make_costs_the_trace_and_nothing_else():
+    assert not place_of_run("r1", "r1").is_valid
+    exporter, telemetry = recording()
+    end_listener(telemetry)(RunEnd("r1", "r1", "", "default", "Agent", "a", "failed", 1.0, 2.0))
+    assert not exporter.get_finished_spans()

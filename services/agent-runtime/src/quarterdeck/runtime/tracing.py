@@ -60,8 +60,15 @@ EndListener = Callable[[RunEnd], None]
 
 
 def place_of_run(root_run_id: str, run_id: str) -> SpanContext:
-    """Returns where a run stands in its trace."""
-    return span_at(UUID(root_run_id).int, UUID(run_id).int & 0xFFFFFFFFFFFFFFFF)
+    """Returns where a run stands in its trace; an invalid place if the ids are no UUIDs."""
+    return span_at(_number(root_run_id), _number(run_id) & 0xFFFFFFFFFFFFFFFF)
+
+
+def _number(run_id: str) -> int:
+    try:
+        return UUID(run_id).int
+    except ValueError:  # not one of ours: a trace is not worth a run
+        return 0
 
 
 @contextmanager
@@ -84,7 +91,8 @@ def end_listener(telemetry: Telemetry) -> EndListener:
         with beneath(place):
             level = log.debug if end.parent_run_id else log.info
             level("run.ended", **names, outcome=end.outcome, seconds=round(end.ended - end.began, 3))
-        telemetry.record(_title(end), place, parent, (end.began, end.ended), _attributes(end))
+        if place.is_valid:
+            telemetry.record(_title(end), place, parent, (end.began, end.ended), _attributes(end))
 
     return told
 
