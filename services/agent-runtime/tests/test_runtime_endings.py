@@ -237,7 +237,7 @@ async def test_a_fork_of_a_long_journal_is_folded_outside_the_writers_transactio
             finally:
                 writing.pop()
 
-        def noted(run_id, events, state):
+        def noted(run_id, events, state=None):
             folded.append(list(writing))
             return fold(run_id, events, state)
 

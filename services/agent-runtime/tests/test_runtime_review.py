@@ -531,6 +531,7 @@ async def test_a_fork_of_an_old_run_has_its_time_again(tmp_path):
         h.clock = h.engine.clock = Later(h.clock, 2 * 3600.0)
         seq = (await h.row(run)).current_seq
         made = await Forker(h.engine).fork(TENANT, run, seq + 1, "", dry_run=False)
+        await h.wait(made.run_id, "waiting")
         ((due,),) = await h.look(select(TIMERS.c.due).where(TIMERS.c.run_id == made.run_id))
         assert 3500 < due - h.clock.now() < 3700
 

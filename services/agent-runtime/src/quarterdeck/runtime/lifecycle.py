@@ -51,10 +51,13 @@ def timer(step: str, purpose: str, due: float, name: str = "") -> ev.Event:
 
 
 def run_timeout(planning: Planning, timeout: float | None) -> list[ev.Event]:
-    """Returns the event that sets the run's own timeout, if it has one and it is not set yet."""
+    """Returns the event that sets the run's own timeout, if it has one and it is not set yet.
+
+    It counts from the first plan, not from the beginning that is recorded: a fork's is its origin's.
+    """
     if timeout is None or RUN_TIMEOUT in planning.state.timers:
         return []
-    return [timer("", RUN_TIMEOUT, planning.state.started_at + timeout, RUN_TIMEOUT)]
+    return [timer("", RUN_TIMEOUT, planning.now + timeout, RUN_TIMEOUT)]
 
 
 def timeout_again(planning: Planning) -> Decision | None:
