@@ -7,7 +7,7 @@ from sqlalchemy import bindparam, update
 
 from quarterdeck.common.errors import Unavailable
 from quarterdeck.common.prepared import Prepared
-from quarterdeck.runtime import beginning, committing, loading, worker
+from quarterdeck.runtime import beginning, committing, loading, planner_workflow, worker
 from quarterdeck.runtime.starting import Accepted
 from quarterdeck.runtime.store import commits, statements
 from quarterdeck.runtime.store.queue import current_seq
@@ -87,6 +87,11 @@ def reservation_leaked_by_a_crash():
     return mock.patch.object(worker, "load", load)
 
 
+def undo_forgotten():
+    """A run that fails undoes nothing."""
+    return mock.patch.object(planner_workflow, "_next_undo", lambda _planning: None)
+
+
 # Each with words of what a simulation says about it, one of which must be said.
 BUGS = {
     "no epoch check": (no_epoch_check, ("a fenced worker appended",)),
@@ -101,6 +106,7 @@ BUGS = {
         ("failed_to_advance", "cannot be folded", "events were appended", "ended at"),
     ),
     "reservation leaked by a crash": (reservation_leaked_by_a_crash, ("reserved",)),
+    "undo forgotten": (undo_forgotten, ("was done and not undone",)),
 }
 
 

@@ -39,6 +39,19 @@ _FIRST = 4.0
 # with the square of the visits, so that common places do not use up what there is to strike.
 _STRUCK_WAITING = 0.04
 _STRUCK_FLEETING = 0.3
+# Places that few runs ever come to; they are struck so much more often.
+_RARE = (
+    "runtime/failing.py:",
+    "runtime/joining.py:",
+    "runtime/newborn.py:",
+    "runtime/performing.py:_performed:",
+    "runtime/effects/memory.py:",
+    "runtime/retrying.py:",
+    "runtime/terminating.py:",
+    "runtime/worker.py:_is_taken_up:",
+    "runtime/worker.py:drain:",
+)
+_RARELY = 6.0
 _INTENSITIES = (0.0, 0.3, 1.0, 1.0, 2.0)
 
 Odds = tuple[tuple[str, float], ...]
@@ -138,5 +151,6 @@ class Adversary:
             return
         self._visits[point] += 1
         likely = _STRUCK_FLEETING if fleeting else _STRUCK_WAITING
+        likely *= _RARELY if point.startswith(_RARE) else 1.0
         if self.chance.random() < likely * self.plan.hosts / self._visits[point] ** 2:
             self.strike(self.chance.choice(self.plan.host_faults))

@@ -13,7 +13,7 @@ from quarterdeck.runtime.simulation.await_points import Coverage
 from quarterdeck.runtime.simulation.seeds import Simulator, Verdict
 
 # Seeds that one process takes at once; between two portions it collects garbage, and only then.
-PORTION = 25
+PORTION = 10
 
 
 @dataclass(slots=True)

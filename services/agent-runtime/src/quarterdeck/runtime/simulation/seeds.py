@@ -26,6 +26,7 @@ from quarterdeck.runtime.simulation.oracles import Oracles
 from quarterdeck.runtime.simulation.orders import orders_for
 from quarterdeck.runtime.simulation.people import People
 from quarterdeck.runtime.simulation.requests import Requests
+from quarterdeck.runtime.simulation.seen import journals
 from quarterdeck.runtime.simulation.store import SharedStore
 from quarterdeck.runtime.simulation.tools import Bank
 from quarterdeck.runtime.simulation.tuning import tuned
@@ -179,6 +180,8 @@ class _Seed:
         verdict.problems += self._loop.problems
         verdict.problems += unheard([*(host.process for host in self._cluster.hosts), self._people.process])
         verdict.problems += violations(self._store, self._ledger, self._people.orders, self._manager.deaths)
+        if verdict.problems and self._adversary.note is not None:
+            verdict.log += journals(self._store, verdict.problems)
         verdict.faults = self._adversary.counts
         verdict.faults["manager-dies"] = self._manager.deaths
         verdict.facts.update(

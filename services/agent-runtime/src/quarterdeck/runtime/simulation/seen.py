@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -15,7 +16,10 @@ SELECT r.run_id, r.kind, r.name, r.state, r.reason, r.last_seq, r.cost, r.tokens
 FROM runs r LEFT JOIN run_queue q ON q.run_id = r.run_id ORDER BY r.run_id
 """
 _JOURNAL = "SELECT run_id, seq, type, data, at FROM journal ORDER BY run_id, seq"
-
+_ONE_JOURNAL = "SELECT run_id, seq, type, data, at FROM journal WHERE run_id = ? ORDER BY seq"
+_RUN_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+# Characters of an event that are shown.
+LONGEST_LINE = 400
 # How the idempotency key begins under which clients fork.
 FORK = "fork-"
 
@@ -80,6 +84,16 @@ def read_runs(store: SharedStore) -> dict[str, Seen]:
     for run in runs.values():
         run.calls = list(_calls(run.own))
     return runs
+
+
+def journals(store: SharedStore, problems: list[str]) -> list[str]:
+    """Returns the journals of the runs that these words name."""
+    lines = []
+    for run_id in sorted(set(_RUN_ID.findall(" ".join(problems)))):
+        lines.append(f"journal of {run_id}")
+        for _, seq, kind, data, at in store.rows(_ONE_JOURNAL, run_id):
+            lines.append(f"{at:18.3f} {seq:4} {kind} {data.decode()[:LONGEST_LINE]}")
+    return lines
 
 
 def _calls(events: list[ev.Event]) -> Iterator[tuple[str, str, str, str]]:
