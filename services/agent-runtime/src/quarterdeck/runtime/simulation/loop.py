@@ -49,6 +49,7 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         self._chance = chance
         self._scramble = scramble
         self._now = 0.0
+        self._contexts: dict[asyncio.Task[Any], contextvars.Context] = {}
         self._timers: list[tuple[float, int, Handle]] = []
         self._count = 0
         self._stopped = False
@@ -78,8 +79,10 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
 
     def create_task(self, coro: Any, *, name: Any = None, context: Any = None) -> asyncio.Task[Any]:
         """Starts a task of the process that runs now."""
+        context = _own(context)
         task: asyncio.Task[Any] = asyncio.Task(coro, loop=self, name=name, context=context)
         self.current.tasks.append(task)
+        self._contexts[task] = context
         return task
 
     def call_soon(
@@ -272,7 +275,7 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         try:
             for task in tasks:
                 if not task.done():
-                    _close(task)
+                    self._contexts[task].run(_close, task)
         finally:
             events._set_running_loop(before)
 
