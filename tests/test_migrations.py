@@ -1,5 +1,6 @@
 """Every service's Alembic history ends in the tables that its code declares."""
 
+import asyncio
 import importlib
 from pathlib import Path
 
@@ -70,3 +71,27 @@ async def test_a_database_of_a_newer_release_is_refused(tmp_path):
     with pytest.raises(Unavailable, match="schema revision 9999") as caught:
         await open_database(url, METADATA, "quarterdeck.runtime.migrations")
     assert caught.value.reason == "SchemaTooNew"
+
+
+@pytest.mark.parametrize("name", SERVICES)
+async def test_a_server_gets_todays_tables_once(name, postgres_database):
+    package = importlib.import_module(f"{SERVICES[name]}.migrations")
+    metadata, url = metadata_of(name), f"{postgres_database}?schema={name}"
+    for _ in range(2):
+        database = await open_database(url, metadata, package.__name__)
+        found = await database.read(lambda c: set(inspect(c).get_table_names(schema=name)))
+        assert await database.read(lambda c: c.exec_driver_sql("SELECT * FROM alembic_version").all()) == [
+            (package.HEAD,)
+        ]
+        await database.close()
+        assert set(metadata.tables) < found
+
+
+async def test_services_that_start_at_once_make_one_schema(postgres_database):
+    from quarterdeck.runtime.tables import METADATA
+
+    url, history = f"{postgres_database}?schema=runtime", "quarterdeck.runtime.migrations"
+    opened = await asyncio.gather(*(open_database(url, METADATA, history) for _ in range(4)))
+    for database in opened:
+        await database.check()
+        await database.close()

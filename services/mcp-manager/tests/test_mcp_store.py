@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from alembic.migration import MigrationContext
@@ -22,10 +22,8 @@ DONE = Outcome(Status.OK, b'{"n":1}', message="m", seconds=0.5, answered=True, i
 
 
 @pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    made = await open_database(
-        f"sqlite:///{tmp_path}/mcp-manager.db", store.metadata, "quarterdeck.mcp.migrations"
-    )
+async def database(database_url: str) -> AsyncIterator[Database]:
+    made = await open_database(database_url, store.metadata, "quarterdeck.mcp.migrations")
     yield made
     await made.close()
 
@@ -104,3 +102,11 @@ def test_the_migrations_make_todays_tables() -> None:
         with fresh.begin() as other:
             store.metadata.create_all(other)
             assert shape(connection) == shape(other)
+
+
+async def test_of_many_that_begin_the_same_call_one_does(database: Database) -> None:
+    begun = await asyncio.gather(*(database.write(store.begin, INTENT) for _ in range(200)))
+    assert [known is None for known in begun].count(True) == 1
+    calls = [replace(INTENT, call_id=f"a-{n}", approval_id="a") for n in range(200)]
+    spent = await asyncio.gather(*(database.write(store.begin, one) for one in calls), return_exceptions=True)
+    assert [isinstance(answer, ApprovalSpent) for answer in spent].count(False) == 1

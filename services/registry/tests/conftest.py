@@ -1,5 +1,6 @@
 """A running registry for each test."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -10,9 +11,27 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from registry_support import World
 
+# Run once on each dialect. QD_TEST_DIALECT=postgresql runs the others there too.
+ON_BOTH = ("test_registry_objects",)
+
+
+def pytest_generate_tests(metafunc):
+    """Runs the tests of some modules once on each dialect."""
+    if metafunc.module.__name__.rsplit(".", 1)[-1] in ON_BOTH and "world" in metafunc.fixturenames:
+        metafunc.parametrize("dialect", ("sqlite", "postgresql"), indirect=True)
+
 
 @pytest.fixture
-async def world(tmp_path):
+def dialect(request, monkeypatch):
+    """The database that the services of a world use."""
+    wanted = getattr(request, "param", os.environ.get("QD_TEST_DIALECT", "sqlite"))
+    if wanted == "postgresql":
+        monkeypatch.setenv("QD_DATABASE_URL", request.getfixturevalue("postgres_database"))
+    return wanted
+
+
+@pytest.fixture
+async def world(tmp_path, dialect):
     world = World(tmp_path)
     await world.start()
     yield world

@@ -6,6 +6,7 @@ import hashlib
 import os
 import tempfile
 from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -25,7 +26,8 @@ class PlatformSettings(BaseSettings):
 
     data_dir: Path = Field(default=Path(".quarterdeck"), description="Directory of everything that is kept.")
     database_url: str = Field(
-        default="", description="One service's database; empty: SQLite in `data_dir`, a file a service."
+        default="",
+        description="PostgreSQL for all services, a schema each; empty: SQLite in `data_dir`, a file each.",
     )
     bus_url: str = "memory://"
     cache_url: str = "memory://"
@@ -44,8 +46,10 @@ class PlatformSettings(BaseSettings):
     drain_timeout: float = Field(default=300.0, description="Seconds that effects in flight get on shutdown.")
 
     def database_for(self, service: str) -> str:
-        """Returns the URL of a service's database."""
-        return self.database_url or f"sqlite:///{self.data_dir.absolute() / f'{service}.db'}"
+        """Returns the URL of a service's database; on a server, each has a schema of its own."""
+        if self.database_url:
+            return _with_schema(self.database_url, service.replace("-", "_"))
+        return f"sqlite:///{self.data_dir.absolute() / f'{service}.db'}"
 
     def artifacts(self) -> str:
         """Returns the URL of the artifact store."""
@@ -71,6 +75,14 @@ class PlatformSettings(BaseSettings):
             return wanted
         short = hashlib.sha256(str(wanted).encode()).hexdigest()[:16]
         return Path(tempfile.gettempdir()) / f"qd-{os.getuid()}-{short}"
+
+
+def _with_schema(url: str, schema: str) -> str:
+    """Returns the URL of a schema of a PostgreSQL database, unless it names one."""
+    parts = urlsplit(url)
+    if not parts.scheme.startswith("postgres") or "schema" in dict(parse_qsl(parts.query)):
+        return url
+    return parts._replace(query="&".join(filter(None, (parts.query, f"schema={schema}")))).geturl()
 
 
 def make_private_directory(path: Path) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import Column, Connection, LargeBinary, MetaData, String, Table, delete, select
 
 from quarterdeck.common import codec
-from quarterdeck.common.database import Database, across_tenants, within
+from quarterdeck.common.database import Database, across_tenants, concerning
 from quarterdeck.common.database.upserts import insert_or_update
 from quarterdeck.common.errors import QuarterdeckError
 from quarterdeck.common.rpc_client import act_for
@@ -191,19 +191,11 @@ def _save(connection: Connection, table: Table, watched: Watched) -> None:
         "revision": watched.revision,
         "object_json": codec.dumps(watched.object),
     }
-    _about(connection, watched)
+    concerning(connection, watched.tenant_id)
     insert_or_update(connection, table, ("tenant", "kind", "name"), values)
 
 
 def _delete(connection: Connection, table: Table, watched: Watched) -> None:
-    _about(connection, watched)
+    concerning(connection, watched.tenant_id)
     key = (table.c.tenant == watched.tenant) & (table.c.kind == watched.kind) & (table.c.name == watched.name)
     connection.execute(delete(table).where(key))
-
-
-def _about(connection: Connection, watched: Watched) -> None:
-    """Names the object's tenant to the transaction; an object of the cluster has none."""
-    if watched.tenant_id:
-        within(connection, watched.tenant_id)
-    else:
-        across_tenants(connection)

@@ -16,12 +16,14 @@ from sqlalchemy import (
     String,
     Table,
     delete,
-    insert,
     select,
     update,
 )
 
 from quarterdeck.common import codec
+from quarterdeck.common.database import across_tenants, within
+from quarterdeck.common.database.rules import protect
+from quarterdeck.common.database.upserts import insert_new
 from quarterdeck.common.watching import objects_table
 from quarterdeck.mcp.outcome import Outcome, Status
 
@@ -57,6 +59,8 @@ tool_pins = Table(
     Column("tool", String, primary_key=True),
     Column("pin", String, nullable=False),
 )
+
+protect(metadata)
 
 INTENT, DONE = "intent", "done"
 
@@ -100,26 +104,25 @@ def begin(connection: Connection, intent: Intent) -> Recorded | None:
     Raises:
         ApprovalSpent: another call used the approval.
     """
+    within(connection, intent.tenant_id)
+    # One statement: another manager may be asked for the same at this moment.
+    if insert_new(connection, tool_calls, {**asdict(intent), "state": INTENT}):
+        return None
     known = find(connection, intent.tenant_id, intent.call_id)
-    if known is not None:
-        return known
-    if intent.approval_id is not None:
-        _require_unspent(connection, intent.tenant_id, intent.approval_id)
-    connection.execute(insert(tool_calls).values(**asdict(intent), state=INTENT))
-    return None
+    if known is None:
+        raise ApprovalSpent(_user_of(connection, intent))
+    return known
 
 
-def _require_unspent(connection: Connection, tenant_id: str, approval_id: str) -> None:
+def _user_of(connection: Connection, intent: Intent) -> str:
     c = tool_calls.c
-    used = connection.execute(
-        select(c.call_id).where(c.tenant_id == tenant_id, c.approval_id == approval_id)
-    ).scalar()
-    if used is not None:
-        raise ApprovalSpent(str(used))
+    mine = (c.tenant_id == intent.tenant_id) & (c.approval_id == intent.approval_id)
+    return str(connection.execute(select(c.call_id).where(mine)).scalar_one())
 
 
 def finish(connection: Connection, tenant_id: str, call_id: str, outcome: Outcome, now: float) -> None:
     """Records how a call ended."""
+    within(connection, tenant_id)
     document = {**asdict(replace(outcome, value_json=b"")), "status": outcome.status.value}
     del document["value_json"]
     values = {
@@ -140,6 +143,7 @@ def withdraw(connection: Connection, intent: Intent) -> None:
     Only this very intent: one that an earlier life left under the same id says that the call may have been
     made, and must stay.
     """
+    within(connection, intent.tenant_id)
     c = tool_calls.c
     this = (c.tenant_id == intent.tenant_id, c.call_id == intent.call_id, c.state == INTENT)
     begun = (c.incarnation == intent.incarnation, c.started_at == intent.started_at)
@@ -148,6 +152,7 @@ def withdraw(connection: Connection, intent: Intent) -> None:
 
 def find(connection: Connection, tenant_id: str, call_id: str) -> Recorded | None:
     """Returns what is on record about a call id, None if nothing is."""
+    within(connection, tenant_id)
     c = tool_calls.c
     row = connection.execute(select(tool_calls).where(c.tenant_id == tenant_id, c.call_id == call_id)).first()
     return None if row is None else _recorded(row)
@@ -164,12 +169,14 @@ def _recorded(row: Row[Any]) -> Recorded:
 
 def forget_finished(connection: Connection, before: float) -> int:
     """Deletes what ended before that time; returns how many. Intents without outcome stay."""
+    across_tenants(connection)
     c = tool_calls.c
     return connection.execute(delete(tool_calls).where(c.state == DONE, c.finished_at < before)).rowcount
 
 
 def read_pins(connection: Connection, tenant_id: str, server: str) -> dict[str, str]:
     """Returns the pins that were recorded at first use, by tool."""
+    within(connection, tenant_id)
     c = tool_pins.c
     rows = connection.execute(select(c.tool, c.pin).where(c.tenant_id == tenant_id, c.server == server))
     return {row.tool: row.pin for row in rows}
@@ -177,17 +184,14 @@ def read_pins(connection: Connection, tenant_id: str, server: str) -> dict[str, 
 
 def add_pins(connection: Connection, tenant_id: str, server: str, pins: dict[str, str]) -> None:
     """Records the pins of tools that have none yet."""
-    known = read_pins(connection, tenant_id, server)
-    rows = [
-        {"tenant_id": tenant_id, "server": server, "tool": tool, "pin": pin}
-        for tool, pin in pins.items()
-        if tool not in known
-    ]
-    if rows:
-        connection.execute(insert(tool_pins), rows)
+    within(connection, tenant_id)
+    for tool, pin in sorted(pins.items()):
+        row = {"tenant_id": tenant_id, "server": server, "tool": tool, "pin": pin}
+        insert_new(connection, tool_pins, row)
 
 
 def drop_pins(connection: Connection, tenant_id: str, server: str) -> None:
     """Forgets the pins of a server that is gone."""
+    within(connection, tenant_id)
     c = tool_pins.c
     connection.execute(delete(tool_pins).where(c.tenant_id == tenant_id, c.server == server))

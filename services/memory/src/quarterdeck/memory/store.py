@@ -14,13 +14,15 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
-    insert,
     select,
     update,
 )
 from sqlalchemy import delete as sql_delete
 
 from quarterdeck.common import codec
+from quarterdeck.common.database import across_tenants, within
+from quarterdeck.common.database.rules import protect
+from quarterdeck.common.database.upserts import insert_or_update
 from quarterdeck.common.watching import objects_table
 from quarterdeck.memory.specification import CollectionSpec, read_spec
 
@@ -42,6 +44,8 @@ collections = Table(
     Column("generation", BigInteger, nullable=False),
     Column("deleted_at", Float),
 )
+
+protect(metadata)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,22 +74,23 @@ class Collection:
 
 def find(connection: Connection, tenant_id: str, name: str) -> Collection | None:
     """Returns the tenant's collection, a deleted one included, or None."""
+    within(connection, tenant_id)
     row = connection.execute(select(collections).where(_is(tenant_id, name))).one_or_none()
     return None if row is None else _collection(row)
 
 
 def live(connection: Connection) -> list[Collection]:
     """Returns every tenant's collections that are not deleted."""
+    across_tenants(connection)
     query = select(collections).where(collections.c.deleted_at.is_(None))
     return [_collection(row) for row in connection.execute(query)]
 
 
 def deleted_before(connection: Connection, moment: float) -> list[Collection]:
     """Returns collections whose resource was gone before `moment` (Unix time)."""
-    return [
-        _collection(row)
-        for row in connection.execute(select(collections).where(collections.c.deleted_at < moment))
-    ]
+    across_tenants(connection)
+    query = select(collections).where(collections.c.deleted_at < moment)
+    return [_collection(row) for row in connection.execute(query)]
 
 
 def save(connection: Connection, collection: Collection) -> None:
@@ -101,25 +106,27 @@ def save(connection: Connection, collection: Collection) -> None:
         "generation": collection.generation,
         "deleted_at": collection.deleted_at,
     }
-    where = _is(collection.tenant_id, collection.name)
-    if not connection.execute(update(collections).where(where).values(values)).rowcount:
-        connection.execute(insert(collections).values(values))
+    within(connection, collection.tenant_id)
+    insert_or_update(connection, collections, ("tenant_id", "name"), values)
 
 
 def changed(connection: Connection, tenant_id: str, name: str) -> None:
     """Raises the generation: answers cached before are not used any more."""
+    within(connection, tenant_id)
     statement = update(collections).where(_is(tenant_id, name))
     connection.execute(statement.values(generation=collections.c.generation + 1))
 
 
 def mark_deleted(connection: Connection, tenant_id: str, name: str, moment: float) -> None:
     """Notes that the resource is gone; keeps an earlier note."""
+    within(connection, tenant_id)
     where = _is(tenant_id, name) & collections.c.deleted_at.is_(None)
     connection.execute(update(collections).where(where).values(deleted_at=moment))
 
 
 def forget(connection: Connection, tenant_id: str, name: str) -> None:
     """Removes the row."""
+    within(connection, tenant_id)
     connection.execute(sql_delete(collections).where(_is(tenant_id, name)))
 
 

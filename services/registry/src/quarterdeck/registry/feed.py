@@ -16,7 +16,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Connection
 
-from quarterdeck.common.database import Database
+from quarterdeck.common.database import Database, OutcomeUnknown
 from quarterdeck.common.errors import FailedPrecondition, Unavailable
 from quarterdeck.registry import history
 from quarterdeck.registry.constants import REASON_TOO_OLD
@@ -76,9 +76,15 @@ class Feed:
         """
 
         async def run() -> W:
-            written = await self._database.write(function, *args, **kw)
+            try:
+                written = await self._database.write(function, *args, **kw)
+            except OutcomeUnknown:
+                await self._catch_up()
+                raise
             if written is not None:
                 self._publish(written.changes)
+            if self._early:  # the one before may be on its way, or lost its answer
+                await self._catch_up()
             return written
 
         task: asyncio.Task[W] = asyncio.create_task(run())
@@ -129,9 +135,14 @@ class Feed:
         self._wake()
         await asyncio.gather(*self._writes, return_exceptions=True)
 
+    async def _catch_up(self) -> None:
+        """Publishes what is there though nobody was told that it was written."""
+        found = await self._database.read(history.after, self.version, BATCH)
+        self._publish(found or [])
+
     def _publish(self, changes: list[Change]) -> None:
         """Takes committed changes; one that comes before its predecessor waits for it."""
-        for change in changes:
+        for change in (change for change in changes if change.version > self.version):
             self._early[change.version] = change
         while self.version + 1 in self._early:
             change = self._early.pop(self.version + 1)

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
+from quarterdeck.common.database import across_tenants, serialize
 from quarterdeck.registry.records import Change
 from quarterdeck.registry.tables import CHANGES, COUNTER
 
@@ -25,8 +26,14 @@ class Bounds:
     newest: int
 
 
+def lock(connection: Connection) -> None:
+    """Waits for the write before this one: what is read from here on is what is written over."""
+    serialize(connection, "quarterdeck:registry")
+
+
 def prepare(connection: Connection) -> bool:
     """Makes the counter; False if it was there."""
+    lock(connection)
     if connection.execute(select(COUNTER.c.id)).first() is not None:
         return False
     connection.execute(insert(COUNTER).values(id=_ONLY, version=0, forgotten=0))
@@ -47,11 +54,13 @@ def bounds(connection: Connection) -> Bounds:
 
 def record(connection: Connection, change: Change) -> None:
     """Adds a change."""
+    across_tenants(connection)
     connection.execute(insert(CHANGES).values(asdict(change)))
 
 
 def after(connection: Connection, version: int, limit: int) -> list[Change] | None:
     """Returns the changes after `version`, oldest first; None if some are forgotten, or are yet to come."""
+    across_tenants(connection)
     kept = bounds(connection)
     if not kept.forgotten <= version <= kept.newest:
         return None
@@ -64,6 +73,8 @@ def trim(connection: Connection, keep: int, since: float) -> int:
 
     Returns how many were forgotten.
     """
+    lock(connection)
+    across_tenants(connection)
     kept = bounds(connection)
     aged = connection.execute(select(func.max(CHANGES.c.version)).where(CHANGES.c.at < since)).scalar()
     upto = max(kept.newest - keep, aged or 0)

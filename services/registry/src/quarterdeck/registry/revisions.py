@@ -12,7 +12,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, or_, select, tuple_, update
 
 from quarterdeck.common.clock import rfc3339
+from quarterdeck.common.database import across_tenants, concerning
 from quarterdeck.common.errors import Internal
+from quarterdeck.registry import history
 from quarterdeck.registry.records import Key, Row
 from quarterdeck.registry.tables import OBJECTS, REVISIONS
 
@@ -60,6 +62,7 @@ def retire(connection: Connection, row: Row, now: float) -> None:
 
 
 def _since(connection: Connection, row: Row, moment: float | None) -> None:
+    concerning(connection, row.key.tenant_id)
     where = and_(REVISIONS.c.tenant_id == row.key.tenant_id, REVISIONS.c.revision == row.revision)
     connection.execute(update(REVISIONS).where(where).values(unused_since=moment))
 
@@ -69,6 +72,8 @@ def collect(connection: Connection, unused_before: float, keep: int, limit: int)
 
     The newest `keep` of each object that exists stay whatever their age.
     """
+    history.lock(connection)
+    across_tenants(connection)
     newer = REVISIONS.alias("newer")
     mine = and_(*(newer.c[name] == REVISIONS.c[name] for name in ("tenant_id", "kind", "name")))
     place = select(func.count()).where(mine, newer.c.version > REVISIONS.c.version).scalar_subquery()
@@ -88,6 +93,7 @@ def collect(connection: Connection, unused_before: float, keep: int, limit: int)
 
 def find(connection: Connection, tenant_id: str, revision: str) -> Revision | None:
     """Returns a revision by its name, or None."""
+    concerning(connection, tenant_id)
     where = and_(REVISIONS.c.tenant_id == tenant_id, REVISIONS.c.revision == revision)
     found = connection.execute(select(REVISIONS).where(where)).one_or_none()
     return None if found is None else _revision(found)
@@ -95,6 +101,7 @@ def find(connection: Connection, tenant_id: str, revision: str) -> Revision | No
 
 def page(connection: Connection, key: Key, below: int, limit: int) -> list[Revision]:
     """Returns an object's revisions, newest first, of versions lower than `below` (0: from the newest)."""
+    concerning(connection, key.tenant_id)
     statement = select(REVISIONS).where(_of(key)).order_by(REVISIONS.c.version.desc()).limit(limit)
     if below:
         statement = statement.where(REVISIONS.c.version < below)

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, select, update
 
 from quarterdeck.common import codec
+from quarterdeck.common.database import concerning
 from quarterdeck.common.errors import Internal
 from quarterdeck.registry.records import Key, Row
 from quarterdeck.registry.tables import OBJECTS
@@ -14,12 +15,14 @@ from quarterdeck.registry.tables import OBJECTS
 
 def find(connection: Connection, key: Key) -> Row | None:
     """Returns an object, or None."""
+    concerning(connection, key.tenant_id)
     found = connection.execute(select(OBJECTS).where(_is(key))).one_or_none()
     return None if found is None else _row(found)
 
 
 def all_of(connection: Connection, kind: str = "", tenant_id: str | None = None) -> list[Row]:
     """Returns the objects of a kind, of a tenant, or all."""
+    concerning(connection, tenant_id or "")
     statement = select(OBJECTS).order_by(OBJECTS.c.version)
     if kind:
         statement = statement.where(OBJECTS.c.kind == kind)
@@ -30,12 +33,14 @@ def all_of(connection: Connection, kind: str = "", tenant_id: str | None = None)
 
 def count_of(connection: Connection, tenant_id: str) -> int:
     """Returns how many objects a tenant has."""
+    concerning(connection, tenant_id)
     statement = select(func.count()).select_from(OBJECTS).where(OBJECTS.c.tenant_id == tenant_id)
     return int(connection.execute(statement).scalar_one())
 
 
 def save(connection: Connection, row: Row, before: Row | None) -> None:
     """Writes an object over what was read in this transaction as `before`."""
+    concerning(connection, row.key.tenant_id)
     if before is None:
         connection.execute(insert(OBJECTS).values(_values(row)))
         return
@@ -46,6 +51,7 @@ def save(connection: Connection, row: Row, before: Row | None) -> None:
 
 def remove(connection: Connection, key: Key) -> None:
     """Deletes an object."""
+    concerning(connection, key.tenant_id)
     connection.execute(delete(OBJECTS).where(_is(key)))
 
 

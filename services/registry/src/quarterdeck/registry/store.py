@@ -62,6 +62,7 @@ def apply(
         AlreadyExists: it was to be created, and is there.
         NotFound: the tenant was removed.
     """
+    history.lock(connection)
     key = Key(scope.tenant_id, wanted.kind, wanted.name)
     if scope.tenant_id:
         tenancy.require(connection, scope.tenant_id, scope.tenant)
@@ -79,6 +80,7 @@ def judge_again(
     connection: Connection, scope: Scope, seen: Seen, wanted: Manifest, now: float
 ) -> Written | None:
     """Judges a spec that was refused before; None if it is in force, gone or changed by now."""
+    history.lock(connection)
     before = _as_seen(connection, Key(scope.tenant_id, wanted.kind, wanted.name), seen)
     if before is None or before.accepted:
         return None
@@ -96,6 +98,7 @@ def delete(connection: Connection, scope: Scope, key: Key, precondition: Precond
         Conflict: it is not the version that was to be deleted.
         FailedPrecondition: a Tenant that still has objects.
     """
+    history.lock(connection)
     before = _require(connection, key)
     decisions.check(precondition, key, before)
     if key.kind == admission.TENANT:
@@ -121,6 +124,7 @@ def edit_status(
     Raises:
         NotFound: the object is not there.
     """
+    history.lock(connection)
     before = _require(connection, key)
     status = edit(before)
     if status == before.status:
@@ -142,6 +146,7 @@ def set_conditions(
 
     `fields` are further fields of its status; an empty one is left out.
     """
+    history.lock(connection)
     before = _as_seen(connection, key, seen)
     if before is None:
         return None

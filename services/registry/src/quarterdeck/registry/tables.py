@@ -22,7 +22,11 @@ from sqlalchemy import (
     text,
 )
 
+from quarterdeck.common.database.rules import protect
+
 METADATA = MetaData()
+# Tables without row-level security: names of tenants, and one number.
+SHARED = frozenset({"tenants", "counter"})
 
 TENANTS = Table(
     "tenants",
@@ -113,3 +117,5 @@ CHANGES = Table(
     Column("in_force_before", Boolean, nullable=False),
     Index("changes_at", "at"),
 )
+
+protect(METADATA, SHARED)

@@ -6,6 +6,14 @@ them. `sqlite` is one file and one process; `postgres` is shared by any number o
 
 from quarterdeck.common.database.opening import open_database
 from quarterdeck.common.database.protocol import Database, OutcomeUnknown
-from quarterdeck.common.database.tenancy import across_tenants, serialize, within
+from quarterdeck.common.database.tenancy import across_tenants, concerning, serialize, within
 
-__all__ = ["Database", "OutcomeUnknown", "across_tenants", "open_database", "serialize", "within"]
+__all__ = [
+    "Database",
+    "OutcomeUnknown",
+    "across_tenants",
+    "concerning",
+    "open_database",
+    "serialize",
+    "within",
+]

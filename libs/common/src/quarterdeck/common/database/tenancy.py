@@ -29,6 +29,11 @@ def across_tenants(connection: Connection) -> None:
     within(connection, EVERY_TENANT)
 
 
+def concerning(connection: Connection, tenant_id: str) -> None:
+    """From here on, the transaction is about this tenant; if it is empty, about what belongs to none."""
+    within(connection, tenant_id or EVERY_TENANT)
+
+
 def forget_tenant(connection: Connection) -> None:
     """Takes note that the setting is empty again: the transaction that named one is over or undone."""
     connection.info.pop(SETTING, None)
