@@ -173,6 +173,32 @@ class FiveProcesses(Shape):
         self._wait_until_healthy(START_SECONDS)
 
 
+class TwoWorkers(FiveProcesses):
+    """Five processes on a database server, and a second agent-runtime that only works: nobody calls it.
+
+    Args:
+        database_url: of a PostgreSQL database for all of them.
+    """
+
+    name = "five processes and a second worker"
+    SECOND = "agent-runtime-2"
+
+    def __init__(self, data_dir: Path, database_url: str, environment: Mapping[str, str]) -> None:
+        super().__init__(data_dir, {**environment, "QD_DATABASE_URL": database_url})
+        self._management[self.SECOND], self._second = free_ports(2)
+
+    def commands(self) -> Mapping[str, Sequence[str]]:
+        """See `Shape.commands`."""
+        port = str(self._management[self.SECOND])
+        return {**super().commands(), self.SECOND: ("serve", "agent-runtime", "--management-port", port)}
+
+    def environment_of(self, child: str) -> Mapping[str, str]:
+        """See `Shape.environment_of`."""
+        if child != self.SECOND:
+            return super().environment_of(child)
+        return {**super().environment_of("agent-runtime"), "QD_LISTEN": f"127.0.0.1:{self._second}"}
+
+
 SHAPES: Mapping[str, type[Shape]] = {shape.name: shape for shape in (OneProcess, FiveProcesses)}
 
 
