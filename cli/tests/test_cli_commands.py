@@ -216,6 +216,22 @@ def test_run_tries_a_workflow_then_an_agent(gateway: Any, make_answer: Any, caps
     assert gateway.requests[-1].headers["idempotency-key"] != gateway.requests[-2].headers["idempotency-key"]
 
 
+@pytest.mark.parametrize(
+    ("target", "wished"),
+    [
+        ("workflow/w", {"kind": "Workflow", "name": "w", "input": {}}),
+        ("agent/a", {"kind": "Agent", "name": "a"}),
+        ("agent/../x", {"kind": "Agent", "name": "../x"}),
+    ],
+)
+def test_run_says_the_whole_name_and_no_message_for_an_agent(
+    gateway: Any, target: str, wished: dict[str, Any]
+) -> None:
+    gateway.on("POST /tenants/default/runs", RUN)
+    assert main(["run", target]) == EXIT_OK
+    assert gateway.requests[-1].body == wished
+
+
 def test_run_of_nothing_says_where_to_look(gateway: Any, capsys: Capture) -> None:
     assert main(["run", "nobody"]) == EXIT_NOT_FOUND
     assert "no Workflow or Agent 'nobody'" in capsys.readouterr().err

@@ -13,12 +13,15 @@ from quarterdeck.cli.follow import EventPrinter, follow_run, say_outcome
 from quarterdeck.cli.output import Output, note, show_document, show_one
 from quarterdeck.cli.runs_view import RUN_COLUMNS, run_name
 
+_NO_INPUT: Mapping[str, Mapping[str, Any]] = {"Workflow": {"input": {}}}
+
 
 def start_run(
     api: Api, kinds: Sequence[str], name: str, body: Mapping[str, Any], idempotency_key: str = ""
 ) -> dict[str, Any]:
     """Starts a run of the first of `kinds` that has the name; returns the run. Raises CliError.
 
+    A workflow may need no input and then gets an empty object; an agent needs a message.
     A key is made when none is given, so that a repeated request cannot start two runs.
     """
     given = {key: value for key, value in body.items() if value is not None}
@@ -27,7 +30,9 @@ def start_run(
         headers = {"Idempotency-Key": f"{key}-{kind}" if len(kinds) > 1 else key}
         try:
             run: dict[str, Any] = api.post(
-                api.tenant_path("runs"), {"kind": kind, "name": name, **given}, headers
+                api.tenant_path("runs"),
+                {"kind": kind, "name": name, **_NO_INPUT.get(kind, {}), **given},
+                headers,
             )
             return run
         except CliError as error:

@@ -46,7 +46,7 @@ def run(
     if until not in ("end", "waiting"):
         raise CliError(f"--until is `end` or `waiting`, not {until!r}", code=EXIT_USAGE)
     body: dict[str, Any] = {
-        "input": read_payload(payload, "--input") if payload else {},
+        "input": read_payload(payload, "--input") if payload else None,
         "key": key or None,
         "keyConflict": key_conflict or None,
         "session": session or None,
@@ -55,7 +55,8 @@ def run(
     }
     with connect(context, tenant) as api:
         kinds = kinds_of(target)
-        started = start_run(api, kinds, target.rpartition("/")[2], body, idempotency_key)
+        kind, slash, inline = target.partition("/")
+        started = start_run(api, kinds, inline if slash else kind, body, idempotency_key)
         announce_run(api, started, follow, until, output)
 
 
