@@ -24,6 +24,9 @@ def test_what_a_killed_process_left_is_not_believed(tmp_path: Path) -> None:
     with listed(tmp_path, gone):
         (tmp_path / "processes" / "broken-1.json").write_text("{")
         assert service_processes(tmp_path) == []
+        with listed(tmp_path, this_process("memory", "127.0.0.1", 8434)):
+            names = sorted(file.name for file in (tmp_path / "processes").iterdir())
+            assert names == ["broken-1.json", f"memory-{os.getpid()}.json"]
 
 
 def test_an_address_of_the_new_internet_stands_in_brackets() -> None:

@@ -24,7 +24,9 @@ class ServiceProcess:
 
 @contextlib.contextmanager
 def listed(data_dir: Path, process: ServiceProcess) -> Iterator[None]:
-    """Lists a process in the data directory for as long as the block lasts."""
+    """Lists a process in the data directory while the block lasts; takes away what killed ones left."""
+    for left in _dead(data_dir, process.service):
+        left.unlink(missing_ok=True)
     file = data_dir / PROCESSES_DIR / f"{process.service}-{process.pid}.json"
     file.parent.mkdir(mode=0o700, exist_ok=True)
     file.write_text(json.dumps(asdict(process)) + "\n")
@@ -38,6 +40,11 @@ def service_processes(data_dir: Path) -> list[ServiceProcess]:
     """Returns the processes that live; what a killed one left is not believed."""
     found = [_read(file) for file in sorted((data_dir / PROCESSES_DIR).glob("*.json"))]
     return [process for process in found if process is not None and process_lives(process.pid)]
+
+
+def _dead(data_dir: Path, service: str) -> list[Path]:
+    files = (data_dir / PROCESSES_DIR).glob(f"{service}-*.json")
+    return [file for file in files if (found := _read(file)) is None or not process_lives(found.pid)]
 
 
 def this_process(service: str, host: str, port: int) -> ServiceProcess:
