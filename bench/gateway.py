@@ -39,11 +39,11 @@ OURS = "/api/v1/tenants/default/triggers/bench"
 
 
 def _platform(name: str, directory: str) -> Any:
+    from quarterdeck.cli.logfile import log_to_stream
     from quarterdeck.common.service import open_platform
     from quarterdeck.common.settings import PlatformSettings
-    from quarterdeck.common.telemetry import configure_logging
 
-    configure_logging("info", "json")
+    log_to_stream("info", "json")
     return open_platform(name, PlatformSettings(data_dir=Path(directory)))
 
 

@@ -52,17 +52,11 @@ def quiet_grpc() -> None:
 def _configure(level: str, handlers: dict[logging.Handler, str]) -> None:
     import structlog
 
-    from quarterdeck.common.telemetry import redact
+    from quarterdeck.common.telemetry import log_processors
 
     numeric = logging.getLevelName(level.upper())
     numeric = numeric if isinstance(numeric, int) else logging.INFO
-    common: list[Any] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.format_exc_info,
-        redact,
-    ]
+    common = log_processors()
     for handler, form in handlers.items():
         handler.setFormatter(_formatter(form, common))
     root = logging.getLogger()

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import re
-import sys
 from collections.abc import Iterator, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any
 
@@ -48,47 +46,19 @@ def _redacted(key: str, value: Any) -> Any:
     return value
 
 
-def configure_logging(level: str, form: str) -> None:
-    """Sets the process's log format: one JSON object a line, or coloured text for people."""
-    numeric = getattr(logging, level.upper(), logging.INFO)
-    renderer: Any = structlog.processors.JSONRenderer() if form == "json" else structlog.dev.ConsoleRenderer()
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            trace_ids,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            redact,
-            renderer,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(numeric),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=False,
-    )
-    _take_in_libraries(renderer)
+def log_processors() -> list[Any]:
+    """Returns what every line of a log goes through, ours and libraries', before it is rendered.
 
-
-def _take_in_libraries(renderer: Any) -> None:
-    """Gives what libraries log the same form, and keeps secrets out of it as well."""
-    from structlog.stdlib import ProcessorFormatter, add_log_level, add_logger_name
-
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
-        ProcessorFormatter(
-            processors=[ProcessorFormatter.remove_processors_meta, renderer],
-            foreign_pre_chain=[
-                structlog.contextvars.merge_contextvars,
-                trace_ids,
-                add_logger_name,
-                add_log_level,
-                structlog.processors.TimeStamper(fmt="iso", utc=True),
-                structlog.processors.format_exc_info,
-                redact,
-            ],
-        )
-    )
-    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    It gets the names that are bound (tenant, run), its trace, level and time, and loses its secrets.
+    """
+    return [
+        structlog.contextvars.merge_contextvars,
+        trace_ids,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        redact,
+    ]
 
 
 class Telemetry:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-import structlog
 from structlog.contextvars import bound_contextvars
 
 from quarterdeck.common.tracing import beneath, span_at
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
 
     from quarterdeck.common.telemetry import Telemetry
     from quarterdeck.runtime.unit import RunFacts
-
-log = structlog.get_logger("runs")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +86,7 @@ def end_listener(telemetry: Telemetry) -> EndListener:
         parent = place_of_run(end.root_run_id, end.parent_run_id) if end.parent_run_id else None
         names = {"run_id": end.run_id, "tenant": end.tenant, "kind": end.kind, "name": end.name}
         with beneath(place):
-            level = log.debug if end.parent_run_id else log.info
+            level = telemetry.log.debug if end.parent_run_id else telemetry.log.info
             level("run.ended", **names, outcome=end.outcome, seconds=round(end.ended - end.began, 3))
         if place.is_valid:
             telemetry.record(_title(end), place, parent, (end.began, end.ended), _attributes(end))
