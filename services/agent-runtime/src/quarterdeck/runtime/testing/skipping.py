@@ -8,12 +8,13 @@ from typing import Any, Protocol
 
 from sqlalchemy import Connection, select
 
+from quarterdeck.runtime.constants import LOOK
 from quarterdeck.runtime.tables import RUN_QUEUE, TIMERS
 from quarterdeck.runtime.testing.harness import Harness
 from quarterdeck.runtime.testing.virtual_time import VirtualClock, quiet_loop
 
 # Timers by which the run itself goes on. The others bound how long somebody else may take.
-OWN_TIMERS = frozenset({"wait", "retry"})
+OWN_TIMERS = frozenset({"wait", "retry", LOOK.rstrip(":")})
 # Moves of the clock for one run; what needs more never comes to rest.
 MOST_MOVES = 1000
 
