@@ -47,6 +47,8 @@ SWEEP_PERIOD = 2.0
 # How long a map waits for more of its items to end before it looks: a large one folds many at once.
 ITEM_WAKE_DELAY = 0.05
 LATE_ITEM_WAKE_DELAY = 0.2
+# Seconds for which the cache has what was said in a turn of a session.
+SESSION_TTL = 24 * 3600.0
 # Most characters of what a run's row says about why it does not go on.
 LONGEST_REASON = 500
 # The id, and the purpose, of the timer that ends a run that takes too long.

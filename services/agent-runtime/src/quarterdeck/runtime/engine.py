@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from quarterdeck.common.artifacts import ArtifactStore
+from quarterdeck.common.cache import Cache
 from quarterdeck.common.clock import Clock
 from quarterdeck.common.database import Database
 from quarterdeck.common.errors import NotFound
@@ -88,6 +89,7 @@ class Engine:
     instruments: Instruments
     approval_expiry: ApprovalExpiry
     wake: Callable[[list[str], dict[str, str]], Awaitable[None]]
+    cache: Cache | None = None
     new_id: Callable[[], str] = uuid7
     told_end: EndListener = _not_told
     timers_changed: asyncio.Event = field(default_factory=asyncio.Event)

@@ -40,6 +40,12 @@ class Instruments:
         self.held = Gauge("runtime_runs_held", "Runs that this worker is advancing.", registry=registry)
         self.events = Counter("runtime_journal_events_total", "Journal entries appended.", registry=registry)
         self.commits = Counter("runtime_commits_total", "Appends, each durable.", ["fate"], registry=registry)
+        self.session_hits = Counter(
+            "runtime_session_cache_hit", "Turns of sessions that the cache had.", registry=registry
+        )
+        self.session_misses = Counter(
+            "runtime_session_cache_miss", "Turns of sessions read from the database.", registry=registry
+        )
         self.quarantined = Counter("runtime_runs_quarantined_total", "Runs set aside.", registry=registry)
         self.timer_lag = Histogram(
             "runtime_timer_lag_seconds", "How late timers fired.", registry=registry, buckets=_SECONDS

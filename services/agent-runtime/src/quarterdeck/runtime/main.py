@@ -114,6 +114,7 @@ class AgentRuntime:
             instruments=Instruments(platform.telemetry.registry),
             approval_expiry=self._approval_expiry,
             wake=self._wake,
+            cache=platform.cache,
             told_end=end_listener(platform.telemetry),
         )
 

@@ -19,7 +19,6 @@ from quarterdeck.memory.constants import (
     CACHE_MISS_METRIC,
     EMBEDDING_TTL,
     QUERY_TTL,
-    SESSION_TTL,
 )
 
 _log = logging.getLogger(__name__)
@@ -28,7 +27,6 @@ _log = logging.getLogger(__name__)
 class Region(enum.Enum):
     """A part of the cache and how long it keeps things, in seconds."""
 
-    SESSION = ("session", SESSION_TTL)
     EMBEDDING = ("embedding", EMBEDDING_TTL)
     QUERY = ("query", QUERY_TTL)
 

@@ -5,7 +5,6 @@ CACHE_HIT_METRIC = "memory_cache_hit"
 CACHE_MISS_METRIC = "memory_cache_miss"
 
 # Seconds that the first-level cache keeps things.
-SESSION_TTL = 24 * 3600.0
 EMBEDDING_TTL = 7 * 24 * 3600.0
 QUERY_TTL = 3600.0
 

@@ -154,14 +154,14 @@ def child_outputs(
     return list(connection.execute(query).all())
 
 
-def session_history(connection: Connection, tenant_id: str, session: str, limit: int) -> list[Any]:
-    """Returns the session's last turns that ended well, in the order they ended: run_id, input, output.
+def session_turns(connection: Connection, tenant_id: str, session: str, limit: int) -> list[str]:
+    """Returns the ids of the session's last turns that ended well, in the order they ended.
 
     (The ids of turns that were started together need not be in the order of the turns.)
     """
     within(connection, tenant_id)
     query = (
-        select(RUNS.c.run_id, RUNS.c.input, RUNS.c.output)
+        select(RUNS.c.run_id)
         .where(
             RUNS.c.tenant_id == tenant_id,
             RUNS.c.session == session,
@@ -171,8 +171,14 @@ def session_history(connection: Connection, tenant_id: str, session: str, limit:
         .order_by(RUNS.c.finished_at.desc(), RUNS.c.run_id.desc())
         .limit(limit)
     )
-    rows: list[Any] = list(connection.execute(query).all())
-    return rows[::-1]
+    return list(connection.execute(query).scalars())[::-1]
+
+
+def turn_rows(connection: Connection, tenant_id: str, ids: Sequence[str]) -> list[Any]:
+    """Returns what was asked and answered in these runs: run_id, input, output."""
+    within(connection, tenant_id)
+    mine = (RUNS.c.tenant_id == tenant_id) & RUNS.c.run_id.in_(ids)
+    return list(connection.execute(select(RUNS.c.run_id, RUNS.c.input, RUNS.c.output).where(mine)).all())
 
 
 def descendants(connection: Connection, tenant_id: str, run_id: str) -> list[str]:

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Delete, Insert, Row, Select, Update
 from quarterdeck.common import codec
 from quarterdeck.common.artifacts import ArtifactStore, DirectoryArtifacts
 from quarterdeck.common.bus import Bus, InProcessBus
+from quarterdeck.common.cache import Cache
 from quarterdeck.common.clock import Clock, SystemClock
 from quarterdeck.common.database import Database, across_tenants, open_database
 from quarterdeck.common.identity import Principal
@@ -68,6 +69,7 @@ class Harness:
         artifacts: ArtifactStore | None = None,
         database: Database | None = None,
         grace: float = 1.0,
+        cache: Cache | None = None,
     ) -> None:
         self._folder = folder
         self._specs = specs
@@ -81,6 +83,7 @@ class Harness:
         self._approval_expiry = approval_expiry
         self._given = database
         self._grace = grace
+        self._cache = cache
         self.database: Database
         self.engine: Engine
         self.worker: Worker
@@ -112,6 +115,7 @@ class Harness:
             instruments=Instruments(CollectorRegistry()),
             approval_expiry=self._approval_expiry,
             wake=self._wake,
+            cache=self._cache,
         )
         self.worker = Worker(self.engine, self.bus, concurrency=self._concurrency, alone=True)
         await self.worker.start()
