@@ -113,7 +113,7 @@ def test_an_error_has_details(reflected: Reflected) -> None:
     assert status is not None
     info = error_details_pb2.ErrorInfo()
     assert status.details[0].Unpack(info)
-    assert info.metadata["field"] == "runId"
+    assert info.metadata["field"] == "run_id"
 
 
 def test_nobody_is_served_without_a_token(channel: grpc.Channel, morning: Morning) -> None:
