@@ -211,6 +211,29 @@ async def test_what_is_not_known_is_asked_about(tmp_path, how):
         assert world.counts == {"a": 1, "b": 1, "c": 1}
 
 
+async def test_the_loser_of_a_race_is_not_waited_for_again(tmp_path):
+    """A run that was terminated never heard of the end of a child that its path had left behind."""
+    world = World("stuck b")
+    race = {
+        "name": "race",
+        "parallel": {
+            "branches": [tool("a"), {"name": "slow", "workflow": {"name": "sleeper", "input": {}}}],
+            "join": "any",
+        },
+        "next": "b",
+    }
+    sleeper = {"Workflow/sleeper": {"nodes": [{"name": "nap", "wait": {"duration": "1h"}}]}}
+    async with harness(tmp_path, world, race, tool("b"), more=sleeper) as h:
+        run = await h.start("Workflow", "w", {})
+        await world.stuck.wait()
+        await h.terminate(run)
+        await h.wait(run)
+        again = await retry(h, run)
+        await h.until(h.approvals)
+        await h.resume(again.run_id, resolution="done", outcome="it was done", effect="")
+        assert await h.output(again.run_id) == "it was done"
+
+
 async def test_what_was_undone_is_refused(tmp_path):
     undo = {"tool": {"server": "s", "name": "x", "arguments": {}}}
     async with harness(tmp_path, World("b"), tool("a", compensate=undo, next="b"), tool("b")) as h:

@@ -167,10 +167,23 @@ def _adopted(event: Event, parent: str) -> Event:
 
 
 def _fixes(state: RunState) -> Iterable[Event]:
+    yield from _left_behind(state)
     for step in list(state.steps.values()):
         yield from _in_flight(state, step)
         if _is_opened_again(state, step):
             yield Event(ev.STEP_RETRYING, {"step": step.id, "attempt": 1, "error": step.error})
+
+
+def _left_behind(state: RunState) -> Iterable[Event]:
+    """Ends what steps had moved on without, such as the loser of a race: it ended with the old run."""
+    for key, children in state.leaving.items():
+        ended = {"step": key, "done": 0, "failed": children.outstanding, "cost": 0, "tokens": 0}
+        yield Event(ev.CHILDREN_PROGRESS, {**ended, "slice": children.held})
+    for effect in state.effects.values():
+        step = state.steps.get(effect.step)
+        if step is None or step.effect != effect.id:
+            lost = ev.error_value("uncertain", "the run ended while this was in flight", effect=effect.id)
+            yield Event(ev.EFFECT_OUTCOME, {"effect": effect.id, "status": "abandoned", "error": lost})
 
 
 def _in_flight(state: RunState, step: Step) -> Iterable[Event]:
