@@ -65,9 +65,7 @@ def of_orders(runs: dict[str, Seen], orders: list[Order], ledger: Ledger) -> Ite
         if run is None:
             yield f"order {order.number} ({order.scene.name}) was accepted as {order.run_id} and is lost"
             continue
-        lost = [run_id for run_id in order.offspring if run_id not in runs]
-        if lost:
-            yield f"order {order.number}: its retry or fork {lost[0]} is lost"
+        yield from _offspring(runs, order)
         if not _is_expected(run, order, unwanted):
             error = run.error.decode()[:300]
             yield f"{run.title}: not one of {sorted(order.scene.ends)}: {run.reason} {error}"
@@ -76,6 +74,15 @@ def of_orders(runs: dict[str, Seen], orders: list[Order], ledger: Ledger) -> Ite
             yield from _undone(run, ledger)
         if run.is_over:
             yield from _reason(run)
+
+
+def _offspring(runs: dict[str, Seen], order: Order) -> Iterator[str]:
+    """Retries and forks are runs like others: they end, or wait as they were declared to."""
+    for run_id in order.offspring:
+        if run_id not in runs:
+            yield f"order {order.number}: its retry or fork {run_id} is lost"
+        elif not runs[run_id].is_over and runs[run_id].state not in order.scene.ends:
+            yield f"{runs[run_id].title}: a retry or fork that never ends: {runs[run_id].reason}"
 
 
 def _is_expected(run: Seen, order: Order, unwanted: set[str]) -> bool:

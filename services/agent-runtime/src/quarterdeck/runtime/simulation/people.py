@@ -53,8 +53,8 @@ class People:
     async def _live(self, order: Order) -> None:
         await asyncio.sleep(order.at)
         await self._start(order)
-        if order.run_id and order.scene.signals:
-            self._around.loop.create_task(self._signal(order))
+        if order.run_id:
+            self._signal_soon(order, order.run_id)
         if order.run_id and order.is_retried:
             self._around.loop.create_task(self._retry(order))
         if order.run_id and order.fork_after is not None:
@@ -110,11 +110,14 @@ class People:
         )
         return await accept_here(engine, host.worker.begin, wish, row)
 
-    async def _signal(self, order: Order) -> None:
+    def _signal_soon(self, order: Order, run_id: str) -> None:
+        self._around.loop.create_task(self._signal(order, run_id))
+
+    async def _signal(self, order: Order, run_id: str) -> None:
         chance = random.Random(order.seed)
         for number in range(order.scene.signals):
             await asyncio.sleep(3.0 * chance.random())
-            await self._requests.do(order.run_id, operations.signal, "go", {"n": number}, f"signal-{number}")
+            await self._requests.do(run_id, operations.signal, "go", {"n": number}, f"signal-{number}")
 
     async def _cancel(self, order: Order) -> None:
         order.was_cancelled = True
@@ -145,6 +148,7 @@ class People:
         except FailedPrecondition:
             return  # it was undone, or another run has its key by now
         order.offspring.append(made.run_id)
+        self._signal_soon(order, made.run_id)
 
     async def _fork(self, order: Order) -> None:
         """Forks the run at some point of what its journal has by now."""
@@ -159,6 +163,7 @@ class People:
         except (FailedPrecondition, InvalidArgument):
             return  # something is at work at that point, or there is no such point
         order.offspring.append(made.run_id)
+        self._signal_soon(order, made.run_id)
 
     async def _pause(self, order: Order) -> None:
         await self._requests.do(order.run_id, operations.pause, "wait", PRINCIPAL.subject)
