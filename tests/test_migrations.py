@@ -8,7 +8,19 @@ import pytest
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine, inspect
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Float,
+    Integer,
+    LargeBinary,
+    MetaData,
+    create_engine,
+    insert,
+    inspect,
+    select,
+)
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from quarterdeck.common.database import open_database
 from quarterdeck.common.errors import Unavailable
@@ -20,6 +32,11 @@ SERVICES = {
     "mcp": "quarterdeck.mcp",
     "memory": "quarterdeck.memory",
 }
+
+
+def folder_of(package):
+    """Returns the folder of a service's history."""
+    return Path(importlib.import_module(f"{package}.migrations").__file__).parent
 
 
 def shape(engine):
@@ -95,3 +112,62 @@ async def test_services_that_start_at_once_make_one_schema(postgres_database):
     for database in opened:
         await database.check()
         await database.close()
+
+
+RELEASED = [
+    (name, revision.revision)
+    for name, package in SERVICES.items()
+    for revision in ScriptDirectory(str(folder_of(package))).walk_revisions()
+]
+
+
+@pytest.mark.parametrize(("name", "released"), RELEASED)
+def test_every_released_schema_grows_into_todays_under_its_workers(name, released):
+    with create_engine("sqlite://").begin() as connection:
+        grow(connection, name, released)
+
+
+@pytest.mark.parametrize(("name", "released"), RELEASED)
+async def test_it_does_so_on_a_server_too(name, released, postgres_database):
+    engine = create_async_engine(postgres_database.replace("postgresql:", "postgresql+asyncpg:"))
+    async with engine.begin() as connection:
+        await connection.run_sync(grow, name, released)
+    await engine.dispose()
+
+
+def grow(connection, name, released):
+    """What a release wrote stays as it was, and what it goes on to write while it runs still fits."""
+    revisions = reversed(list(ScriptDirectory(str(folder_of(SERVICES[name]))).walk_revisions()))
+    upgrades = [revision.module for revision in revisions]
+    known = [module.revision for module in upgrades].index(released) + 1
+    with Operations.context(MigrationContext.configure(connection)):
+        for module in upgrades[:known]:
+            module.upgrade()
+        old = MetaData()
+        old.reflect(connection)
+        for table in old.tables.values():
+            connection.execute(insert(table).values(**row_of(table, 1)))
+        before = {table.name: contents(connection, table) for table in old.tables.values()}
+        for module in upgrades[known:]:
+            module.upgrade()
+    assert {table.name: contents(connection, table) for table in old.tables.values()} == before
+    for table in old.tables.values():
+        connection.execute(insert(table).values(**row_of(table, 2)))
+        assert len(contents(connection, table)) == 2
+
+
+def contents(connection, table):
+    """Returns the rows as the old release sees them: its columns, and no others."""
+    return sorted(map(repr, connection.execute(select(*table.c)).all()))
+
+
+def row_of(table, number):
+    """Returns values of the release's own columns, so that no two rows are alike."""
+    return {column.name: value_of(column, number) for column in table.c}
+
+
+def value_of(column, number):
+    for kind, value in ((Boolean, True), (Float, 1.0), (Integer, number), (LargeBinary, b"{}"), (JSON, {})):
+        if isinstance(column.type, kind):
+            return value
+    return f"{number}"

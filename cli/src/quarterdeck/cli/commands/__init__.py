@@ -31,6 +31,7 @@ COMMANDS: dict[str, str] = {
     "artifacts": "artifacts",
     "triggers": "triggers",
     "bus": "bus",
+    "db": "db",
     "logs": "logs",
     "doctor": "doctor",
     "config": "config",

@@ -18,7 +18,7 @@ from quarterdeck.common.database import Database
 from quarterdeck.common.errors import NotFound
 from quarterdeck.resources.durations import duration_seconds
 from quarterdeck.runtime.config import RuntimeSettings
-from quarterdeck.runtime.store import mentions, retention
+from quarterdeck.runtime.store import functions, mentions, retention
 from quarterdeck.runtime.store.mentions import digests_in
 
 log = structlog.get_logger("retention")
@@ -98,6 +98,7 @@ class Retention:
                 log.error("retention.failed", reason=str(error))
 
     async def _sweep_all(self) -> None:
+        await self._database.write(functions.keep_partitions)
         last = ""
         while (tenant := await self._database.read(retention.tenant_after, last)) is not None:
             last, name = tenant

@@ -8,6 +8,8 @@ from sqlalchemy import DDL, MetaData, Table, event
 
 from quarterdeck.common.database.tenancy import EVERY_TENANT, SETTING
 
+# Marks the declaration of a table that has it.
+PROTECTED = "row-level security"
 _NAMED = f"current_setting('{SETTING}', true)"
 # Nothing set is NULL or empty: then nothing is equal to it, and there are no rows.
 _MAY = f"(tenant_id = ANY (string_to_array({_NAMED}, ','))) OR ({_NAMED} = '{EVERY_TENANT}')"
@@ -22,6 +24,7 @@ def protect(metadata: MetaData, exceptions: Iterable[str] = ()) -> None:
 def protect_table(table: Table) -> None:
     """Forces row-level security on one table, which has a column `tenant_id`."""
     assert "tenant_id" in table.c, f"{table.name} has no tenant"
+    table.info[PROTECTED] = True
     for command in protecting(table.name):
         ddl = DDL(command.replace("%", "%%"))  # type: ignore[no-untyped-call]
         event.listen(table, "after_create", ddl.execute_if(dialect="postgresql"))

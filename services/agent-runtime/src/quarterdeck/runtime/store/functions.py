@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from importlib.resources import files
 
+from sqlalchemy import Connection
+
 # Weeks that the journal has partitions for, ahead of the present one.
 WEEKS_AHEAD = 8
 # In the order in which they may be created.
@@ -13,6 +15,17 @@ NAMES = ("journal_bound", "protect_partition", "make_journal_partitions", "commi
 def source(name: str) -> str:
     """Returns the command that creates, or replaces, a function."""
     return files(__package__).joinpath("sql", f"{name}.sql").read_text()
+
+
+def keep_partitions(connection: Connection) -> int:
+    """Makes the journal's partitions of the coming weeks that are not there yet; returns how many.
+
+    To be called more often than every `WEEKS_AHEAD`; what comes later than that goes to the default one.
+    """
+    if connection.dialect.name != "postgresql":
+        return 0
+    made = connection.exec_driver_sql(f"SELECT make_journal_partitions({WEEKS_AHEAD})").scalar()
+    return int(made or 0)
 
 
 def creating() -> list[str]:
