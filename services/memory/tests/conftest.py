@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -18,10 +19,26 @@ from quarterdeck.memory.cache import FirstLevelCache, QueryCache
 from quarterdeck.memory.catalog import Catalog
 from quarterdeck.memory.embedding.cache import CachedEmbedding
 from quarterdeck.memory.engine.client import EdgeEngine
-from quarterdeck.memory.engine.interface import CollectionKey
+from quarterdeck.memory.engine.interface import CollectionKey, VectorEngine
 from quarterdeck.memory.items import Items
 from quarterdeck.memory.reconcile import Wanted, plan
 from quarterdeck.memory.search import Search
+
+# A Qdrant server for the tests, and its key.
+SERVER_URL = os.environ.get("QD_TEST_QDRANT_URL", "")
+SERVER_KEY = os.environ.get("QD_TEST_QDRANT_KEY", "")
+
+# "qdrant-client" is the server's adapter over the stand-in that Qdrant's own client carries: the same
+# requests, carried out in this process. "qdrant-server" is the real thing, where there is one.
+ENGINES = ["edge", "qdrant-client", *(["qdrant-server"] if SERVER_URL else [])]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Says what could not be verified here."""
+    if not SERVER_URL:
+        terminalreporter.write_line(
+            "not verified here: the vector engine on a Qdrant server (QD_TEST_QDRANT_URL is not set)"
+        )
 
 
 class SteppedClock:
@@ -71,13 +88,42 @@ async def edge(tmp_path: Path) -> AsyncIterator[EdgeEngine]:
     await engine.close()
 
 
+@pytest.fixture(params=ENGINES)
+async def engine(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[VectorEngine]:
+    """Each vector engine in turn, empty."""
+    if request.param == "edge":
+        embedded = EdgeEngine(tmp_path / "vectors")
+        await embedded.open()
+        yield embedded
+        await embedded.close()
+        return
+    from qdrant_client import AsyncQdrantClient
+
+    from quarterdeck.memory.engine.qdrant import keyword_model
+    from quarterdeck.memory.engine.server.client import QdrantEngine
+
+    real = request.param == "qdrant-server"
+    client = (
+        AsyncQdrantClient(url=SERVER_URL, api_key=SERVER_KEY or None)
+        if real
+        else AsyncQdrantClient(":memory:")
+    )
+    prefix = f"qdtest-{uuid.uuid4().hex}"
+    served = QdrantEngine(client, keyword_model(), prefix)
+    yield served
+    for collection in (await client.get_collections()).collections:
+        if collection.name.startswith(prefix):
+            await client.delete_collection(collection.name)
+    await served.close()
+
+
 @pytest.fixture
-async def house(edge: EdgeEngine, tmp_path: Path) -> AsyncIterator[House]:
+async def house(engine: VectorEngine, tmp_path: Path) -> AsyncIterator[House]:
     database = await open_database(f"sqlite:///{tmp_path / 'memory.db'}", store.metadata)
     shared = open_cache("memory://")
     cache, clock, metrics = FirstLevelCache(shared), SteppedClock(), CollectorRegistry()
     embedding = CachedEmbedding(cache)
-    catalog = Catalog(database, edge, {})
+    catalog = Catalog(database, engine, {})
     search = Search(catalog, embedding, QueryCache(cache, metrics), clock)
     yield House(catalog, Items(catalog, embedding, clock), search, clock, metrics, database)
     await database.close()

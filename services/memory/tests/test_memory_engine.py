@@ -1,4 +1,4 @@
-"""The engine: one conformance suite for every adapter, then what only Qdrant Edge in processes has."""
+"""What only Qdrant Edge in processes has: deaths, corrupt files, full disks. See test_memory_conformance."""
 
 from __future__ import annotations
 
@@ -8,16 +8,14 @@ import signal
 import sys
 import uuid
 from array import array
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from quarterdeck.common.errors import FailedPrecondition, NotFound, QuarterdeckError, Unavailable
+from quarterdeck.common.errors import FailedPrecondition, QuarterdeckError, Unavailable
 from quarterdeck.memory.engine.client import EdgeEngine
-from quarterdeck.memory.engine.conditions import Matches, Within
-from quarterdeck.memory.engine.interface import CollectionKey, Point, SearchQuery, Shape, VectorEngine
+from quarterdeck.memory.engine.interface import CollectionKey, Point, Shape
 
 SIZE = 8
 SHAPE = Shape(SIZE, {"p.n": "integer", "p.kind": "keyword"})
@@ -30,123 +28,6 @@ def point(number: int, **payload: Any) -> Point:
     vector[(number // SIZE) % SIZE] += 0.5
     document = {"id": str(number), "text": f"item number {number}", "saved": 0.0, "p": payload}
     return Point(str(uuid.UUID(int=number)), vector, document)
-
-
-# --- every engine ---------------------------------------------------------------------------------
-
-
-@pytest.fixture(params=["edge"])
-async def engine(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[VectorEngine]:
-    made = EdgeEngine(tmp_path / "vectors")
-    await made.open()
-    yield made
-    await made.close()
-
-
-async def test_saves_reads_and_replaces(engine: VectorEngine, key: CollectionKey) -> None:
-    await engine.ensure(key, SHAPE)
-    await engine.upsert(key, [point(1, n=1), point(2, n=2)])
-    await engine.upsert(key, [point(2, n=20)])
-    found = await engine.get(key, [point(1).id, point(2).id, point(3).id])
-    assert {stored.id: stored.payload["p"]["n"] for stored in found} == {point(1).id: 1, point(2).id: 20}
-    assert await engine.count(key) == 2
-
-
-async def test_ranks_by_vector_and_by_words(engine: VectorEngine, key: CollectionKey) -> None:
-    await engine.ensure(key, SHAPE)
-    await engine.upsert(key, [point(number, n=number) for number in range(20)])
-    answer = await engine.search(key, SearchQuery(point(5).vector, "number 13", 3))
-    assert answer.dense[0].id == point(5).id
-    assert answer.sparse[0].id == point(13).id
-    assert len(answer.dense) == len(answer.sparse) == 3
-    assert answer.dense[0].score == pytest.approx(1.0)
-    assert {entry.id for entry in (*answer.dense, *answer.sparse)} == set(answer.payloads)
-
-
-async def test_searches_one_way_only(engine: VectorEngine, key: CollectionKey) -> None:
-    await engine.ensure(key, SHAPE)
-    await engine.upsert(key, [point(1)])
-    assert (await engine.search(key, SearchQuery(None, "item", 3))).dense == []
-    assert (await engine.search(key, SearchQuery(point(1).vector, "", 3))).sparse == []
-    assert (await engine.search(key, SearchQuery(None, "!!", 3))).sparse == []
-
-
-async def test_conditions_narrow_search_count_and_scroll(engine: VectorEngine, key: CollectionKey) -> None:
-    await engine.ensure(key, SHAPE)
-    await engine.upsert(key, [point(n, n=n, kind="odd" if n % 2 else "even") for n in range(10)])
-    odd = Matches("p.kind", ("odd",))
-    answer = await engine.search(key, SearchQuery(point(4).vector, "item", 10, odd))
-    assert {entry.id for entry in answer.dense} == {point(n).id for n in (1, 3, 5, 7, 9)}
-    assert {entry.id for entry in answer.sparse} == {point(n).id for n in (1, 3, 5, 7, 9)}
-    assert await engine.count(key, Within("p.n", gte=7)) == 3
-
-
-async def test_pages_cover_everything_once(engine: VectorEngine, key: CollectionKey) -> None:
-    await engine.ensure(key, SHAPE)
-    await engine.upsert(key, [point(n) for n in range(25)])
-    seen: list[str] = []
-    after: str | None = None
-    while True:
-        page = await engine.scroll(key, None, 10, after)
-        seen += [stored.id for stored in page.points]
-        after = page.after
-        if after is None:
-            break
-    assert seen == [point(n).id for n in range(25)]
-
-
-async def test_deletes_and_says_how_many(engine: VectorEngine, key: CollectionKey) -> None:
-    await engine.ensure(key, SHAPE)
-    await engine.upsert(key, [point(n) for n in range(5)])
-    assert await engine.delete(key, [point(1).id, point(2).id, point(99).id]) == 2
-    assert await engine.delete(key, [point(1).id]) == 0
-    assert await engine.count(key) == 3
-
-
-async def test_tenants_do_not_meet(engine: VectorEngine) -> None:
-    mine, theirs = CollectionKey("tenant-a", "same"), CollectionKey("tenant-b", "same")
-    for each in (mine, theirs):
-        await engine.ensure(each, SHAPE)
-    await engine.upsert(mine, [point(1, n=1)])
-    assert await engine.get(theirs, [point(1).id]) == []
-    await engine.upsert(theirs, [point(1, n=2)])
-    await engine.drop(theirs)
-    assert (await engine.get(mine, [point(1).id]))[0].payload["p"] == {"n": 1}
-
-
-async def test_another_shape_is_refused(engine: VectorEngine, key: CollectionKey) -> None:
-    await engine.ensure(key, SHAPE)
-    with pytest.raises(FailedPrecondition) as size:
-        await engine.ensure(key, Shape(SIZE + 1))
-    with pytest.raises(FailedPrecondition) as distance:
-        await engine.ensure(key, Shape(SIZE, distance="dot"))
-    assert {size.value.reason, distance.value.reason} == {"DimensionMismatch"}
-
-
-async def test_distances_are_ranked_nearest_first(engine: VectorEngine, key: CollectionKey) -> None:
-    await engine.ensure(key, Shape(SIZE, distance="euclid"))
-    await engine.upsert(key, [point(n) for n in range(6)])
-    answer = await engine.search(key, SearchQuery(point(2).vector, "", 6))
-    assert answer.dense[0].id == point(2).id
-    assert [entry.score for entry in answer.dense] == sorted((e.score for e in answer.dense), reverse=True)
-
-
-async def test_indexes_are_added_and_changed_later(engine: VectorEngine, key: CollectionKey) -> None:
-    await engine.ensure(key, Shape(SIZE))
-    await engine.upsert(key, [point(1, kind="a", n=1)])
-    await engine.ensure(key, SHAPE)
-    await engine.ensure(key, Shape(SIZE, {"p.kind": "text"}))
-    await engine.upsert(key, [point(2, kind="a", n=2)])
-    assert await engine.count(key, Matches("p.kind", ("a",))) == 2
-
-
-async def test_what_was_never_made_is_not_found(engine: VectorEngine, key: CollectionKey) -> None:
-    with pytest.raises(NotFound):
-        await engine.count(key)
-    await engine.drop(key)
-
-
-# --- Qdrant Edge in processes ---------------------------------------------------------------------
 
 
 async def test_everything_is_there_after_a_restart(tmp_path: Path, key: CollectionKey) -> None:

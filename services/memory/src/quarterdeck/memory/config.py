@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from quarterdeck.memory.constants import SWEEP_INTERVAL
@@ -17,7 +17,15 @@ class MemorySettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="QD_MEMORY_", extra="ignore")
 
     vectors_url: str = Field(
-        default="", description="Where vectors are; empty: a directory in the data directory."
+        default="",
+        description="Where vectors are: file:// for a directory, http(s):// for a Qdrant server; "
+        "empty: a directory in the data directory.",
+    )
+    vectors_key: SecretStr = Field(default=SecretStr(""), description="API key of the Qdrant server.")
+    vectors_prefix: str = Field(
+        default="quarterdeck",
+        pattern=r"^[A-Za-z0-9-]+$",
+        description="Begins the names of our collections on the Qdrant server.",
     )
     index_bytes: int = Field(
         default=INDEX_BYTES, ge=1, description="Bytes of vectors outside the graph index that start a build."

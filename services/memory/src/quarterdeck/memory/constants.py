@@ -35,3 +35,6 @@ RECOUNT_INTERVAL = 3.0
 
 DEFAULT_DIMENSION = 1536
 OPENAI_MODEL = "text-embedding-3-small"
+
+# Seconds that one request to a Qdrant server may take.
+SERVER_TIMEOUT = 10.0

@@ -15,7 +15,8 @@ from quarterdeck.memory.config import MemorySettings
 from quarterdeck.memory.constants import RECOUNT_INTERVAL, RETRY_INTERVAL
 from quarterdeck.memory.controller import KIND, Controller
 from quarterdeck.memory.embedding.cache import CachedEmbedding
-from quarterdeck.memory.engine.client import EdgeEngine
+from quarterdeck.memory.engine.choice import open_engine
+from quarterdeck.memory.engine.interface import VectorEngine
 from quarterdeck.memory.items import Items
 from quarterdeck.memory.recounting import Recounter
 from quarterdeck.memory.search import Search
@@ -32,7 +33,7 @@ class MemoryService:
     name = "memory"
 
     def __init__(
-        self, platform: Platform, settings: MemorySettings, engine: EdgeEngine, catalog: Catalog
+        self, platform: Platform, settings: MemorySettings, engine: VectorEngine, catalog: Catalog
     ) -> None:
         self._platform = platform
         self._settings = settings
@@ -90,9 +91,7 @@ async def build(platform: Platform) -> Service:
     """
     settings = MemorySettings()
     database = await platform.open_database(store.metadata, MIGRATIONS)
-    directory = settings.vectors_directory(platform.settings.data_dir.absolute())
-    engine = EdgeEngine(directory, settings.index_bytes)
-    await engine.open()
+    engine = await open_engine(settings, platform.settings.data_dir.absolute())
     platform.checks["vectors"] = engine.check
     return MemoryService(platform, settings, engine, Catalog(database, engine))
 

@@ -14,14 +14,9 @@ def explain(key: CollectionKey, directory: Path, kind: str, message: str) -> Qua
         case "corrupt":
             return corrupt(key, directory, message)
         case "missing":
-            return NotFound(f"collection {key.name!r} has no data yet", reason="CollectionMissing")
+            return missing(key)
         case "mismatch":
-            return FailedPrecondition(
-                f"collection {key.name!r} holds vectors of {message}",
-                field="spec.vector",
-                hint="keep that, or delete the collection and save its items again",
-                reason="DimensionMismatch",
-            )
+            return mismatch(key, message)
         case "full":
             return Unavailable(
                 f"the disk is full: {message}",
@@ -38,4 +33,19 @@ def corrupt(key: CollectionKey, directory: Path, message: str) -> FailedPrecondi
         hint="stop the platform and restore that directory from a backup, or move it away and "
         "save the items again",
         reason="CorruptCollection",
+    )
+
+
+def missing(key: CollectionKey) -> NotFound:
+    """Returns the error of a collection that was never made."""
+    return NotFound(f"collection {key.name!r} has no data yet", reason="CollectionMissing")
+
+
+def mismatch(key: CollectionKey, held: str) -> FailedPrecondition:
+    """Returns the error of a collection that holds other vectors; `held` says which."""
+    return FailedPrecondition(
+        f"collection {key.name!r} holds vectors of {held}",
+        field="spec.vector",
+        hint="keep that, or delete the collection and save its items again",
+        reason="DimensionMismatch",
     )

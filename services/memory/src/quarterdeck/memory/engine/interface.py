@@ -1,4 +1,4 @@
-"""What the service needs of a vector engine. An adapter for a server implements the same."""
+"""What the service needs of a vector engine; the embedded one and a server's adapter implement it."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ class SearchAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some points in id order; `after` continues behind them, None at the end."""
+    """Some points in the engine's own, lasting order; `after` continues behind them, None at the end."""
 
     points: list[Stored]
     after: str | None
