@@ -7,7 +7,7 @@ import sys
 
 from quarterdeck.runtime.simulation.many import run_many
 from quarterdeck.runtime.simulation.report import failure, render
-from quarterdeck.runtime.simulation.seeds import Simulator
+from quarterdeck.runtime.simulation.seeds import Simulator, Verdict
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -21,9 +21,13 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     if given.seed is not None:
         return _one(given.seed, given.trace)
-    summary = run_many(given.first, given.seeds, given.processes)
+    summary = run_many(given.first, given.seeds, given.processes, on_failure=_tell)
     sys.stdout.write(render(summary) + "\n")
     return 1 if summary.failures else 0
+
+
+def _tell(verdict: Verdict) -> None:
+    sys.stderr.write(failure(verdict) + "\n")
 
 
 def _one(seed: int, trace: bool) -> int:

@@ -6,7 +6,7 @@ import gc
 import multiprocessing
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from quarterdeck.runtime.simulation.await_points import Coverage
@@ -70,11 +70,24 @@ def run_portion(seeds: range) -> Summary:
     return summary
 
 
-def run_many(first: int, count: int, processes: int, *, longest: float | None = None) -> Summary:
-    """Runs `count` seeds from `first` on; fewer if that takes longer than `longest` seconds."""
+def run_many(
+    first: int,
+    count: int,
+    processes: int,
+    *,
+    longest: float | None = None,
+    on_failure: Callable[[Verdict], None] = lambda _verdict: None,
+) -> Summary:
+    """Runs `count` seeds from `first` on; fewer if that takes longer than `longest` seconds.
+
+    Args:
+        on_failure: told of a seed that failed, as soon as that is known.
+    """
     began, total = time.perf_counter(), Summary()
     for part in _portions(first, count, processes):
         total.add(part)
+        for verdict in part.failures:
+            on_failure(verdict)
         total.seconds = time.perf_counter() - began
         if longest is not None and total.seconds > longest:
             break
