@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator
 from quarterdeck.resources.generate import JSON_SCHEMAS, SAMPLES, files, main, stale
 from quarterdeck.resources.generation.json_schemas import json_schema
 from quarterdeck.resources.kinds import KINDS
-from quarterdeck.resources.manifests import check_manifest, load_manifests
+from quarterdeck.resources.manifests import check_manifests, load_manifests
 
 ROOT = Path(__file__).parents[3]
 
@@ -40,7 +40,7 @@ def test_every_kind_has_a_valid_sample(kind: str) -> None:
     file = ROOT / SAMPLES / f"{kind.lower()}.yaml"
     (manifest,) = load_manifests(file.read_text(), file.name)
     assert manifest.data["kind"] == kind
-    assert check_manifest(manifest) == []
+    assert check_manifests([manifest]) == []
     assert list(Draft202012Validator(json_schema(KINDS[kind])).iter_errors(manifest.data)) == []
 
 

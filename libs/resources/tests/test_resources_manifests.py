@@ -9,7 +9,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quarterdeck.resources.manifests import ManifestError, check_manifest, load_manifests, parse_path
+from quarterdeck.resources.manifests import ManifestError, check_manifests, load_manifests, parse_path
 
 TEXT = st.text(st.characters(codec="utf-8", categories=["L", "N", "P", "S", "Zs"]))
 FLOATS = st.floats(allow_nan=False, allow_infinity=False)
@@ -117,7 +117,7 @@ def test_empty_documents_are_left_out() -> None:
 
 def test_problems_name_file_and_line() -> None:
     (manifest,) = load_manifests(AGENT, "agents.yaml")
-    found = [str(problem) for problem in check_manifest(manifest)]
+    found = [str(problem) for problem in check_manifests([manifest])]
     assert found[0].startswith("agents.yaml:12: spec.tools[0].names: 'book' is listed twice")
     assert found[1].startswith("agents.yaml:14: spec.modell: there is no such field (did you mean 'model'?)")
     assert len(found) == 2
@@ -127,10 +127,10 @@ def test_checks_beyond_the_schema_have_lines_too() -> None:
     (manifest,) = load_manifests(
         AGENT.replace("book,\n            book", "book").replace("  modell: {}", ""), "f"
     )
-    assert check_manifest(manifest) == []
+    assert check_manifests([manifest]) == []
     misspelt = AGENT.split("  tools", maxsplit=1)[0].replace("input.name", "inptu.name")
     (broken,) = load_manifests(misspelt, "f")
-    (problem,) = check_manifest(broken)
+    (problem,) = check_manifests([broken])
     assert problem.line == 7
     assert "inptu" in str(problem)
 

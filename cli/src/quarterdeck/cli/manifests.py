@@ -16,7 +16,7 @@ from quarterdeck.cli.constants import EXIT_INVALID
 from quarterdeck.cli.errors import CliError
 from quarterdeck.resources.constants import MAX_MANIFEST_BYTES
 from quarterdeck.resources.errors import FieldError
-from quarterdeck.resources.manifests import Manifest, ManifestError, Problem, check_manifest, load_manifests
+from quarterdeck.resources.manifests import Manifest, ManifestError, Problem, check_manifests, load_manifests
 
 SUFFIXES = (".yaml", ".yml", ".json")
 STDIN = "<stdin>"
@@ -79,8 +79,7 @@ def read_manifests(sources: Sequence[str]) -> list[LocalManifest]:
             found += [(manifest, folder) for manifest in load_manifests(text, name)]
         except ManifestError as error:
             problems += error.problems
-    for manifest, _ in found:
-        problems += check_manifest(manifest)
+    problems += check_manifests(manifest for manifest, _ in found)
     local = [] if problems else [_localised(manifest, folder, problems) for manifest, folder in found]
     problems += _doubles(local)
     if problems:

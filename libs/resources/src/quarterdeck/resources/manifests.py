@@ -3,10 +3,13 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from quarterdeck.resources.errors import FieldError, ValidationFailed
 from quarterdeck.resources.yaml_reader import Key, YamlError, read_documents
+
+if TYPE_CHECKING:
+    from quarterdeck.resources.metadata import Resource
 
 _STEP = re.compile(r"\[(\d+)\]|\['((?:[^'\\]|\\.)*)'\]|([^.\[\]]+)")
 
@@ -82,13 +85,19 @@ def load_manifests(text: str | bytes, source_name: str) -> list[Manifest]:
     return [Manifest(source_name, doc.line, doc.value, doc.lines) for doc in filled]
 
 
-def check_manifest(manifest: Manifest) -> list[Problem]:
-    """Return everything that is wrong with a manifest: its schema, and what goes beyond it."""
+def check_manifests(manifests: Iterable[Manifest]) -> list[Problem]:
+    """Return everything that is wrong with manifests: their schemas, what goes beyond, how they fit."""
     from quarterdeck.resources.kinds import parse_object
     from quarterdeck.resources.validation import validate
 
-    try:
-        resource = parse_object(manifest.data)
-    except ValidationFailed as failed:
-        return manifest.problems(failed.errors)
-    return manifest.problems(validate(resource))
+    problems: list[Problem] = []
+    parsed: list[tuple[Manifest, Resource]] = []
+    for manifest in manifests:
+        try:
+            parsed.append((manifest, parse_object(manifest.data)))
+        except ValidationFailed as failed:
+            problems += manifest.problems(failed.errors)
+    together = {(resource.kind, resource.metadata.name): resource for _, resource in parsed}
+    for manifest, resource in parsed:
+        problems += manifest.problems(validate(resource, lambda kind, name: together.get((kind, name))))
+    return problems

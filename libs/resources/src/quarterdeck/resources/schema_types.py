@@ -18,8 +18,12 @@ _SCALARS = {"string": STRING, "integer": INT, "boolean": BOOL}
 
 
 def variables_of(root: str, schema: Mapping[str, Any] | None) -> dict[str, CelType]:
-    """Return the typed variables that a value of this schema gives, `root` itself included."""
-    found: dict[str, CelType] = {root: DYN}
+    """Return the typed variables that a value of this schema gives, `root` itself included.
+
+    An object as a whole stays untyped.
+    """
+    whole = type_of(schema or {})
+    found: dict[str, CelType] = {root: DYN if whole == MAP else whole}
     for name, kind in _fields((root,), schema or {}):
         if len(found) >= MAX_VARIABLES:
             break
@@ -59,7 +63,7 @@ def unknown_field(path: Path, schema: Mapping[str, Any] | None) -> tuple[str, st
             return None
         properties = current["properties"]
         if name not in properties:
-            if current.get("additionalProperties") is not False:
+            if current.get("additionalProperties") is not False or current.get("patternProperties"):
                 return None
             known = [str(key) for key in properties]
             base = ".".join(path[:depth])

@@ -12,6 +12,7 @@ from quarterdeck.registry.constants import (
     MAX_NAMED_PROBLEMS,
     READY,
     REASON_ACCEPTED,
+    REASON_DOES_NOT_FIT,
     REASON_INVALID_SPEC,
     REASON_NOT_ACCEPTED,
     REASON_NOT_ENFORCED,
@@ -58,6 +59,7 @@ class Facts:
         accepted: the written spec is the one in force.
         missing: references that do not resolve.
         pending: references of which nobody knows yet whether they resolve.
+        misfits: expressions that do not fit what the objects that are named give by now.
         not_enforced: what the spec asks and nothing enforces yet.
         owner_reports_ready: another service writes `Ready` of this kind.
     """
@@ -65,6 +67,7 @@ class Facts:
     accepted: bool = True
     missing: Sequence[Problem] = ()
     pending: Sequence[Problem] = ()
+    misfits: Sequence[Problem] = ()
     not_enforced: Sequence[Problem] = ()
     suspended: bool = False
     owner_reports_ready: bool = False
@@ -87,9 +90,11 @@ def accepted(problems: Sequence[Problem], revision: str) -> Condition:
 
 
 def resolved_refs(facts: Facts) -> Condition:
-    """Says whether everything that the spec names is there."""
+    """Says whether everything that the spec names is there, and gives what the spec reads of it."""
     if facts.missing:
         return Condition(RESOLVED_REFS, FALSE, REASON_NOT_FOUND, listed(facts.missing))
+    if facts.misfits:
+        return Condition(RESOLVED_REFS, FALSE, REASON_DOES_NOT_FIT, listed(facts.misfits))
     if facts.pending:
         return Condition(RESOLVED_REFS, UNKNOWN, REASON_TOOLS_NOT_LISTED, listed(facts.pending))
     return Condition(RESOLVED_REFS, TRUE, REASON_RESOLVED, "all references resolve")
@@ -112,7 +117,7 @@ _OBSTACLES: tuple[tuple[Callable[[Facts], bool], Condition], ...] = (
         Condition(READY, FALSE, REASON_NOT_ACCEPTED, "the spec is not accepted; see Accepted"),
     ),
     (
-        lambda facts: bool(facts.missing),
+        lambda facts: bool(facts.missing or facts.misfits),
         Condition(READY, FALSE, REASON_UNRESOLVED, "references do not resolve; see ResolvedRefs"),
     ),
     (

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from quarterdeck.common import codec
@@ -12,6 +13,10 @@ from quarterdeck.registry.constants import MAX_MANIFEST_BYTES, REASON_INVALID_SP
 
 if TYPE_CHECKING:
     from quarterdeck.resources.errors import FieldError
+    from quarterdeck.resources.metadata import Resource
+
+    # The specs in force of the objects that an object names, by kind and name.
+    Others = Mapping[tuple[str, str], Resource]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +25,8 @@ class Manifest:
 
     Args:
         version: the resource version that it was made from; empty for any.
-        problems: why the spec cannot be in force, as far as it says so itself.
+        problems: why the spec cannot be in force, as far as it and the objects that it was judged with say.
+        parsed: the model that it was read into.
     """
 
     kind: str
@@ -33,6 +39,7 @@ class Manifest:
     spec: dict[str, Any]
     spec_hash: str
     problems: tuple[Problem, ...]
+    parsed: Resource
 
 
 def read(data: bytes) -> Manifest:
@@ -78,7 +85,21 @@ def of_object(content: dict[str, Any]) -> Manifest:
         spec=spec,
         spec_hash=spec_hash(spec),
         problems=tuple(problem_of(error) for error in validate(parsed)),
+        parsed=parsed,
     )
+
+
+def judged_with(wanted: Manifest, others: Others) -> Manifest:
+    """Returns the manifest judged beside the objects that it names. May take long; not for the event loop."""
+    from quarterdeck.resources.validation import validate
+
+    problems = tuple(problem_of(error) for error in validate(wanted.parsed, finder(others)))
+    return replace(wanted, problems=problems)
+
+
+def finder(others: Others) -> Callable[[str, str], Resource | None]:
+    """Returns what looks an object up among `others`."""
+    return lambda kind, name: others.get((kind, name))
 
 
 def problem_of(error: FieldError, reason: str = REASON_INVALID_SPEC) -> Problem:

@@ -8,6 +8,8 @@ from quarterdeck.common import codec
 from quarterdeck.common.constants import API_VERSION
 
 if TYPE_CHECKING:
+    from quarterdeck.resources.errors import FieldError
+    from quarterdeck.resources.known_schemas import Find
     from quarterdeck.resources.metadata import Resource
     from quarterdeck.resources.references import Reference
 
@@ -33,7 +35,14 @@ def references_of(resource: Resource) -> tuple[Reference, ...]:
     return tuple(reference for reference in references(resource) if not reference.optional)
 
 
-def untyped_of(resource: Resource) -> list[str]:
+def misfits_of(resource: Resource, find: Find) -> list[FieldError]:
+    """Returns what is wrong with the expressions of an object beside the objects that it names."""
+    from quarterdeck.resources.validation.expressions import expressions
+
+    return list(expressions(resource, find))
+
+
+def untyped_of(resource: Resource, find: Find) -> list[str]:
     """Returns the paths of expressions whose type only shows when they run, as many as a status holds.
 
     Empty for a spec that does not compile, and for kinds whose status does not say it.
@@ -43,7 +52,7 @@ def untyped_of(resource: Resource) -> list[str]:
 
     most = _MOST_UNTYPED.get(resource.kind, 0)
     try:
-        return [path[:_LONGEST_PATH] for path in untyped(resource)[:most]] if most else []
+        return [path[:_LONGEST_PATH] for path in untyped(resource, find)[:most]] if most else []
     except ExpressionError:
         return []
 

@@ -65,20 +65,28 @@ class Reconciler:
         if entry is None:
             self._dependents.remove(key)
             return DONE
-        if entry.in_force is not entry.written and await self._judge_again(entry):
+        # Large objects take a while to parse, and expressions to compile: not on the event loop.
+        resource = await asyncio.to_thread(parsed.of_json, entry.written.object_json)
+        references = references_within(entry.key, resource)
+        # Recorded before it is judged: what appears from now on causes another look.
+        self._dependents.put(entry.key, [target_of(entry.key.tenant_id, item) for item in references])
+        others = self._world.others(entry.key.tenant_id, references)
+        accepted = entry.in_force is entry.written
+        if not accepted and await self._judge_again(entry, others):
             # It is in force now, or is refused for something else; that change causes another look.
             return DONE
-        # Large objects take a while to parse, and expressions to compile: not on the event loop.
-        read = await asyncio.to_thread(_read, entry.written.object_json)
+        read = await asyncio.to_thread(_read, resource, others, accepted=accepted)
         wanted = conditions.summarize(self._facts(entry, read))
         if not _says_already(read, wanted):
             await self._write(entry, read, wanted)
         return DONE
 
-    async def _judge_again(self, entry: Entry) -> bool:
+    async def _judge_again(self, entry: Entry, others: manifests.Others) -> bool:
         """Judges a spec that was refused; True if that changed anything."""
         content = codec.loads(entry.written.object_json)
         wanted = await asyncio.to_thread(manifests.of_object, content)
+        if others:
+            wanted = await asyncio.to_thread(manifests.judged_with, wanted, others)
         scope = Scope(entry.key.tenant_id, entry.tenant)
         seen = store.Seen(entry.uid, content["metadata"]["generation"])
         written = await self._feed.write(store.judge_again, scope, seen, wanted, self._clock.now())
@@ -86,14 +94,12 @@ class Reconciler:
 
     def _facts(self, entry: Entry, read: _Read) -> Facts:
         resource = read.resource
-        references = references_within(entry.key, resource)
-        # Recorded before it is judged: what appears from now on causes another look.
-        self._dependents.put(entry.key, [target_of(entry.key.tenant_id, item) for item in references])
-        findings = self._world.findings(entry.key.tenant_id, references)
+        findings = self._world.findings(entry.key.tenant_id, references_within(entry.key, resource))
         return Facts(
             accepted=entry.in_force is entry.written,
             missing=[finding.problem for finding in findings if not finding.pending],
             pending=[finding.problem for finding in findings if finding.pending],
+            misfits=read.misfits,
             not_enforced=read.unenforced,
             suspended=entry.key.kind == TENANT and bool(resource.spec.suspended),
             owner_reports_ready=entry.key.kind in STATUS_OWNERS,
@@ -108,19 +114,32 @@ class Reconciler:
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """An object, what of it nothing enforces yet, and which expressions have no type before they run."""
+    """An object, and what its expressions and settings say.
+
+    Args:
+        misfits: expressions in force that do not fit the objects that they read.
+        unenforced: what nothing enforces yet.
+        untyped: paths of expressions that have no type before they run.
+    """
 
     resource: Resource
+    misfits: list[Problem]
     unenforced: list[Problem]
     untyped: list[str]
 
 
-def _read(object_json: bytes) -> _Read:
+def _read(resource: Resource, others: manifests.Others, *, accepted: bool) -> _Read:
     from quarterdeck.resources.enforcement import not_enforced
 
-    resource = parsed.of_json(object_json)
-    unenforced = [manifests.problem_of(error) for error in not_enforced(resource)]
-    return _Read(resource, unenforced, parsed.untyped_of(resource))
+    find = manifests.finder(others)
+    # What is not in force says it in its condition Accepted.
+    misfits = parsed.misfits_of(resource, find) if accepted and others else []
+    return _Read(
+        resource,
+        [manifests.problem_of(error) for error in misfits],
+        [manifests.problem_of(error) for error in not_enforced(resource)],
+        parsed.untyped_of(resource, find),
+    )
 
 
 def references_within(holder: Key, resource: Resource) -> list[Reference]:

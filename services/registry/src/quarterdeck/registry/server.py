@@ -16,6 +16,7 @@ from quarterdeck.registry import (
     manifests,
     mirror,
     paging,
+    parsed,
     requests,
     revisions,
     status,
@@ -109,6 +110,9 @@ class RegistryServicer(resources_pb2_grpc.RegistryServiceServicer):
         wanted = await asyncio.to_thread(manifests.read, request.object_json)
         scope = requests.scope_of(self._mirror, request.tenant, wanted.kind)
         self._check_namespace(scope, wanted)
+        others = self._world.others(scope.tenant_id, parsed.references_of(wanted.parsed))
+        if others:
+            wanted = await asyncio.to_thread(manifests.judged_with, wanted, others)
         version = request.resource_version or wanted.version
         precondition = Precondition(
             requests.version_of(version, "metadata.resourceVersion"), wanted.uid, request.create_only

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 from quarterdeck.registry import parsed
 from quarterdeck.registry.conditions import Problem
-from quarterdeck.registry.constants import REASON_NOT_FOUND, REASON_TOOLS_NOT_LISTED
+from quarterdeck.registry.constants import PINNED_KINDS, REASON_NOT_FOUND, REASON_TOOLS_NOT_LISTED
 from quarterdeck.registry.manifests import problem_of
 from quarterdeck.registry.mirror import Entry, Mirror
 from quarterdeck.registry.records import CLUSTER, Key, is_cluster_scoped
 
 if TYPE_CHECKING:
+    from quarterdeck.registry.manifests import Others
     from quarterdeck.resources.metadata import Resource
     from quarterdeck.resources.references import Reference
 
@@ -42,6 +43,15 @@ class World:
         """Returns the references of a tenant's object that do not resolve."""
         found = (self._judge(tenant_id, reference) for reference in references)
         return [finding for finding in found if finding is not None]
+
+    def others(self, tenant_id: str, references: Iterable[Reference]) -> Others:
+        """Returns what is in force of the Agents and Workflows among the references: they give types."""
+        found: dict[tuple[str, str], Resource] = {}
+        for reference in references:
+            entry = self._mirror.get(target_of(tenant_id, reference))
+            if reference.kind in PINNED_KINDS and entry is not None and entry.in_force is not None:
+                found[reference.kind, reference.name] = self._resource(entry)
+        return found
 
     def _judge(self, tenant_id: str, reference: Reference) -> Finding | None:
         from quarterdeck.resources.references import problem

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from quarterdeck.resources.errors import FieldError
+from quarterdeck.resources.known_schemas import Find, nothing
 from quarterdeck.resources.metadata import Resource
 from quarterdeck.resources.validation import graph, parts, routes, times
 from quarterdeck.resources.validation.expressions import expressions
@@ -11,7 +12,7 @@ from quarterdeck.resources.validation.json_schemas import json_schemas
 
 Check = Callable[[Any], Iterable[FieldError]]
 
-EVERY_KIND: tuple[Check, ...] = (parts.size, times.durations, json_schemas, expressions)
+EVERY_KIND: tuple[Check, ...] = (parts.size, times.durations, json_schemas)
 
 BY_KIND: Mapping[str, tuple[Check, ...]] = {
     "Workflow": (
@@ -29,10 +30,12 @@ BY_KIND: Mapping[str, tuple[Check, ...]] = {
 }
 
 
-def validate(resource: Resource) -> list[FieldError]:
+def validate(resource: Resource, find: Find = nothing) -> list[FieldError]:
     """Return everything that is wrong with a parsed object; empty when it may be accepted.
 
-    References to other objects are not looked up here; see `references`.
+    What `find` knows of the objects that it names gives types to its expressions. Whether they are there is
+    not asked here; see `references`.
     """
     checks = (*BY_KIND.get(resource.kind, ()), *EVERY_KIND)
-    return [error for check in checks for error in check(resource)]
+    found = [error for check in checks for error in check(resource)]
+    return [*found, *expressions(resource, find)]

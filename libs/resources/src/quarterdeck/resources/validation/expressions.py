@@ -1,15 +1,14 @@
 """Every expression compiles, with the types that are known, and reads only what is there."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
+from quarterdeck.resources import known_schemas as schemas
 from quarterdeck.resources.cel_environment import DYN, LIST
 from quarterdeck.resources.cel_paths import Path
 from quarterdeck.resources.errors import ExpressionError, FieldError, join_path, shorten
 from quarterdeck.resources.expressions import Expression
 from quarterdeck.resources.field_errors import closest
 from quarterdeck.resources.metadata import Resource
-from quarterdeck.resources.schema_types import unknown_field, variables_of
 from quarterdeck.resources.sites import Site, sites
 from quarterdeck.resources.templates import Located, compile_condition, compile_template
 from quarterdeck.resources.validation.graph import reachable, successors
@@ -19,38 +18,34 @@ NODE_FIELDS = ("output", "error", "visits")
 """What `nodes.<name>` has: its last output, its last error, how often it was visited."""
 
 
-def expressions(resource: Resource) -> Iterator[FieldError]:
-    """Check every expression of an object."""
-    schema = input_schema(resource)
-    typed = variables_of("input", schema)
+def expressions(resource: Resource, find: schemas.Find = schemas.nothing) -> Iterator[FieldError]:
+    """Check every expression of an object; `find` gives what is known of the objects that it names."""
+    known = schemas.known_schemas(resource, find)
+    typed = schemas.variables(known)
     for site in sites(resource):
+        seen = schemas.at_site(resource, site, known)
         try:
-            found = compile_site(site, typed)
+            found = _compile_site(site, typed | schemas.variables(seen))
         except ExpressionError as error:
             yield _error(resource, site, error)
             continue
         for located in found:
-            yield from _reads(resource, site, located, schema)
+            yield from _reads(resource, site, located, {**known, **seen})
 
 
-def untyped(resource: Resource) -> list[str]:
+def untyped(resource: Resource, find: schemas.Find = schemas.nothing) -> list[str]:
     """Return the paths of expressions whose type is only known at run time; they must compile."""
-    typed = variables_of("input", input_schema(resource))
+    known = schemas.known_schemas(resource, find)
+    typed = schemas.variables(known)
     return [
         join_path(site.path, located.path)
         for site in sites(resource)
-        for located in compile_site(site, typed)
+        for located in _compile_site(site, typed | schemas.variables(schemas.at_site(resource, site, known)))
         if located.expression.result_type == DYN
     ]
 
 
-def input_schema(resource: Resource) -> Mapping[str, Any] | None:
-    """Return the JSON Schema of an Agent's or Workflow's input, None when it has none."""
-    holder = getattr(resource.spec, "input", None) if resource.kind in ("Agent", "Workflow") else None
-    return holder.schema_ if holder is not None else None
-
-
-def compile_site(site: Site, typed: Mapping[str, str]) -> tuple[Located, ...]:
+def _compile_site(site: Site, typed: Mapping[str, str]) -> tuple[Located, ...]:
     """Compile a site's expressions, type-checked. Raises `ExpressionError`."""
     variables = {**site.variables, **typed} if "input" in site.variables else site.variables
     if site.kind == "condition":
@@ -82,12 +77,10 @@ def _dash_hint(resource: Resource, text: str) -> str:
     return f"a name with '-' is written nodes['{dashed}']" if dashed else ""
 
 
-def _reads(
-    resource: Resource, site: Site, located: Located, schema: Mapping[str, Any] | None
-) -> Iterator[FieldError]:
+def _reads(resource: Resource, site: Site, located: Located, known: schemas.Schemas) -> Iterator[FieldError]:
     where = join_path(site.path, located.path)
     for path in located.expression.paths:
-        if path[0] == "input" and (problem := unknown_field(path, schema)):
+        if problem := schemas.unknown_read(path, known):
             yield FieldError(where, *problem)
         if path[0] == "nodes" and isinstance(resource, Workflow):
             yield from _reads_node(resource, site, where, path, located.expression)
