@@ -23,6 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from quarterdeck.common.database import open_database
+from quarterdeck.common.database.tenancy import serialize
 from quarterdeck.common.errors import Unavailable
 
 SERVICES = {
@@ -112,6 +113,19 @@ async def test_services_that_start_at_once_make_one_schema(postgres_database):
     for database in opened:
         await database.check()
         await database.close()
+
+
+async def test_a_service_waits_for_one_that_takes_its_time_over_the_schema(postgres_database):
+    engine = create_async_engine(postgres_database.replace("postgresql:", "postgresql+asyncpg:"))
+    async with engine.begin() as connection:
+        await connection.run_sync(serialize, "quarterdeck:schema")
+        second = asyncio.create_task(open_database(f"{postgres_database}?schema=test", MetaData()))
+        # Longer than a statement waits for a lock.
+        assert not (await asyncio.wait([second], timeout=3.0))[0]
+    database = await second
+    await database.check()
+    await database.close()
+    await engine.dispose()
 
 
 RELEASED = [

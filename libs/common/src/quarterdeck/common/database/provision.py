@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
+
 from sqlalchemy import Connection, MetaData, text
 
 from quarterdeck.common.database.address import Address
 from quarterdeck.common.database.explain import code_of, explain
-from quarterdeck.common.database.pool import Pool
+from quarterdeck.common.database.pool import Link, Pool
 from quarterdeck.common.database.postgres import PostgresDatabase
-from quarterdeck.common.database.tenancy import across_tenants, serialize
+from quarterdeck.common.database.tenancy import across_tenants, may_serialize
 from quarterdeck.common.errors import Unavailable
 from quarterdeck.common.migrations import bring_up_to_date, is_up_to_date
 
@@ -16,6 +19,8 @@ _BOUND = "SELECT NOT (rolsuper OR rolbypassrls) FROM pg_roles WHERE rolname = cu
 _NO_PRIVILEGE = "42501"
 # One process at a time changes a database's schemas and roles. A migration waits this long for tables.
 _KEY, _PATIENCE = "quarterdeck:schema", "10s"
+# Seconds: how long a process waits for its turn, longer than any one statement may, and how often it looks.
+_LONGEST_WAIT, _LOOK_PERIOD = 300.0, 0.2
 
 
 async def open_server(address: Address, metadata: MetaData, migrations: str) -> PostgresDatabase:
@@ -35,6 +40,7 @@ async def provision(address: Address, metadata: MetaData, migrations: str) -> st
         async with pool.link() as link:
             # A pooler hands out another session each time: everything happens in one transaction.
             await link.tell(pool.prologue("BEGIN"))
+            await _wait_for_turn(link, address, migrations)
             role = await link.connection.run_sync(_provision, address, metadata, migrations)
             await link.tell("COMMIT")
             return role
@@ -51,11 +57,31 @@ async def provision(address: Address, metadata: MetaData, migrations: str) -> st
         await pool.close()
 
 
+async def _wait_for_turn(link: Link, address: Address, migrations: str) -> None:
+    """Waits until nothing has to be done any more, or nobody else does it. Raises Unavailable."""
+    until = time.monotonic() + _LONGEST_WAIT
+    while not await link.connection.run_sync(_may_go_on, migrations):
+        if time.monotonic() > until:
+            raise Unavailable(
+                f"somebody has been changing the schemas of {address.name} for {_LONGEST_WAIT:g} s",
+                hint="look for a migration that does not end: qd db status",
+                reason="SchemaBusy",
+            )
+        await asyncio.sleep(_LOOK_PERIOD)
+
+
+def _may_go_on(connection: Connection, migrations: str) -> bool:
+    return _is_ready(connection, migrations) or may_serialize(connection, _KEY)
+
+
+def _is_ready(connection: Connection, migrations: str) -> bool:
+    return bool(migrations) and is_up_to_date(connection, migrations)
+
+
 def _provision(connection: Connection, address: Address, metadata: MetaData, migrations: str) -> str:
     bound = bool(connection.execute(text(_BOUND)).scalar())
     role = "" if bound else address.role
-    if not (migrations and is_up_to_date(connection, migrations)):
-        serialize(connection, _KEY)
+    if not _is_ready(connection, migrations):
         connection.execute(text(f"SET LOCAL lock_timeout = '{_PATIENCE}'"))
         if not _exists(connection, "pg_namespace", "nspname", address.schema):
             connection.execute(text(f'CREATE SCHEMA "{address.schema}"'))

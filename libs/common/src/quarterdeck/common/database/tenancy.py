@@ -14,6 +14,7 @@ SETTING = "quarterdeck.tenant"
 EVERY_TENANT = "*"
 _SET = f"SELECT set_config('{SETTING}', $1, true)"
 _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
+_TRY_LOCK = "SELECT pg_try_advisory_xact_lock(hashtextextended($1, 0))"
 
 
 def within(connection: Connection, tenant_id: str) -> None:
@@ -48,3 +49,10 @@ def serialize(connection: Connection, *keys: str) -> None:
         return
     for key in sorted(set(keys)):
         connection.connection.cursor().execute(_LOCK, (key,))
+
+
+def may_serialize(connection: Connection, key: str) -> bool:
+    """Does the same without waiting, on PostgreSQL; returns whether it holds `key` now."""
+    cursor = connection.connection.cursor()
+    cursor.execute(_TRY_LOCK, (key,))
+    return bool(cursor.fetchall()[0][0])
