@@ -1,9 +1,12 @@
 """What the runtime answers to requests that make no sense, and what it says of a run that waits."""
 
+from types import SimpleNamespace
+
 import pytest
 
-from quarterdeck.common.errors import FailedPrecondition, InvalidArgument
+from quarterdeck.common.errors import FailedPrecondition, InvalidArgument, NotFound
 from quarterdeck.runtime.bounds import check_message, check_resolution
+from quarterdeck.runtime.rpcs.starting import StartingRpcs
 from quarterdeck.runtime.store.runs import RunFilter, list_runs
 from quarterdeck.runtime.testing.harness import TENANT, Harness
 from quarterdeck.runtime.translate import run_message
@@ -21,6 +24,22 @@ def test_an_agent_is_not_started_without_a_message(value):
 @pytest.mark.parametrize("value", ["hello", {"message": "hi"}, {"transaction": 7}, {}, [], 0, False])
 def test_whatever_says_something_is_a_message(value):
     check_message(value)
+
+
+async def test_an_agent_that_does_not_exist_is_told_before_its_message_is_missed():
+    async def nobody(_wish):
+        raise NotFound("no such agent")
+
+    async def there(_wish):
+        return "closure"
+
+    wish = SimpleNamespace(kind="Agent", input=None)
+    rpcs = object.__new__(StartingRpcs)
+    for found, error in ((nobody, NotFound), (there, InvalidArgument)):
+        rpcs._starter = SimpleNamespace(newest_closure=found)
+        with pytest.raises(error):
+            await rpcs._check_message(wish)
+    await rpcs._check_message(SimpleNamespace(kind="Workflow", input=None))
 
 
 # -- resume ----------------------------------------------------------------------------------------------

@@ -32,9 +32,21 @@ class StartingRpcs(Desk):
     async def StartRun(self, request: runs_pb2.StartRunRequest, context: Any) -> runs_pb2.Run:
         """See the contract."""
         tenant = await self._tenants.resolve(request.tenant)
-        accepted = await self._starter.start(_wish(request, tenant))
+        wish = _wish(request, tenant)
+        await self._check_message(wish)
+        accepted = await self._starter.start(wish)
         link_to(accepted.run_id)
         return await self._run(tenant, accepted.run_id)
+
+    async def _check_message(self, wish: Start) -> None:
+        """Raises InvalidArgument for an agent that gets nothing to answer, NotFound if there is none."""
+        if wish.kind != "Agent":
+            return
+        try:
+            check_message(wish.input)
+        except InvalidArgument:
+            await self._starter.newest_closure(wish)
+            raise
 
     async def GetRun(self, request: runs_pb2.GetRunRequest, context: Any) -> runs_pb2.Run:
         """See the contract."""
@@ -64,9 +76,6 @@ def _wish(request: runs_pb2.StartRunRequest, tenant: TenantId) -> Start:
         raise InvalidArgument(
             f"{request.kind or 'nothing'} cannot be run", field="kind", hint="run a Workflow or an Agent"
         )
-    value = codec.loads_field(request.input_json, "input")
-    if request.kind == "Agent":
-        check_message(value)
     check_names(session=request.session, key=request.key, idempotencyKey=request.idempotency_key)
     check_labels(request.labels)
     signal = None
@@ -79,7 +88,7 @@ def _wish(request: runs_pb2.StartRunRequest, tenant: TenantId) -> Start:
         tenant=tenant,
         kind=request.kind,
         name=request.name,
-        input=value,
+        input=codec.loads_field(request.input_json, "input"),
         principal=current_call().principal,
         session=request.session,
         key=request.key,
