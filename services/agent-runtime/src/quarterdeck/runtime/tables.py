@@ -32,6 +32,7 @@ _ID = BigInteger().with_variant(Integer, "sqlite")
 _COUNT = _ID
 # Ids are compared byte by byte: the journal's partitions are ranges of them.
 _RUN_ID = String().with_variant(String(collation="C"), "postgresql")
+_FRESH = text(f"status = 'ready' AND attempts < {SUSPECT_ATTEMPTS}")
 _SUSPECT = text(f"status = 'ready' AND attempts >= {SUSPECT_ATTEMPTS}")
 
 # -- scheduling: ids, times and counters only; claiming looks across tenants ------------------
@@ -58,6 +59,15 @@ RUN_QUEUE = Table(
     Column("batch", String, nullable=False, default="", server_default=""),
     Index("run_queue_claim", "status", text("priority DESC"), "ready_at"),
     Index("run_queue_worker", "worker"),
+    Index(
+        "run_queue_turns",
+        "tenant_id",
+        text("priority DESC"),
+        "ready_at",
+        sqlite_where=_FRESH,
+        postgresql_where=_FRESH,
+    ),
+    Index("run_queue_due", "ready_at", sqlite_where=_FRESH, postgresql_where=_FRESH),
     Index("run_queue_suspects", "ready_at", sqlite_where=_SUSPECT, postgresql_where=_SUSPECT),
     sqlite_with_rowid=False,
     # Room in each page: a step's update then touches no index.
@@ -285,8 +295,8 @@ SCHEDULING = frozenset({"run_queue", "timers", "workers"})
 protect(METADATA, SCHEDULING)
 
 
-@event.listens_for(METADATA, "after_create")
-def _create_functions(_metadata: MetaData, connection: Connection, **_: object) -> None:
+@event.listens_for(JOURNAL, "after_create")
+def _create_functions(_journal: Table, connection: Connection, **_: object) -> None:
     if connection.dialect.name == "postgresql":
         for command in functions.creating():
             connection.exec_driver_sql(command)

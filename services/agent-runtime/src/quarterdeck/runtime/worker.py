@@ -57,6 +57,8 @@ class Worker:
         self._draining = False
         # A suspect that this worker holds, and holds alone; see `store.suspicion`.
         self._suspect: queue.Claim | None = None
+        # The tenant that had the last turn here; see `store.turns`.
+        self._turn = ""
         # Cleared while an idle worker claims: what is born meanwhile would keep a suspect from being alone.
         self._may_begin = asyncio.Event()
         self._may_begin.set()
@@ -124,7 +126,10 @@ class Worker:
         if idle:
             self._may_begin.clear()
         try:
-            return await self._engine.database.write(queue.claim_and_look, me, batch, now, idle=idle)
+            look, turn = queue.claim_and_look, self._turn
+            haul = await self._engine.database.write(look, me, batch, now, idle=idle, turn=turn)
+            self._turn = haul.turn
+            return haul
         finally:
             self._may_begin.set()
 

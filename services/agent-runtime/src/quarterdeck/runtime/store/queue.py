@@ -13,6 +13,7 @@ from quarterdeck.runtime.events import EFFECT_INTENT
 from quarterdeck.runtime.store import statements
 from quarterdeck.runtime.store.moments import moment
 from quarterdeck.runtime.store.suspicion import Suspect, Verdict, guilty, judge, ready_suspects
+from quarterdeck.runtime.store.turns import take_turns
 from quarterdeck.runtime.tables import JOURNAL, RUN_QUEUE, RUNS, TIMERS, WORKERS
 
 
@@ -37,28 +38,36 @@ class Haul:
         poisoned: runs that were put into quarantine instead.
         due: when the next run that is no suspect will be ready (Unix time), None when there is none.
         suspects: there are suspects that wait for an idle worker.
+        turn: the tenant that had the last turn, for the worker's next claim.
     """
 
     claims: list[Claim]
     poisoned: list[str]
     due: float | None = None
     suspects: bool = False
+    turn: str = ""
 
 
-def claim(connection: Connection, worker: str, limit: int, now: float, *, idle: bool = True) -> Haul:
-    """Takes up to `limit` ready runs, the most urgent first; or one suspect, alone.
+def claim(
+    connection: Connection, worker: str, limit: int, now: float, *, idle: bool = True, turn: str = ""
+) -> Haul:
+    """Takes up to `limit` ready runs: half by turns, else the most urgent; or one suspect, alone.
 
     Args:
         idle: the worker holds no run.
+        turn: the tenant that had the last turn in the worker's last claim.
     """
     suspects, poisoned = _quarantine_guilty(connection, ready_suspects(connection, now))
     verdict, suspect = judge(suspects, idle=idle, now=now)
     if verdict is Verdict.MAKE_ROOM:
         return Haul([], poisoned, suspects=True)
-    taken = _fresh(connection, limit, now) if suspect is None else [_claim_of(suspect)]
-    if taken:
-        statements.TAKE.many(connection, [{"b_run": run.run_id, "b_worker": worker} for run in taken])
-    return Haul(taken, poisoned, suspects=bool(suspects))
+    if suspect is not None:
+        return Haul(_taken(connection, worker, [_claim_of(suspect)]), poisoned, suspects=True, turn=turn)
+    tenants = (limit + 1) // 2
+    turns = _taken(connection, worker, [_claim(*row) for row in take_turns(connection, turn, tenants, now)])
+    rest = _taken(connection, worker, _most_urgent(connection, limit - len(turns), now))
+    last = turns[-1].tenant_id if len(turns) == tenants else ""
+    return Haul(turns + rest, poisoned, suspects=bool(suspects), turn=last)
 
 
 def _quarantine_guilty(connection: Connection, suspects: list[Suspect]) -> tuple[list[Suspect], list[str]]:
@@ -78,14 +87,26 @@ def _claim_of(suspect: Suspect) -> Claim:
     return Claim(suspect.run_id, suspect.tenant_id, epoch, suspect.seq, attempts, alone=True)
 
 
-def _fresh(connection: Connection, limit: int, now: float) -> list[Claim]:
-    ready = statements.CANDIDATES.rows(connection, {"b_now": now, "b_limit": limit})
-    return [Claim(run, tenant, epoch + 1, seq, attempts + 1) for run, tenant, epoch, seq, attempts in ready]
+def _most_urgent(connection: Connection, limit: int, now: float) -> list[Claim]:
+    ready = statements.CANDIDATES.rows(connection, {"b_now": now, "b_limit": limit}) if limit else []
+    return [_claim(*row) for row in ready]
 
 
-def claim_and_look(connection: Connection, worker: str, limit: int, now: float, *, idle: bool) -> Haul:
+def _claim(run_id: str, tenant_id: str, epoch: int, seq: int, attempts: int) -> Claim:
+    return Claim(run_id, tenant_id, epoch + 1, seq, attempts + 1)
+
+
+def _taken(connection: Connection, worker: str, runs: list[Claim]) -> list[Claim]:
+    if runs:
+        statements.TAKE.many(connection, [{"b_run": run.run_id, "b_worker": worker} for run in runs])
+    return runs
+
+
+def claim_and_look(
+    connection: Connection, worker: str, limit: int, now: float, *, idle: bool, turn: str = ""
+) -> Haul:
     """Claims, and says too when the next run will be ready."""
-    haul = claim(connection, worker, limit, now, idle=idle)
+    haul = claim(connection, worker, limit, now, idle=idle, turn=turn)
     return replace(haul, due=next_ready_at(connection))
 
 

@@ -125,7 +125,7 @@ UNDER_SUSPICION = Prepared(
 )
 NEXT_READY = Prepared(
     select(RUN_QUEUE.c.ready_at)
-    .where(RUN_QUEUE.c.status == "ready", RUN_QUEUE.c.attempts < SUSPECT_ATTEMPTS)
+    .where(text(f"status = 'ready' AND attempts < {SUSPECT_ATTEMPTS}"))
     .order_by(RUN_QUEUE.c.ready_at)
     .limit(1)
 )
