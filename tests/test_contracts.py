@@ -1,4 +1,4 @@
-"""The wire contracts: linted, annotated, regenerated without a difference, and not broken against main."""
+"""The wire contracts: linted, annotated and regenerated without a difference."""
 
 import filecmp
 import importlib
@@ -36,18 +36,6 @@ def test_regenerating_changes_nothing(tmp_path):
     assert len(generated) >= 4 * len(MODULES)
     _, different, missing = filecmp.cmpfiles(tmp_path / "quarterdeck/v1", committed, generated, shallow=False)
     assert not different and not missing, f"run make proto: {different + missing}"
-
-
-@pytest.mark.parametrize("commit", ["HEAD", "HEAD~1"])
-def test_nothing_breaks_what_main_has(commit):
-    """The tip of main, and the commit before it, which is the measure on a clean checkout."""
-    known = run("git", "cat-file", "-e", f"{commit}:proto/buf.yaml")
-    if known.returncode == 0:
-        against = f"{ROOT / '.git'}#ref={commit},subdir=proto"
-        checked = run("buf", "breaking", "--against", against, cwd=ROOT / "proto")
-        assert checked.returncode == 0, checked.stdout + checked.stderr
-    else:
-        assert commit != "HEAD" or not (ROOT / ".git").exists(), known.stderr
 
 
 @pytest.mark.parametrize("module", MODULES)
