@@ -431,6 +431,22 @@ async def test_a_lost_poke_costs_a_sweep_though_an_effect_is_in_flight(tmp_path,
         assert (await h.wait(run)).state == "cancelled"
 
 
+class Refusing(InProcessBus):
+    """A bus whose broker is away."""
+
+    async def publish(self, message):
+        raise Unavailable("RabbitMQ cannot be reached")
+
+
+async def test_a_bus_that_takes_nothing_holds_up_nobody(tmp_path, monkeypatch):
+    monkeypatch.setattr(worker, "SWEEP_PERIOD", 60.0)
+    async with harness(tmp_path, signal("a"), bus=Refusing()) as h:
+        run = await h.start("Workflow", "w", {})
+        await h.wait(run, "waiting")
+        await h.signal(run, "go", 1)
+        assert await h.output(run, timeout=5) == 1
+
+
 async def test_a_run_held_by_nobody_known_is_taken_over(tmp_path):
     async with harness(tmp_path, signal("a")) as h:
         run = await h.start("Workflow", "w", {})

@@ -75,11 +75,23 @@ class Worker:
             self._loops.append(asyncio.create_task(loop(), name=f"worker-{loop.__name__}"))
 
     async def wake(self, ready: list[str], poke: dict[str, str]) -> None:
-        """Tells whom it concerns, over the bus. Losing a message costs a sweep, never a run."""
+        """Tells whom it concerns, over the bus. Losing a message costs a sweep, never a run.
+
+        Raises nothing for a bus that takes no messages: what this is about is already durable.
+        """
         for run_id, worker in poke.items():
-            await self._bus.publish(Message(f"{TOPIC_POKE}.{worker}", "", {"run": run_id}))
-        if ready:
-            await self._bus.publish(Message(TOPIC_READY, "", {}))
+            message = Message(f"{TOPIC_POKE}.{worker}", "", {"run": run_id})
+            if not await self._published(message) and worker == self._engine.worker:
+                await self._on_poke(message)
+        if ready and not await self._published(Message(TOPIC_READY, "", {})):
+            self._wake.set()
+
+    async def _published(self, message: Message) -> bool:
+        """Returns False when the bus did not take it; why not is in the bus's own log and health."""
+        with contextlib.suppress(Unavailable):
+            await self._bus.publish(message)
+            return True
+        return False
 
     async def _on_ready(self, _message: Message) -> None:
         self._wake.set()
