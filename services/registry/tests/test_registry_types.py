@@ -1,8 +1,14 @@
 """Expressions are checked against what Agents and Workflows in force give, and follow their changes."""
 
 import asyncio
+from pathlib import Path
 
+import pytest
 from registry_support import agent, body, condition, manifest, route, workflow
+
+from quarterdeck.resources.manifests import load_manifests
+
+EXAMPLE = Path(__file__).parents[3] / "examples/invoice-matching/manifests"
 
 CLOSED = {
     "type": "object",
@@ -84,3 +90,18 @@ async def test_a_dry_run_says_it_as_well(admin):
     await admin.apply(matcher(CLOSED))
     tried = await admin.apply(reading("confidense"), dry_run=True)
     assert condition(tried.object, "Accepted")["status"] == "False"
+
+
+@pytest.mark.parametrize("step", [1, -1])
+async def test_the_example_fits_in_whichever_order_it_is_applied(admin, step):
+    files = sorted(EXAMPLE.glob("*.yaml"))
+    read = [item.data for file in files for item in load_manifests(file.read_text(), file.name)]
+    workflows = [item["metadata"]["name"] for item in read if item["kind"] == "Workflow"]
+    assert len(workflows) == 3
+    for item in read[::step]:
+        written = await admin.apply(item)
+        assert condition(written.object, "Accepted")["status"] == "True"
+    for name in workflows:
+        # What does not fit would be said before what is not known yet.
+        refs = await admin.until("Workflow", name, "ResolvedRefs", "Unknown", "ToolsNotListed")
+        assert "ledger" in refs["message"]
