@@ -7,7 +7,7 @@ differ; whatever happens between the look and the write causes another look.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from quarterdeck.common import codec
@@ -66,8 +66,8 @@ class Reconciler:
             self._dependents.remove(key)
             return DONE
         # Large objects take a while to parse, and expressions to compile: not on the event loop.
-        resource = await asyncio.to_thread(parsed.of_json, entry.written.object_json)
-        references = references_within(entry.key, resource)
+        read = await asyncio.to_thread(_read, entry.written.object_json)
+        references = references_within(entry.key, read.resource)
         # Recorded before it is judged: what appears from now on causes another look.
         self._dependents.put(entry.key, [target_of(entry.key.tenant_id, item) for item in references])
         others = self._world.others(entry.key.tenant_id, references)
@@ -75,7 +75,8 @@ class Reconciler:
         if not accepted and await self._judge_again(entry, others):
             # It is in force now, or is refused for something else; that change causes another look.
             return DONE
-        read = await asyncio.to_thread(_read, resource, others, accepted=accepted)
+        if others:
+            read = await asyncio.to_thread(_beside, read, others, accepted=accepted)
         wanted = conditions.summarize(self._facts(entry, read))
         if not _says_already(read, wanted):
             await self._write(entry, read, wanted)
@@ -128,18 +129,21 @@ class _Read:
     untyped: list[str]
 
 
-def _read(resource: Resource, others: manifests.Others, *, accepted: bool) -> _Read:
+def _read(object_json: bytes) -> _Read:
     from quarterdeck.resources.enforcement import not_enforced
 
+    resource = parsed.of_json(object_json)
+    unenforced = [manifests.problem_of(error) for error in not_enforced(resource)]
+    return _Read(resource, [], unenforced, parsed.untyped_of(resource, manifests.finder({})))
+
+
+def _beside(read: _Read, others: manifests.Others, *, accepted: bool) -> _Read:
+    """Returns what was read, as it is beside the objects that it names."""
     find = manifests.finder(others)
     # What is not in force says it in its condition Accepted.
-    misfits = parsed.misfits_of(resource, find) if accepted and others else []
-    return _Read(
-        resource,
-        [manifests.problem_of(error) for error in misfits],
-        [manifests.problem_of(error) for error in not_enforced(resource)],
-        parsed.untyped_of(resource, find),
-    )
+    misfits = parsed.misfits_of(read.resource, find) if accepted else []
+    problems = [manifests.problem_of(error) for error in misfits]
+    return replace(read, misfits=problems, untyped=parsed.untyped_of(read.resource, find))
 
 
 def references_within(holder: Key, resource: Resource) -> list[Reference]:
