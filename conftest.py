@@ -1,5 +1,6 @@
 """Settings of every test in the repository."""
 
+import pytest
 from hypothesis import settings
 
 # Two cores shared with real servers: how long one example takes says nothing about the code.
@@ -9,3 +10,10 @@ settings.load_profile("quarterdeck")
 # Real PostgreSQL, Redis and RabbitMQ for the tests that ask: postgres_url, redis_url, rabbitmq_url, broker.
 # Fresh databases: postgres_database; database_url, which runs a test once on each dialect.
 pytest_plugins = ["hack.services.plugin", "hack.services.databases"]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Says what could not be verified here: no test is left out in silence."""
+    for report in terminalreporter.stats.get("skipped", []):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        terminalreporter.write_line(f"not verified here: {reason.removeprefix('Skipped: ')}")

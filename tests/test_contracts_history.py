@@ -1,7 +1,8 @@
 """The wire contracts break nobody: compared with main, with their last changes and with the last release.
 
 Main is where a branch left it. On main itself that is the very commit, so the states after the last changes
-of the contracts are asked as well. Where there is nothing to compare with, the test fails and says why.
+of the contracts are asked as well. Where there is nothing to compare with (an archive, a shallow clone) the
+summary of the tests says so.
 """
 
 import os
@@ -86,7 +87,11 @@ def broken(root: Path, commit: str, scratch: Path) -> str:
 
 
 def test_nothing_breaks_what_main_and_the_last_release_have(tmp_path):
-    found = {commit: broken(ROOT, commit, tmp_path) for commit in bases(ROOT)}
+    try:
+        commits = bases(ROOT)
+    except NoHistory as why:
+        pytest.skip(f"the contracts beside earlier ones: {why}")
+    found = {commit: broken(ROOT, commit, tmp_path) for commit in commits}
     assert found
     assert not any(found.values()), found
 
