@@ -66,6 +66,10 @@ simulate: venv-dev ## Run the engine under a seeded adversary: SEEDS=2000 seeds 
 kill-test: venv-dev ## Kill the running demo 20 times (QD_KILLS=N): the ledger must come out the same
 	QD_KILLS=$(or $(QD_KILLS),20) $(PYTHON) -m pytest tests/e2e/test_e2e_kills.py $(ARGS)
 
+.PHONY: chaos
+chaos: venv-dev ## Break a deployment with three workers on real servers (ARGS="--kills 1000 --others 3")
+	PYTHONPATH=tests/chaos:tests/e2e:. $(PYTHON) -m chaos_kit $(ARGS)
+
 .PHONY: fresh-clone
 fresh-clone: ## Clone what is committed into a temporary folder and run the demo there
 	@sh hack/fresh_clone.sh

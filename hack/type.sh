@@ -6,3 +6,4 @@ python=$1
 "$python" -m mypy libs/*/src services/*/src cli/src hack
 MYPYPATH=examples/invoice-matching "$python" -m mypy examples/invoice-matching
 MYPYPATH=tests/e2e:examples/invoice-matching "$python" -m mypy tests/e2e
+MYPYPATH=tests/chaos:tests/e2e:.:examples/invoice-matching "$python" -m mypy tests/chaos/chaos_kit

@@ -105,14 +105,18 @@ def _gather(process: psutil.Process, found: list[psutil.Process]) -> None:
 
 def kill_below(child: Child, words: str) -> int:
     """Sends SIGKILL to the innermost processes below one whose command line has these words; how many."""
-    found = [
-        process
-        for process in psutil.Process(child.pid).children(recursive=True)
-        if words in " ".join(process.cmdline()) and not process.children()
-    ]
+    below = psutil.Process(child.pid).children(recursive=True)
+    found = [process for process in below if _is_innermost(process, words)]
     for process in found:
-        process.kill()
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
     return len(found)
+
+
+def _is_innermost(process: psutil.Process, words: str) -> bool:
+    with contextlib.suppress(psutil.NoSuchProcess):  # it may end while it is looked at
+        return words in " ".join(process.cmdline()) and not process.children()
+    return False
 
 
 def wait_for_end(child: Child, seconds: float) -> int:

@@ -1,0 +1,44 @@
+"""`make chaos`: breaks a deployment on real servers, prints the tally, writes build/chaos.json.
+
+Ends with 1 if anything was lost or doubled.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+from random import Random
+
+from chaos_kit.campaign import campaign, schedule
+from chaos_kit.faults import FAULTS
+from chaos_kit.tally import figures, show
+
+BUILD = Path(__file__).resolve().parents[3] / "build"
+
+
+def main() -> int:
+    """Runs the campaign, reports, and says by its exit code whether the platform kept its word."""
+    parser = argparse.ArgumentParser(prog="make chaos", description=__doc__)
+    parser.add_argument("--kills", type=int, default=1000)
+    parser.add_argument("--others", type=int, default=3, help="how often each other fault happens")
+    parser.add_argument("--workers", type=int, default=3)
+    parser.add_argument(
+        "--only", action="append", choices=sorted(FAULTS), help="of the other faults only these"
+    )
+    parser.add_argument("--seed", type=int, default=int(time.time()))
+    options = parser.parse_args()
+    print(f"seed {options.seed}", flush=True)
+    faults = schedule(options.kills, options.others, Random(options.seed), options.only or FAULTS)
+    verdict, weather, seconds = campaign(faults, options.workers, options.seed, BUILD / "chaos-screen")
+    rows = figures(verdict, weather)
+    BUILD.mkdir(exist_ok=True)
+    (BUILD / "chaos.json").write_text(json.dumps(rows, indent=2) + "\n")
+    show(verdict, weather, rows, seconds)
+    return 0 if verdict.clean and not weather.take_overs.never else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

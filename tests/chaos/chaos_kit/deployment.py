@@ -1,0 +1,100 @@
+"""The platform on real servers: each service a process, agent-runtime several times."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from e2e_kit.process import Child, kill_everything
+from e2e_kit.shapes import SERVICES, START_SECONDS, FiveProcesses, free_ports
+
+RUNTIME = "agent-runtime"
+
+
+class Deployment(FiveProcesses):
+    """Five services of which one has `workers` replicas.
+
+    Args:
+        urls: QD_DATABASE_URL, QD_BUS_URL, QD_CACHE_URL of everything.
+        worker_urls: the same for the runtime's replicas, where theirs differ.
+    """
+
+    name = "many workers"
+
+    def __init__(
+        self, data_dir: Path, workers: int, urls: Mapping[str, str], worker_urls: Mapping[str, str]
+    ) -> None:
+        super().__init__(data_dir, urls)
+        self._worker_urls = worker_urls
+        self.workers = [f"{RUNTIME}-{number}" for number in range(workers)]
+        ports = free_ports(2 * workers)
+        self._replica_management = dict(zip(self.workers, ports, strict=False))
+        self._replica_listen = dict(zip(self.workers, ports[workers:], strict=True))
+        everywhere = ",".join(f"127.0.0.1:{port}" for port in self._replica_listen.values())
+        self._addresses[RUNTIME] = f"ipv4:{everywhere}"
+
+    def commands(self) -> Mapping[str, Sequence[str]]:
+        """See `Shape.commands`."""
+        shared = {name: command for name, command in super().commands().items() if name != RUNTIME}
+        replicas = {
+            name: ("serve", RUNTIME, "--management-port", str(self._replica_management[name]))
+            for name in self.workers
+        }
+        return {**shared, **replicas}
+
+    def environment_of(self, child: str) -> Mapping[str, str]:
+        """See `Shape.environment_of`."""
+        listen = self._addresses.get(child) or f"127.0.0.1:{self._replica_listen[child]}"
+        mine = self._worker_urls if child in self.workers else {}
+        wires = {"QD_LISTEN": listen, "QD_PEERS": json.dumps(self._addresses)}
+        return {**self._environment, **mine, **wires}
+
+    def management(self, service: str) -> str:
+        """See `Shape.management`: for the runtime, its first replica answers."""
+        if service == RUNTIME:
+            service = self.workers[0]
+        port = self._replica_management.get(service) or self._management[service]
+        return f"http://127.0.0.1:{port}"
+
+    def replica(self, name: str) -> Child:
+        """Returns the process of this name."""
+        return next(child for child in self.children if child.name == name)
+
+    def kill_replica(self, name: str) -> None:
+        """Sends SIGKILL to a process and to everything below it."""
+        kill_everything([self.replica(name)])
+
+    def restart(self, name: str) -> None:
+        """Starts a process again that was killed; does not wait until it is healthy."""
+        self.children = [child for child in self.children if child.name != name]
+        self.children.append(self._spawn(name))
+
+    def revive(self) -> None:
+        """Starts again what has ended by itself, as whoever supervises the services does.
+
+        A service that finds no database when it starts says so and ends.
+        """
+        for name in [child.name for child in self.children if not child.running]:
+            self.restart(name)
+
+    def _require_alive(self, deadline: float, waiting: set[str]) -> None:
+        self.revive()
+        super()._require_alive(deadline, waiting)
+
+    def freeze(self, name: str) -> None:
+        """Stops a process where it stands; it notices nothing."""
+        os.kill(self.replica(name).pid, signal.SIGSTOP)
+
+    def thaw(self, name: str) -> None:
+        """Lets it go on."""
+        os.kill(self.replica(name).pid, signal.SIGCONT)
+
+    def wait_until_healthy(self, seconds: float = START_SECONDS) -> None:
+        """Waits until every service answers that it is well."""
+        self._wait_until_healthy(seconds)
+
+
+__all__ = ["RUNTIME", "SERVICES", "Deployment"]

@@ -1,0 +1,132 @@
+"""What is done to a deployment, one function a fault. Each returns when the cause is gone again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from random import Random
+
+from chaos_kit.deployment import Deployment
+from chaos_kit.proxy import Proxy
+from chaos_kit.takeovers import TakeOvers
+from hack.services.server import Server
+from quarterdeck.runtime.constants import LEASE_SECONDS
+
+# Longer than a worker's lease: somebody else has its runs when it wakes.
+FREEZE_SECONDS = LEASE_SECONDS + 3.0
+OUTAGE_SECONDS = 3.0
+
+
+@dataclass(slots=True)
+class Weather:
+    """Everything a fault may need, and what has happened so far."""
+
+    deployment: Deployment
+    proxy: Proxy
+    postgres: Server
+    broker: Server
+    redis: Server
+    take_overs: TakeOvers
+    chance: Random
+    counts: dict[str, int] = field(default_factory=dict)
+    # Unix times between which mcp-manager or its tools died, once for each death.
+    deaths: list[tuple[float, float]] = field(default_factory=list)
+
+
+def kill_worker(weather: Weather) -> None:
+    """A worker dies in the middle of whatever it does, and a new one takes its place."""
+    name = weather.chance.choice(weather.deployment.workers)
+    weather.take_overs.dies(weather.deployment.replica(name).pid)
+    weather.deployment.kill_replica(name)
+    weather.take_overs.follow()
+    weather.deployment.restart(name)
+
+
+def freeze_worker(weather: Weather) -> None:
+    """A worker stands still past its lease and comes back believing that it still holds its runs."""
+    name = weather.chance.choice(weather.deployment.workers)
+    weather.deployment.freeze(name)
+    time.sleep(FREEZE_SECONDS)
+    weather.deployment.thaw(name)
+
+
+def lose_commit_replies(weather: Weather) -> None:
+    """Commits succeed and nobody is told."""
+    wanted = weather.proxy.faults.lost_replies + 5
+    weather.proxy.faults.lose_commit_replies = 5
+    deadline = time.monotonic() + 10
+    while weather.proxy.faults.lost_replies < wanted and time.monotonic() < deadline:
+        time.sleep(0.05)
+    weather.proxy.faults.lose_commit_replies = 0
+
+
+def cut_connections(weather: Weather) -> None:
+    """Every connection of the workers to PostgreSQL breaks."""
+    weather.proxy.cut_all()
+
+
+def half_open(weather: Weather) -> None:
+    """Packets between the workers and PostgreSQL vanish; no side is told."""
+    weather.proxy.freeze()
+    time.sleep(FREEZE_SECONDS)
+    weather.proxy.cut_all()
+    weather.proxy.thaw()
+
+
+def restart_postgres(weather: Weather) -> None:
+    """PostgreSQL crashes and comes back."""
+    weather.postgres.kill()
+    time.sleep(OUTAGE_SECONDS)
+    weather.postgres.start()
+
+
+def restart_broker(weather: Weather) -> None:
+    """RabbitMQ crashes and comes back."""
+    weather.broker.kill()
+    time.sleep(OUTAGE_SECONDS)
+    weather.broker.start()
+
+
+def lose_redis(weather: Weather) -> None:
+    """Redis dies with all it holds and comes back empty."""
+    weather.redis.kill()
+    time.sleep(OUTAGE_SECONDS)
+    weather.redis.start()
+
+
+def kill_manager(weather: Weather) -> None:
+    """mcp-manager dies with its tools, calls in flight among them."""
+    began = time.time()
+    weather.deployment.kill_one("mcp-manager")
+    weather.deaths.append((began, time.time()))
+    weather.deployment.restart("mcp-manager")
+    weather.deployment.wait_until_healthy()
+
+
+def kill_tool(weather: Weather) -> None:
+    """A tool server dies; the manager lives."""
+    began = time.time()
+    if weather.deployment.kill_below("mcp-manager", "poster.py"):
+        weather.deaths.append((began, time.time()))
+
+
+FAULTS: Mapping[str, Callable[[Weather], None]] = {
+    "worker killed": kill_worker,
+    "worker frozen past its lease": freeze_worker,
+    "reply of a COMMIT lost": lose_commit_replies,
+    "database connections cut": cut_connections,
+    "half-open database connections": half_open,
+    "PostgreSQL killed": restart_postgres,
+    "RabbitMQ killed": restart_broker,
+    "Redis killed": lose_redis,
+    "mcp-manager killed": kill_manager,
+    "tool server killed": kill_tool,
+}
+
+
+def strike(weather: Weather, name: str) -> None:
+    """Lets one fault happen and counts it."""
+    FAULTS[name](weather)
+    weather.deployment.revive()
+    weather.counts[name] = weather.counts.get(name, 0) + 1

@@ -1,0 +1,71 @@
+"""The figures of a campaign: rows for build/chaos.json and a table for people."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chaos_kit.faults import Weather
+from chaos_kit.judging import Verdict
+
+RESUME_TARGET = 10.0
+
+
+def figures(verdict: Verdict, weather: Weather) -> list[dict[str, Any]]:
+    """Returns the rows, in the form that every benchmark writes."""
+    kills = weather.counts.get("worker killed", 0)
+    resumed = sorted(weather.take_overs.seconds)
+    p99 = _share(resumed, 0.99)
+    # Without a single one nothing was measured.
+    in_time = bool(resumed) and p99 <= RESUME_TARGET
+    lost = len(verdict.lost) + len(verdict.ended_otherwise) + len(verdict.missing)
+    return [
+        _row("worker kills under load", "kills", kills, "said", None),
+        _row("runs accepted", "runs", verdict.accepted, "said", None),
+        _row("runs lost or ended otherwise", "runs", lost, "0", lost == 0),
+        _row("effects doubled", "effects", len(verdict.doubled), "0", not verdict.doubled),
+        _row("effects parked as uncertain", "effects", verdict.uncertain, "each by a death", None),
+        _row(
+            "uncertain without a manager's or tool's death",
+            "effects",
+            len(verdict.unmatched),
+            "0",
+            not verdict.unmatched,
+        ),
+        _row(
+            "runs of killed workers never resumed",
+            "runs",
+            len(weather.take_overs.never),
+            "0",
+            not weather.take_overs.never,
+        ),
+        _row("runs held by a worker when it was killed", "runs", len(resumed), "more than 0", bool(resumed)),
+        _row("resumed after a kill, median", "s", round(_share(resumed, 0.5), 2), "said", None),
+        _row("resumed after a kill, p99", "s", round(p99, 2), f"<= {RESUME_TARGET:g} s", in_time),
+    ]
+
+
+def _share(ordered: list[float], share: float) -> float:
+    """Returns the value below which this share of all lies; 0 when there is none."""
+    return ordered[min(len(ordered) - 1, int(len(ordered) * share))] if ordered else 0.0
+
+
+def _row(name: str, unit: str, ours: float, target: str, met: bool | None) -> dict[str, Any]:
+    peer = {"peer": None, "peer_name": "", "ratio": None}
+    return {"name": name, "unit": unit, "ours": ours, **peer, "target": target, "met": met}
+
+
+def show(verdict: Verdict, weather: Weather, rows: list[dict[str, Any]], seconds: float) -> None:
+    """Prints what was done and what came of it."""
+    print(f"\nWhat was done in {seconds:.0f} s:")
+    for name, count in sorted(weather.counts.items()):
+        print(f"  {count:5} x {name}")
+    print(f"  {weather.proxy.faults.lost_replies:5} replies of COMMITs lost")
+    print(f"  {weather.proxy.faults.cut_connections:5} connections cut")
+    print("What came of it:")
+    for row in rows:
+        met = {True: "met", False: "MISSED", None: ""}[row["met"]]
+        print(f"  {row['ours']:>8} {row['unit']:<8} {row['name']} ({row['target']}) {met}")
+    problems = [*verdict.lost, *verdict.doubled, *verdict.missing, *verdict.unmatched]
+    problems += [f"{run}: {why}" for run, why in verdict.ended_otherwise.items()]
+    for problem in problems[:20]:
+        print(f"  ! {problem}")

@@ -1,0 +1,58 @@
+"""Some of everything that `make chaos` does: nothing is lost, nothing is doubled."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from chaos_kit.campaign import WARM_RUNS, campaign
+from chaos_kit.judging import Uncertain, judge
+from chaos_kit.load import CHILDREN
+
+# A whole campaign takes minutes; this one is for seconds.
+FEW = ("worker killed", "database connections cut", "worker killed")
+WORKERS, SEED = 2, 20
+
+RUN = {"state": "succeeded", "parent": "", "reason": ""}
+
+
+def family() -> tuple[dict[str, dict[str, str]], list[str]]:
+    """A run that went well, its children, and what they posted."""
+    children = {f"c{number}": {**RUN, "parent": "r"} for number in range(CHILDREN)}
+    return {"r": RUN, **children}, ["r/first", "r/last", *(f"{child}/item" for child in children)]
+
+
+def test_the_judge_is_content_with_what_went_well() -> None:
+    runs, entries = family()
+    verdict = judge(["r"], runs, entries, [], [])
+    assert verdict.clean
+    assert verdict.succeeded == 1
+
+
+def test_the_judge_sees_what_was_doubled_missing_lost_or_failed() -> None:
+    runs, entries = family()
+    assert judge(["r"], runs, [*entries, "r/last"], [], []).doubled == ["r/last"]
+    assert judge(["r"], runs, entries[1:], [], []).missing == ["r/first"]
+    assert judge(["r", "x"], runs, entries, [], []).lost == ["x"]
+    failed = {**runs, "r": {**RUN, "state": "failed", "reason": "why"}}
+    assert judge(["r"], failed, entries, [], []).ended_otherwise == {"r": "failed: why"}
+    waiting = {**runs, "r": {**RUN, "state": "waiting"}}
+    assert not judge(["r"], waiting, entries, [], []).clean
+
+
+def test_the_judge_wants_a_death_for_whatever_is_uncertain() -> None:
+    runs, entries = family()
+    asked = {**runs, "r": {**RUN, "state": "waiting"}}
+    uncertain = [Uncertain("r", "r/last", began=10.0, asked=20.0)]
+    assert judge(["r"], asked, entries, uncertain, [(14.0, 15.0)]).clean
+    assert judge(["r"], asked, entries, uncertain, [(4.0, 5.0)]).unmatched
+
+
+@pytest.mark.timeout(300)
+def test_nothing_is_lost_and_nothing_doubled(tmp_path: Path) -> None:
+    verdict, weather, _ = campaign(FEW, WORKERS, SEED, tmp_path / "screen")
+    assert verdict.clean, verdict
+    assert not weather.take_overs.never
+    assert weather.counts == Counter(FEW)
+    assert verdict.succeeded >= WARM_RUNS
