@@ -41,8 +41,9 @@ POISON_ALONE = 2
 SUSPECT_ATTEMPTS = 2
 
 # Seconds.
-HEARTBEAT_PERIOD = 3.0
-LEASE_SECONDS = 10.0
+# A dead worker's runs go on within a lease, a heartbeat and a sweep: less than ten seconds.
+HEARTBEAT_PERIOD = 1.5
+LEASE_SECONDS = 6.0
 SWEEP_PERIOD = 2.0
 # How long a map waits for more of its items to end before it looks: a large one folds many at once.
 ITEM_WAKE_DELAY = 0.05
