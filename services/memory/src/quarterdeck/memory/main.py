@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 from quarterdeck.common.rpc_server import RpcServer
 from quarterdeck.common.service import Platform, Service
@@ -17,6 +18,7 @@ from quarterdeck.memory.controller import KIND, Controller
 from quarterdeck.memory.embedding.cache import CachedEmbedding
 from quarterdeck.memory.engine.choice import open_engine
 from quarterdeck.memory.engine.interface import VectorEngine
+from quarterdeck.memory.housekeeping import every
 from quarterdeck.memory.items import Items
 from quarterdeck.memory.recounting import Recounter
 from quarterdeck.memory.search import Search
@@ -54,9 +56,9 @@ class MemoryService:
         await self._watcher.start()
         await self._server.start()
         self._housekeeping = [
-            self._platform.spawn(self._sweep(), "sweep"),
-            self._platform.spawn(self._retry(), "retry"),
-            self._platform.spawn(self._recount(), "recount"),
+            self._every(self._settings.sweep_interval, self._sweeper.sweep, "sweep"),
+            self._every(RETRY_INTERVAL, self._controller.retry, "retry"),
+            self._every(RECOUNT_INTERVAL, self._recounter.recount, "recount"),
         ]
 
     async def stop(self, grace: float) -> None:
@@ -67,20 +69,10 @@ class MemoryService:
         await asyncio.gather(*self._housekeeping, return_exceptions=True)
         await self._engine.close()
 
-    async def _sweep(self) -> None:
-        while True:
-            await self._platform.clock.sleep(self._settings.sweep_interval)
-            await self._sweeper.sweep()
-
-    async def _retry(self) -> None:
-        while True:
-            await self._platform.clock.sleep(RETRY_INTERVAL)
-            await self._controller.retry()
-
-    async def _recount(self) -> None:
-        while True:
-            await self._platform.clock.sleep(RECOUNT_INTERVAL)
-            await self._recounter.recount()
+    def _every(self, seconds: float, work: Callable[[], Awaitable[object]], name: str) -> asyncio.Task[None]:
+        platform = self._platform
+        again = every(seconds, work, name, clock=platform.clock, log=platform.telemetry.log)
+        return platform.spawn(again, name)
 
 
 async def build(platform: Platform) -> Service:
