@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from e2e_kit.process import Child, kill_everything
+from e2e_kit.process import Child, kill_everything, pause
 from e2e_kit.shapes import SERVICES, START_SECONDS, FiveProcesses, free_ports
 
 RUNTIME = "agent-runtime"
@@ -54,8 +55,7 @@ class Deployment(FiveProcesses):
 
     def management(self, service: str) -> str:
         """See `Shape.management`: for the runtime, its first replica answers."""
-        if service == RUNTIME:
-            service = self.workers[0]
+        service = self.workers[0] if service == RUNTIME else service
         port = self._replica_management.get(service) or self._management[service]
         return f"http://127.0.0.1:{port}"
 
@@ -83,6 +83,13 @@ class Deployment(FiveProcesses):
     def _require_alive(self, deadline: float, waiting: set[str]) -> None:
         self.revive()
         super()._require_alive(deadline, waiting)
+
+    def wait_for_workers(self, seconds: float = START_SECONDS) -> None:
+        """Waits until every replica works. Raises AssertionError if it takes longer."""
+        deadline = time.monotonic() + seconds
+        while not all(self._healthy(name) for name in self.workers):
+            self._require_alive(deadline, set(self.workers))
+            pause()
 
     def freeze(self, name: str) -> None:
         """Stops a process where it stands; it notices nothing."""

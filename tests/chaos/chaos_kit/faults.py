@@ -35,7 +35,11 @@ class Weather:
 
 
 def kill_worker(weather: Weather) -> None:
-    """A worker dies in the middle of whatever it does, and a new one takes its place."""
+    """A worker dies in the middle of whatever it does, and a new one takes its place.
+
+    The others are at work then: how long runs wait for workers that start is another figure.
+    """
+    weather.deployment.wait_for_workers()
     name = weather.chance.choice(weather.deployment.workers)
     weather.take_overs.dies(weather.deployment.replica(name).pid)
     weather.deployment.kill_replica(name)

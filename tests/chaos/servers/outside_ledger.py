@@ -66,11 +66,17 @@ class Handler(BaseHTTPRequestHandler):
         """Says nothing."""
 
 
+class Server(ThreadingHTTPServer):
+    """Takes many connections at once: one that the kernel drops would look like a tool that never answers."""
+
+    request_queue_size = 512
+    daemon_threads = True
+
+
 def main(path: str) -> None:
     """Serves."""
     Handler.store = Store(path)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
+    server = Server(("127.0.0.1", 0), Handler)
     print(server.server_address[1], flush=True)
     server.serve_forever()
 
