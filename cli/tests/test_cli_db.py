@@ -1,5 +1,6 @@
 """`qd db`: on files and on a server."""
 
+import os
 import subprocess
 import sys
 
@@ -48,6 +49,7 @@ def test_what_was_spoilt_is_found(postgres_database, capsys):
         "DROP TABLE agent_runtime.triggers",
         "UPDATE agent_runtime.alembic_version SET version_num = '9999'",
     )
+    assert "QD_DATABASE_URL" not in os.environ
     capsys.readouterr()
     assert main(["db", "check", "mcp-manager", "agent-runtime", *url]) == EXIT_FAILED
     assert [line.partition(", this")[0] for line in capsys.readouterr().out.splitlines()] == [

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from quarterdeck.cli.constants import LOG_FILE, VERSION
 from quarterdeck.cli.datadir import Endpoint, find_data_dir, read_admin_token, remove_endpoint, write_endpoint
@@ -17,10 +18,14 @@ from quarterdeck.cli.startup_errors import explain_start
 from quarterdeck.common.settings import PlatformSettings, make_private_directory
 
 
-def load_settings() -> PlatformSettings:
-    """Returns the platform's settings on the data directory that clients would find. Raises CliError."""
+def load_settings(**given: Any) -> PlatformSettings:
+    """Returns the platform's settings on the data directory that clients would find. Raises CliError.
+
+    Args:
+        given: settings that go before those of the environment.
+    """
     try:
-        settings = PlatformSettings()
+        settings = PlatformSettings(**given)
         if "data_dir" not in settings.model_fields_set:
             settings.data_dir = find_data_dir()
         return settings

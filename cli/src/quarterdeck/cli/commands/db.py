@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -109,9 +108,7 @@ def _look(
     from quarterdeck.cli.schemas import schemas, standing_of
     from quarterdeck.cli.uptime import load_settings
 
-    if database_url:
-        os.environ["QD_DATABASE_URL"] = database_url
-    settings = load_settings()
+    settings = load_settings(**({"database_url": database_url} if database_url else {}))
 
     async def look() -> list[tuple[Schema, Standing]]:
         return [(schema, await standing_of(schema, settings)) for schema in schemas(settings, services)]
