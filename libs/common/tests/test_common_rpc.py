@@ -14,6 +14,7 @@ from quarterdeck.common.errors import (
 )
 from quarterdeck.common.identity import Principal, current_call
 from quarterdeck.common.rpc_client import Peer, act_for
+from quarterdeck.common.rpc_errors import from_rpc_error
 from quarterdeck.common.service import Platform, open_platform
 from quarterdeck.common.settings import PlatformSettings
 from quarterdeck.v1 import memory_pb2, memory_pb2_grpc
@@ -161,6 +162,46 @@ async def test_calls_are_shared_by_the_replicas_of_an_address(tmp_path):
     await servers[1].stop(0)
     for platform in (*platforms, gateway):
         await platform.close()
+
+
+class Slow(Servicer):
+    def __init__(self):
+        self.asked = asyncio.Event()
+
+    async def SearchMemory(self, request, context):
+        self.asked.set()
+        await asyncio.Event().wait()
+
+
+async def test_a_peer_that_stops_in_the_middle_of_a_call_is_away(tmp_path):
+    """Whoever asked may ask again; nothing is known to be wrong with the question."""
+    settings = PlatformSettings(data_dir=tmp_path)
+    memory, gateway = open_platform("memory", settings), open_platform("gateway", settings)
+    server = memory.rpc_server(memory_pb2.DESCRIPTOR.services_by_name["MemoryService"])
+    memory_pb2_grpc.add_MemoryServiceServicer_to_server(slow := Slow(), server.grpc)
+    await server.start()
+    act_for(ADMIN)
+    try:
+        peer, stub_ = stub(gateway)
+        request = memory_pb2.SearchMemoryRequest(tenant="default")
+        call = asyncio.create_task(peer.call(stub_.SearchMemory, request))
+        await slow.asked.wait()
+        await server.stop(0)
+        with pytest.raises(Unavailable):
+            await call
+    finally:
+        act_for(None)
+        for platform in (memory, gateway):
+            await platform.close()
+
+
+@pytest.mark.parametrize(
+    ("code", "details"),
+    [(grpc.StatusCode.CANCELLED, "CANCELLED"), (grpc.StatusCode.UNKNOWN, "Stream removed")],
+)
+def test_a_call_that_broke_off_says_nothing_about_the_question(code, details):
+    nothing = grpc.aio.Metadata()
+    assert isinstance(from_rpc_error(grpc.aio.AioRpcError(code, nothing, nothing, details)), Unavailable)
 
 
 async def test_a_call_waits_for_a_peer_that_is_on_its_way(tmp_path):

@@ -6,7 +6,7 @@ import grpc
 from google.protobuf import any_pb2, duration_pb2
 from google.rpc import error_details_pb2, status_pb2
 
-from quarterdeck.common.errors import BY_STATUS, Internal, InvalidArgument, QuarterdeckError
+from quarterdeck.common.errors import BY_STATUS, Internal, InvalidArgument, QuarterdeckError, Unavailable
 
 DOMAIN = "quarterdeck.dev"
 DETAILS_KEY = "grpc-status-details-bin"
@@ -43,13 +43,22 @@ def _packed(
 
 def from_rpc_error(error: grpc.aio.AioRpcError) -> QuarterdeckError:
     """Returns our error for a failed call, with the details the server sent."""
-    cls = BY_STATUS.get(error.code(), Internal)
+    cls = Unavailable if _broke_off(error) else BY_STATUS.get(error.code(), Internal)
     info, violations, retry_after = _details(error)
     message = error.details() or error.code().name
     hint, field = info.metadata.get("hint", ""), info.metadata.get("field", "")
     if issubclass(cls, InvalidArgument):
         return cls(message, field=field, hint=hint, reason=info.reason, violations=violations)
     return cls(message, field=field, hint=hint, reason=info.reason, retry_after=retry_after)
+
+
+def _broke_off(error: grpc.aio.AioRpcError) -> bool:
+    """True when the peer left in the middle of a call: who stops cancels what was not answered.
+
+    (A call that we cancel ourselves raises CancelledError and never comes here.)
+    """
+    removed = error.code() is grpc.StatusCode.UNKNOWN and "Stream removed" in (error.details() or "")
+    return removed or error.code() is grpc.StatusCode.CANCELLED
 
 
 def _details(
