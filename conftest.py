@@ -1,5 +1,8 @@
 """Settings of every test in the repository."""
 
+import gc
+from collections.abc import Iterator
+
 import pytest
 from hypothesis import settings
 
@@ -10,6 +13,18 @@ settings.load_profile("quarterdeck")
 # Real PostgreSQL, Redis and RabbitMQ for the tests that ask: postgres_url, redis_url, rabbitmq_url, broker.
 # Fresh databases: postgres_database; database_url, which runs a test once on each dialect.
 pytest_plugins = ["hack.services.plugin", "hack.services.databases"]
+
+
+@pytest.fixture
+def quiet_heap() -> Iterator[None]:
+    """For tests that time the event loop: no collection of what other tests left falls into them.
+
+    A round of the collector through the objects of thousands of tests takes the better part of a second.
+    """
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

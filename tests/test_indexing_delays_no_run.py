@@ -15,6 +15,8 @@ from array import array
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from quarterdeck.memory.engine.client import EdgeEngine, slice_length
 from quarterdeck.memory.engine.interface import CollectionKey, Point, Shape
 from quarterdeck.runtime.testing.harness import Harness
@@ -90,6 +92,7 @@ async def save(engine: EdgeEngine) -> int:
     return saved
 
 
+@pytest.mark.usefixtures("quiet_heap")
 async def test_indexing_delays_no_step_of_another_run(tmp_path: Path) -> None:
     async def echo(arguments: Any) -> Any:
         return arguments

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 
@@ -71,3 +72,14 @@ async def test_a_thread_hands_its_error_to_who_waits() -> None:
     done: list[int] = []
     await in_thread(lambda: done.append(1))
     assert done == [1]
+
+
+async def test_what_a_start_leaves_is_kept_out_of_full_collections() -> None:
+    gc.unfreeze()
+    frozen: list[int] = []
+    interrupt_after(0.05)
+    try:
+        await serve_until_stopped(Fake(), lambda: frozen.append(gc.get_freeze_count()), lambda: None, 1)
+    finally:
+        gc.unfreeze()
+    assert frozen[0] > 1000

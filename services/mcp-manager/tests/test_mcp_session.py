@@ -99,6 +99,7 @@ async def test_a_result_of_100_mb_fails_alone_and_the_next_call_is_answered_with
     assert time.monotonic() - began < 1.0
 
 
+@pytest.mark.usefixtures("quiet_heap")
 async def test_a_large_result_is_read_without_holding_the_loop(fixture: Fixture) -> None:
     session = await fixture.open()
     await session.call("big", {"bytes": 100_000}, 10)

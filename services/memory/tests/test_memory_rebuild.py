@@ -140,6 +140,7 @@ async def test_a_collection_is_dropped_during_a_rebuild(
     assert await engine.count(key) == 0
 
 
+@pytest.mark.usefixtures("quiet_heap")
 async def test_indexing_delays_neither_the_loop_nor_other_collections(tmp_path: Path) -> None:
     """While many wide vectors are saved and indexed, the loop stays quick and so does another search."""
     engine = EdgeEngine(tmp_path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import signal
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol, TypeVar
@@ -43,6 +44,15 @@ class Signals:
             asyncio.get_running_loop().remove_signal_handler(number)
 
 
+def keep_for_good() -> None:
+    """Takes what a start has left out of the garbage collector's rounds.
+
+    Modules, schemas and routes live as long as the process. Walking them (160,000 objects) holds the event
+    loop for some 50 ms at each full collection.
+    """
+    gc.freeze()
+
+
 async def serve_until_stopped(
     service: Startable,
     ready: Callable[[], None],
@@ -56,6 +66,7 @@ async def serve_until_stopped(
     signals = Signals()
     try:
         if await first_of(service.start(), signals.asked.wait()):
+            keep_for_good()
             ready()
             await signals.asked.wait()
         draining()

@@ -14,7 +14,7 @@ from quarterdeck.cli.datadir import read_admin_token
 from quarterdeck.cli.errors import CliError
 from quarterdeck.cli.gateway_address import addresses
 from quarterdeck.cli.platform import EmbeddedPlatform
-from quarterdeck.cli.process import Signals, first_of
+from quarterdeck.cli.process import Signals, first_of, keep_for_good
 from quarterdeck.common.settings import PlatformSettings
 
 # What is under way after the result has been told is not worth waiting for: it goes on at the next start.
@@ -32,6 +32,7 @@ async def run_beside(settings: PlatformSettings, client: Client, announce: Annou
     platform, signals = EmbeddedPlatform(settings), Signals()
     try:
         if await first_of(platform.start(), signals.asked.wait()):
+            keep_for_good()
             url, grpc = addresses(platform.services["gateway"])
             announce(url, grpc)
             connection = Connection(url, _token(settings.data_dir.absolute()), tenant)
