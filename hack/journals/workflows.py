@@ -6,8 +6,8 @@ from typing import Any
 
 from hack.journals.house import House, question, tool, undo, workflow
 from quarterdeck.common import codec
-from quarterdeck.runtime import operations
-from quarterdeck.runtime.forking import Forker
+from quarterdeck.runtime.operations import deliveries
+from quarterdeck.runtime.operations.forking import Forker
 from quarterdeck.runtime.store import definitions
 from quarterdeck.runtime.testing.harness import TENANT
 from quarterdeck.runtime.testing.stubs import ToolFailure
@@ -122,7 +122,7 @@ async def pause_repin_and_resume(house: House) -> None:
         specs = [("Workflow/w@2", "Workflow", "w", codec.dumps(newer))]
         closure = await h.database.write(definitions.save_closure, TENANT.id, ("Workflow", "w"), specs)
         now = h.clock.now()
-        woken = await h.database.write(operations.repin, TENANT, run, closure, ["b"], now)
+        woken = await h.database.write(deliveries.repin, TENANT, run, closure, ["b"], now)
         await h.engine.wake(*woken)
         await h.signal(run, "go")
         await house.keep(h, run)

@@ -7,8 +7,10 @@ from sqlalchemy import bindparam, update
 
 from quarterdeck.common.errors import Unavailable
 from quarterdeck.common.prepared import Prepared
-from quarterdeck.runtime import beginning, committing, loading, planner_workflow, worker
-from quarterdeck.runtime.starting import Accepted
+from quarterdeck.runtime.execution import committing, loading, worker
+from quarterdeck.runtime.planner import workflow as planner_workflow
+from quarterdeck.runtime.starting import beginning
+from quarterdeck.runtime.starting.accepting import Accepted
 from quarterdeck.runtime.store import commits, statements
 from quarterdeck.runtime.store.queue import current_seq
 from quarterdeck.runtime.tables import RUN_QUEUE

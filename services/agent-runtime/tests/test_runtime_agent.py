@@ -1,7 +1,7 @@
 """The agent's loop through the real engine: tools, repair, limits, questions, agents as tools, sessions."""
 
 from quarterdeck.common import codec
-from quarterdeck.runtime.retrying import Retrier
+from quarterdeck.runtime.operations.retrying import Retrier
 from quarterdeck.runtime.testing.harness import TENANT, Harness
 from quarterdeck.runtime.testing.stubs import LocalModels, ToolFailure
 from quarterdeck.runtime.testing.transcripts import results, say, script, use

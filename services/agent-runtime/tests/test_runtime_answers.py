@@ -3,7 +3,7 @@
 import pytest
 
 from quarterdeck.common.errors import InvalidArgument
-from quarterdeck.runtime.answers import check_answer, check_resolution
+from quarterdeck.runtime.approvals.answers import check_answer, check_resolution
 from quarterdeck.runtime.store import approvals
 from quarterdeck.runtime.testing.harness import TENANT, Harness
 

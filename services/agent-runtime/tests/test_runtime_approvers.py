@@ -3,7 +3,7 @@
 import pytest
 
 from quarterdeck.common.errors import FailedPrecondition
-from quarterdeck.runtime.approvers import require_enforced
+from quarterdeck.runtime.approvals.approvers import require_enforced
 from quarterdeck.runtime.effects.outcomes import failed, succeeded
 from quarterdeck.runtime.testing.harness import Harness
 

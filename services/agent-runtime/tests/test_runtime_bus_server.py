@@ -8,7 +8,7 @@ from quarterdeck.common.bus import InProcessBus, Message
 from quarterdeck.common.bus.delivery import DeliveryRules
 from quarterdeck.common.errors import InvalidArgument
 from quarterdeck.common.tenants import TenantId
-from quarterdeck.runtime.bus_server import MOST_LETTERS, BusServicer
+from quarterdeck.runtime.rpcs.bus import MOST_LETTERS, BusServicer
 from quarterdeck.v1.bus_pb2 import ListDeadLettersRequest, ReplayDeadLettersRequest
 
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from quarterdeck.common import codec
 from quarterdeck.common.bus import FaultPlan, InProcessBus
 from quarterdeck.common.clock import SystemClock
-from quarterdeck.runtime.asking import FIRST_PAUSE, ask_later
 from quarterdeck.runtime.events import Event
+from quarterdeck.runtime.execution.asking import FIRST_PAUSE, ask_later
 from quarterdeck.runtime.reducer import UnknownEvent, fold
 from quarterdeck.runtime.state import RunState
 from quarterdeck.runtime.store import queue

@@ -5,10 +5,11 @@ import asyncio
 import pytest
 
 from quarterdeck.common.artifacts import reference
-from quarterdeck.runtime import forking, performing
 from quarterdeck.runtime.effects.outcomes import succeeded
-from quarterdeck.runtime.forking import Forker
-from quarterdeck.runtime.keeping import ByteCache
+from quarterdeck.runtime.execution import performing
+from quarterdeck.runtime.execution.keeping import ByteCache
+from quarterdeck.runtime.operations import forking
+from quarterdeck.runtime.operations.forking import Forker
 from quarterdeck.runtime.state import Effect
 from quarterdeck.runtime.testing.harness import TENANT, Harness
 from quarterdeck.runtime.testing.stubs import ToolFailure

@@ -5,10 +5,10 @@ import pytest
 from quarterdeck.common.errors import FailedPrecondition
 from quarterdeck.runtime.definition import compile_definition
 from quarterdeck.runtime.events import Event
-from quarterdeck.runtime.fork_points import cut
-from quarterdeck.runtime.forking import Forker
-from quarterdeck.runtime.loading import load_idle
-from quarterdeck.runtime.repinning import changes, problems
+from quarterdeck.runtime.execution.loading import load_idle
+from quarterdeck.runtime.operations.fork_points import cut
+from quarterdeck.runtime.operations.forking import Forker
+from quarterdeck.runtime.operations.repinning import changes, problems
 from quarterdeck.runtime.testing.harness import TENANT, Harness
 from quarterdeck.runtime.testing.stubs import LocalModels, ToolFailure
 

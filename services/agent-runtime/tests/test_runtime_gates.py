@@ -6,13 +6,13 @@ import pytest
 from sqlalchemy import select
 
 from quarterdeck.common.errors import AlreadyExists
+from quarterdeck.runtime.rpcs.translate import label_tests
 from quarterdeck.runtime.store import gates
 from quarterdeck.runtime.store.runs import RunFilter, list_runs
 from quarterdeck.runtime.tables import RUN_QUEUE, RUNS
 from quarterdeck.runtime.testing.harness import TENANT, Harness
 from quarterdeck.runtime.testing.stubs import LocalModels
 from quarterdeck.runtime.testing.transcripts import say
-from quarterdeck.runtime.translate import label_tests
 
 WAIT = {"Workflow/w": {"nodes": [{"name": "s", "wait": {"signal": {"name": "go"}}}]}}
 

@@ -4,9 +4,9 @@ import asyncio
 
 from quarterdeck.common.errors import Unavailable
 from quarterdeck.common.watching import Watched
-from quarterdeck.runtime.asking import ask_later
 from quarterdeck.runtime.effects.outcomes import failed, succeeded
-from quarterdeck.runtime.looking import Lookout
+from quarterdeck.runtime.execution.asking import ask_later
+from quarterdeck.runtime.execution.looking import Lookout
 from quarterdeck.runtime.testing.harness import TENANT, Harness
 
 STEP = {"name": "a", "tool": {"server": "s", "name": "t", "arguments": {}}}

@@ -8,8 +8,8 @@ from quarterdeck.common.errors import InvalidArgument
 from quarterdeck.common.selectors import MAX_LABEL_KEY, MAX_LABEL_VALUE
 from quarterdeck.resources.metadata import LABEL_KEY_PATTERN, LABEL_VALUE_PATTERN
 from quarterdeck.runtime.bounds import check_labels
+from quarterdeck.runtime.rpcs.translate import label_tests
 from quarterdeck.runtime.store.runs import LabelTest
-from quarterdeck.runtime.translate import label_tests
 
 NAMES = ["a", "team", "quarterdeck.dev/rerun-of", "A_b.c", "x" * 317]
 NO_NAMES = ["", "-a", "a b", "a/b/c", "/a", "UPPER.example/a", "ü", "a\n", "x" * 318, "a=b", "!!"]

@@ -3,8 +3,8 @@
 import pytest
 
 from quarterdeck.common.errors import Unavailable
-from quarterdeck.runtime import worker
-from quarterdeck.runtime.loading import Fenced, load
+from quarterdeck.runtime.execution import worker
+from quarterdeck.runtime.execution.loading import Fenced, load
 from quarterdeck.runtime.store import queue
 from quarterdeck.runtime.store.inbox import Delivery, deliver
 from quarterdeck.runtime.testing.harness import TENANT, Harness

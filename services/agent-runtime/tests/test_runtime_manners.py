@@ -7,9 +7,9 @@ import pytest
 from quarterdeck.common.errors import FailedPrecondition, InvalidArgument, NotFound
 from quarterdeck.runtime.bounds import check_message, check_resolution
 from quarterdeck.runtime.rpcs.starting import StartingRpcs
+from quarterdeck.runtime.rpcs.translate import run_message
 from quarterdeck.runtime.store.runs import RunFilter, list_runs
 from quarterdeck.runtime.testing.harness import TENANT, Harness
-from quarterdeck.runtime.translate import run_message
 
 ASK = {"Workflow/w": {"nodes": [{"name": "ask", "approval": {"policy": "p", "title": "?"}}]}}
 

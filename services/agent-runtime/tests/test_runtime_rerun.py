@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from quarterdeck.common.errors import FailedPrecondition, InvalidArgument
-from quarterdeck.runtime.rerunning import RERUN_LABEL, Rerunner, Selection
+from quarterdeck.runtime.operations.rerunning import RERUN_LABEL, Rerunner, Selection
 from quarterdeck.runtime.store.runs import LabelTest, RunFilter
 from quarterdeck.runtime.testing.harness import PRINCIPAL, TENANT, Harness
 from quarterdeck.runtime.testing.stubs import ToolFailure

@@ -3,9 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quarterdeck.runtime import budgets
-from quarterdeck.runtime.budgets import Reserve
 from quarterdeck.runtime.events import Event
+from quarterdeck.runtime.planner import budgets
+from quarterdeck.runtime.planner.budgets import Reserve
 from quarterdeck.runtime.reducer import apply, fold
 from quarterdeck.runtime.state import RunState
 

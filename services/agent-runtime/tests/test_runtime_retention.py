@@ -10,10 +10,10 @@ from quarterdeck.common import codec
 from quarterdeck.common.database import across_tenants
 from quarterdeck.common.errors import NotFound
 from quarterdeck.runtime.config import RuntimeSettings
-from quarterdeck.runtime.effects_view import list_effects
-from quarterdeck.runtime.forking import Forker
+from quarterdeck.runtime.operations.effects_view import list_effects
+from quarterdeck.runtime.operations.forking import Forker
+from quarterdeck.runtime.operations.retrying import Retrier
 from quarterdeck.runtime.retaining import Retention, Rule, Tally, rule_of
-from quarterdeck.runtime.retrying import Retrier
 from quarterdeck.runtime.store import archives, retention
 from quarterdeck.runtime.store.journal import read_events
 from quarterdeck.runtime.tables import JOURNAL

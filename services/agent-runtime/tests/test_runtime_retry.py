@@ -7,8 +7,8 @@ import pytest
 from quarterdeck.common import codec
 from quarterdeck.common.errors import Conflict, FailedPrecondition
 from quarterdeck.runtime.events import Event
-from quarterdeck.runtime.rest import Carried, Family, go_on, rest_of
-from quarterdeck.runtime.retrying import Retrier
+from quarterdeck.runtime.operations.rest import Carried, Family, go_on, rest_of
+from quarterdeck.runtime.operations.retrying import Retrier
 from quarterdeck.runtime.testing.harness import TENANT, Harness
 from quarterdeck.runtime.testing.stubs import ToolFailure
 

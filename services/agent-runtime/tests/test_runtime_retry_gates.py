@@ -6,12 +6,12 @@ import pytest
 from sqlalchemy import select
 
 from quarterdeck.common.errors import FailedPrecondition
-from quarterdeck.runtime.retrying import Retrier
+from quarterdeck.runtime.operations.retrying import Retrier
+from quarterdeck.runtime.rpcs.translate import label_tests
 from quarterdeck.runtime.store.runs import RunFilter, list_runs
 from quarterdeck.runtime.tables import RUN_QUEUE
 from quarterdeck.runtime.testing.harness import TENANT, Harness
 from quarterdeck.runtime.testing.stubs import LocalModels, ToolFailure
-from quarterdeck.runtime.translate import label_tests
 
 
 class Switch:

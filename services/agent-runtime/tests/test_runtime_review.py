@@ -8,15 +8,17 @@ from sqlalchemy import select, update
 from quarterdeck.common import codec
 from quarterdeck.common.bus import FaultPlan, InProcessBus
 from quarterdeck.common.errors import Conflict, FailedPrecondition, InvalidArgument, Unavailable
-from quarterdeck.runtime import committing, deciding, executor, loading, operations, performing, worker
+from quarterdeck.runtime.approvals import deciding
 from quarterdeck.runtime.events import Event
-from quarterdeck.runtime.forking import Forker
+from quarterdeck.runtime.execution import committing, executor, loading, performing, worker
+from quarterdeck.runtime.execution.timers import fire_due
+from quarterdeck.runtime.operations import deliveries
+from quarterdeck.runtime.operations.forking import Forker
 from quarterdeck.runtime.reducer import fold
 from quarterdeck.runtime.store import definitions, queue
 from quarterdeck.runtime.tables import APPROVALS, DEFINITIONS, DELIVERED, RUN_QUEUE, RUNS, SNAPSHOTS, TIMERS
 from quarterdeck.runtime.testing.harness import TENANT, Harness
 from quarterdeck.runtime.testing.stubs import LocalModels, ToolFailure
-from quarterdeck.runtime.timers import fire_due
 
 
 def tool(name, tool_name="echo", arguments=None, **more):
@@ -151,7 +153,7 @@ async def test_nothing_is_kept_for_a_run_that_is_over_but_its_journal(tmp_path, 
 
 async def test_what_ended_while_the_cancel_arrived_is_undone(tmp_path):
     async def cancelled_meanwhile(arguments):
-        await h.database.write(operations.cancel, TENANT, runs[0], "", "me", h.clock.now())
+        await h.database.write(deliveries.cancel, TENANT, runs[0], "", "me", h.clock.now())
         h.worker._executors[runs[0]].poke()
         return arguments
 
@@ -189,7 +191,7 @@ async def test_a_run_over_a_limit_undoes_what_it_did(tmp_path):
 
 async def test_a_map_whose_items_all_ended_is_undone_though_its_join_came_late(tmp_path, monkeypatch):
     async def late_join(engine, facts, step):
-        await h.database.write(operations.cancel, TENANT, facts.run_id, "", "me", h.clock.now())
+        await h.database.write(deliveries.cancel, TENANT, facts.run_id, "", "me", h.clock.now())
         h.worker._executors[facts.run_id].poke()
         await asyncio.sleep(0.1)
         return await join(engine, facts, step)
@@ -470,7 +472,7 @@ async def test_repinning_saves_a_run_whose_definition_is_unusable(tmp_path, monk
         spec = {"nodes": [signal("a", next="b"), {"name": "b", "transform": {"output": "mended"}}]}
         specs = [("Workflow/w@2", "Workflow", "w", codec.dumps(spec))]
         closure = await h.database.write(definitions.save_closure, TENANT.id, ("Workflow", "w"), specs)
-        woken = await h.database.write(operations.repin, TENANT, run, closure, [], h.clock.now())
+        woken = await h.database.write(deliveries.repin, TENANT, run, closure, [], h.clock.now())
         await h.engine.wake(*woken)
         await until(lambda: _in_state(h, run, "succeeded"))
         assert await h.output(run) == "mended"

@@ -3,7 +3,7 @@
 import asyncio
 
 from quarterdeck.common import codec
-from quarterdeck.runtime.effects_view import list_effects
+from quarterdeck.runtime.operations.effects_view import list_effects
 from quarterdeck.runtime.store.inbox import Delivery, deliver
 from quarterdeck.runtime.tables import INBOX, RUN_QUEUE, TIMERS
 from quarterdeck.runtime.testing.harness import TENANT, Harness
@@ -140,7 +140,7 @@ async def test_who_waits_for_the_same_key_is_next(tmp_path):
 
 
 async def test_large_families_end_page_by_page(tmp_path, monkeypatch):
-    from quarterdeck.runtime import terminating
+    from quarterdeck.runtime.operations import terminating
 
     monkeypatch.setattr(terminating, "PAGE", 4)
     stuck = Stuck()

@@ -13,9 +13,9 @@ from quarterdeck.common.database import across_tenants
 from quarterdeck.common.errors import FailedPrecondition, InvalidArgument, NotFound
 from quarterdeck.common.identity import Principal
 from quarterdeck.common.tenants import TenantId
-from quarterdeck.runtime.effects_view import list_effects
-from quarterdeck.runtime.forking import Forker
-from quarterdeck.runtime.retrying import Retrier
+from quarterdeck.runtime.operations.effects_view import list_effects
+from quarterdeck.runtime.operations.forking import Forker
+from quarterdeck.runtime.operations.retrying import Retrier
 from quarterdeck.runtime.store import archives, definitions, runs
 from quarterdeck.runtime.store.journal import read_events
 from quarterdeck.runtime.store.runs import LabelTest, RunFilter

@@ -16,7 +16,7 @@ from quarterdeck.common.identity import KeyDirectory, WorkloadIdentity
 from quarterdeck.common.rpc_client import Peer
 from quarterdeck.common.tenants import TenantDirectory, TenantId
 from quarterdeck.common.watching import Watched
-from quarterdeck.runtime.starting import Starter
+from quarterdeck.runtime.starting.accepting import Starter
 from quarterdeck.runtime.store import runs
 from quarterdeck.runtime.tables import LATEST_CLOSURES, WATCHED
 from quarterdeck.runtime.testing.harness import TENANT, Harness

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from quarterdeck.common.errors import InvalidArgument
-from quarterdeck.runtime import executor
+from quarterdeck.runtime.execution import executor
 from quarterdeck.runtime.testing.harness import Harness
 from quarterdeck.runtime.testing.stubs import ToolFailure
 

@@ -12,7 +12,7 @@ from quarterdeck.cli.testing.case import Case, DecisionSpec
 from quarterdeck.cli.testing.project import Project
 from quarterdeck.common.errors import QuarterdeckError
 from quarterdeck.common.identity import Principal
-from quarterdeck.runtime.approvers import require_approver
+from quarterdeck.runtime.approvals.approvers import require_approver
 from quarterdeck.runtime.testing.harness import Harness
 from quarterdeck.runtime.testing.scripts import Script
 

@@ -18,7 +18,7 @@ from quarterdeck.common import codec
 from quarterdeck.common.artifacts import internalise
 from quarterdeck.common.clock import parse_rfc3339, rfc3339
 from quarterdeck.common.errors import InvalidArgument
-from quarterdeck.runtime.inputs import check_input
+from quarterdeck.runtime.starting.inputs import check_input
 from quarterdeck.runtime.store import approvals
 from quarterdeck.runtime.testing.harness import LONG, TENANT
 from quarterdeck.runtime.testing.skipping import Restless, Skipper

@@ -17,13 +17,13 @@ from quarterdeck.common.ids import uuid7
 from quarterdeck.runtime.constants import DEFAULT_AGENT_TURNS
 from quarterdeck.runtime.definition import Definition, compile_definition
 from quarterdeck.runtime.events import Event
+from quarterdeck.runtime.execution.keeping import ByteCache
+from quarterdeck.runtime.execution.live import LiveEvents
+from quarterdeck.runtime.execution.unit import RunFacts
 from quarterdeck.runtime.instruments import Instruments
-from quarterdeck.runtime.keeping import ByteCache
-from quarterdeck.runtime.live import LiveEvents
 from quarterdeck.runtime.state import Effect, RunState
 from quarterdeck.runtime.store import definitions
 from quarterdeck.runtime.tracing import EndListener, RunEnd
-from quarterdeck.runtime.unit import RunFacts
 
 KEPT_DEFINITIONS = 512
 KEPT_STATES = 256

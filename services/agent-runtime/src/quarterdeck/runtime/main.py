@@ -10,9 +10,6 @@ from quarterdeck.common.service import Platform, Service
 from quarterdeck.common.tenants import TenantDirectory
 from quarterdeck.common.watching import ObjectWatcher, Watched
 from quarterdeck.resources.durations import duration_seconds
-from quarterdeck.runtime import looking
-from quarterdeck.runtime.approvals_server import ApprovalServicer
-from quarterdeck.runtime.bus_server import BusServicer
 from quarterdeck.runtime.config import RuntimeSettings
 from quarterdeck.runtime.effects.checks import CheckPerformer
 from quarterdeck.runtime.effects.memory import MemoryPerformer
@@ -21,18 +18,21 @@ from quarterdeck.runtime.effects.routes import Routes
 from quarterdeck.runtime.effects.tool_directory import ToolDirectory
 from quarterdeck.runtime.effects.tools import ToolPerformer
 from quarterdeck.runtime.engine import Engine
+from quarterdeck.runtime.execution import looking
+from quarterdeck.runtime.execution.live import LiveEvents
+from quarterdeck.runtime.execution.looking import Lookout
+from quarterdeck.runtime.execution.worker import Worker
 from quarterdeck.runtime.instruments import Instruments
-from quarterdeck.runtime.live import LiveEvents
-from quarterdeck.runtime.looking import Lookout
-from quarterdeck.runtime.models_server import ModelServicer
 from quarterdeck.runtime.retaining import Retention, Rule, rule_of
-from quarterdeck.runtime.server import RuntimeServicer
-from quarterdeck.runtime.starting import Starter
+from quarterdeck.runtime.rpcs.approvals import ApprovalServicer
+from quarterdeck.runtime.rpcs.bus import BusServicer
+from quarterdeck.runtime.rpcs.models import ModelServicer
+from quarterdeck.runtime.rpcs.server import RuntimeServicer
+from quarterdeck.runtime.starting.accepting import Starter
 from quarterdeck.runtime.tables import METADATA, WATCHED
 from quarterdeck.runtime.tracing import end_listener
 from quarterdeck.runtime.triggers.reporting import StatusReporter
 from quarterdeck.runtime.triggers.service import Triggers
-from quarterdeck.runtime.worker import Worker
 from quarterdeck.v1 import (
     approvals_pb2,
     approvals_pb2_grpc,
@@ -106,7 +106,7 @@ class AgentRuntime:
             performers={
                 "tool": tools,
                 "check": CheckPerformer(tools, platform.artifacts),
-                "memory": MemoryPerformer(platform.peer("memory"), platform.artifacts, platform.clock),
+                "memory": MemoryPerformer(platform.peer("memory"), platform.artifacts),
                 "model": ModelPerformer(self._routes, platform.artifacts, live, platform.clock),
             },
             tools=directory,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from opentelemetry.trace import SpanContext
 
     from quarterdeck.common.telemetry import Telemetry
-    from quarterdeck.runtime.unit import RunFacts
+    from quarterdeck.runtime.execution.unit import RunFacts
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ A cache that does not answer is a cache that has nothing: it makes requests slow
 from __future__ import annotations
 
 import enum
-import logging
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,8 +19,6 @@ from quarterdeck.memory.constants import (
     EMBEDDING_TTL,
     QUERY_TTL,
 )
-
-_log = logging.getLogger(__name__)
 
 
 class Region(enum.Enum):
@@ -48,23 +45,15 @@ class FirstLevelCache:
 
     async def get_many(self, region: Region, tenant_id: str, names: list[str]) -> list[bytes | None]:
         """Returns what is kept under each name."""
-        try:
-            return await self._cache.get_many([_key(region, tenant_id, name) for name in names])
-        except Exception as error:
-            _log.warning("the cache does not answer: %s", error)
-            return [None] * len(names)
+        return await self._cache.get_many([_key(region, tenant_id, name) for name in names])
 
     async def set(
         self, region: Region, tenant_id: str, name: str, value: bytes, ttl: float | None = None
     ) -> None:
         """Keeps a value for the region's time, or less."""
         keep = region.ttl if ttl is None else min(ttl, region.ttl)
-        if keep <= 0:
-            return
-        try:
+        if keep > 0:
             await self._cache.set(_key(region, tenant_id, name), value, keep)
-        except Exception as error:
-            _log.warning("the cache does not answer: %s", error)
 
 
 @dataclass(frozen=True, slots=True)

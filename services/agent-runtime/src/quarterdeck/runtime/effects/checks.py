@@ -15,8 +15,8 @@ from quarterdeck.runtime.definition import Definition
 from quarterdeck.runtime.effects.outcomes import failed, succeeded
 from quarterdeck.runtime.effects.tools import Status, ToolPerformer
 from quarterdeck.runtime.events import Event
+from quarterdeck.runtime.execution.unit import RunFacts
 from quarterdeck.runtime.state import Effect, RunState
-from quarterdeck.runtime.unit import RunFacts
 
 
 class CheckPerformer:

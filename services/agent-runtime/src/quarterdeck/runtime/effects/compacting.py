@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from quarterdeck.runtime import events as ev
-from quarterdeck.runtime.budgets import Reserve
 from quarterdeck.runtime.definition import AgentDefinition
 from quarterdeck.runtime.events import Event
+from quarterdeck.runtime.planner.budgets import Reserve
 
 if TYPE_CHECKING:
     from quarterdeck.llm.compaction import CompactionPlan

@@ -6,7 +6,6 @@ from typing import Any
 
 from quarterdeck.common import artifacts, codec
 from quarterdeck.common.artifacts import ArtifactStore
-from quarterdeck.common.clock import Clock
 from quarterdeck.common.constants import INLINE_BYTES
 from quarterdeck.common.errors import (
     DeadlineExceeded,
@@ -17,23 +16,21 @@ from quarterdeck.common.errors import (
 )
 from quarterdeck.common.identity import Principal
 from quarterdeck.common.rpc_client import Peer, act_for
-from quarterdeck.runtime.asking import FIRST_PAUSE, ask_later
 from quarterdeck.runtime.definition import Definition
 from quarterdeck.runtime.effects.outcomes import failed, succeeded
 from quarterdeck.runtime.events import Event
+from quarterdeck.runtime.execution.unit import RunFacts
 from quarterdeck.runtime.state import Effect, RunState
-from quarterdeck.runtime.unit import RunFacts
 from quarterdeck.v1 import memory_pb2, memory_pb2_grpc
 
 
 class MemoryPerformer:
     """Performs effects of kind "memory"."""
 
-    def __init__(self, memory: Peer, store: ArtifactStore, clock: Clock) -> None:
+    def __init__(self, memory: Peer, store: ArtifactStore) -> None:
         self._memory = memory
         self._stub = memory.stub(memory_pb2_grpc.MemoryServiceStub)
         self._store = store
-        self._clock = clock
 
     async def perform(
         self, facts: RunFacts, definition: Definition, state: RunState, effect: Effect
@@ -41,18 +38,15 @@ class MemoryPerformer:
         """See `Performer.perform`."""
         arguments = await artifacts.internalise(self._store, facts.tenant_id, effect.arguments)
         act_for(Principal(facts.principal["subject"], tuple(facts.principal.get("groups", ()))))
-        pause = FIRST_PAUSE
-        while True:
-            try:
-                result = await self._operate(facts, effect.target, arguments or {})
-                return [succeeded(effect, await self._stored(facts, result))]
-            except (Unavailable, DeadlineExceeded) as error:
-                held_up = f"collection {effect.target['collection']}: {error.message}"
-                pause = await ask_later(self._clock, pause, held_up)
-            except InvalidArgument as error:
-                return [failed(effect, "error", "validation", error.message, field=error.field)]
-            except (NotFound, FailedPrecondition) as error:
-                return [failed(effect, "unavailable", "unavailable", error.message)]
+        try:
+            result = await self._operate(facts, effect.target, arguments or {})
+            return [succeeded(effect, await self._stored(facts, result))]
+        except (Unavailable, DeadlineExceeded) as error:
+            raise Unavailable(f"collection {effect.target['collection']}: {error.message}") from error
+        except InvalidArgument as error:
+            return [failed(effect, "error", "validation", error.message, field=error.field)]
+        except (NotFound, FailedPrecondition) as error:
+            return [failed(effect, "unavailable", "unavailable", error.message)]
 
     async def _stored(self, facts: RunFacts, result: Any) -> Any:
         return await artifacts.externalise(self._store, facts.tenant_id, result, INLINE_BYTES)

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from quarterdeck.resources.templates import names_used
-from quarterdeck.runtime.agent_tools import PinnedTool
 from quarterdeck.runtime.definition import AgentDefinition
+from quarterdeck.runtime.planner.agent_tools import PinnedTool
 from quarterdeck.runtime.state import RunState
 
 if TYPE_CHECKING:

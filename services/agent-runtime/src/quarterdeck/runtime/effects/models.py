@@ -14,17 +14,17 @@ from quarterdeck.common.clock import Clock
 from quarterdeck.common.errors import NotFound
 from quarterdeck.resources.errors import ExpressionError
 from quarterdeck.runtime import events as ev
-from quarterdeck.runtime.agent_tools import PinnedTool
-from quarterdeck.runtime.budgets import Reserve, refusal, room_of
 from quarterdeck.runtime.definition import AgentDefinition, Definition
 from quarterdeck.runtime.effects.compacting import compact, turn_bound
 from quarterdeck.runtime.effects.model_request import build_request
 from quarterdeck.runtime.effects.outcomes import failed, succeeded
 from quarterdeck.runtime.effects.routes import Routes
 from quarterdeck.runtime.events import Event
-from quarterdeck.runtime.live import LiveEvents
+from quarterdeck.runtime.execution.live import LiveEvents
+from quarterdeck.runtime.execution.unit import RunFacts
+from quarterdeck.runtime.planner.agent_tools import PinnedTool
+from quarterdeck.runtime.planner.budgets import Reserve, refusal, room_of
 from quarterdeck.runtime.state import Effect, RunState
-from quarterdeck.runtime.unit import RunFacts
 
 if TYPE_CHECKING:
     from quarterdeck.llm.errors import ModelError

@@ -9,9 +9,9 @@ from quarterdeck.common import codec
 from quarterdeck.common.clock import Clock
 from quarterdeck.common.errors import NotFound, Unavailable
 from quarterdeck.common.rpc_client import Peer, act_for
-from quarterdeck.runtime.agent_tools import PinnedTool, model_name, platform_tools, server_tools
 from quarterdeck.runtime.engine import Engine
-from quarterdeck.runtime.unit import RunFacts
+from quarterdeck.runtime.execution.unit import RunFacts
+from quarterdeck.runtime.planner.agent_tools import PinnedTool, model_name, platform_tools, server_tools
 from quarterdeck.v1 import tools_pb2, tools_pb2_grpc
 
 FRESH_SECONDS = 2.0

@@ -16,13 +16,13 @@ from quarterdeck.common.constants import INLINE_BYTES
 from quarterdeck.common.errors import DeadlineExceeded, QuarterdeckError, Unavailable
 from quarterdeck.common.identity import Principal
 from quarterdeck.common.rpc_client import Peer, act_for
-from quarterdeck.runtime.asking import FIRST_PAUSE, ask_later
 from quarterdeck.runtime.definition import Definition
 from quarterdeck.runtime.effects.outcomes import failed, succeeded
 from quarterdeck.runtime.effects.tool_directory import ToolDirectory
 from quarterdeck.runtime.events import Event
+from quarterdeck.runtime.execution.asking import FIRST_PAUSE, ask_later
+from quarterdeck.runtime.execution.unit import RunFacts
 from quarterdeck.runtime.state import Effect, RunState
-from quarterdeck.runtime.unit import RunFacts
 from quarterdeck.v1 import tools_pb2, tools_pb2_grpc
 
 Status = tools_pb2.ToolOutcome.Status

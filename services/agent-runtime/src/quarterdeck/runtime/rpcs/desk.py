@@ -10,13 +10,13 @@ from sqlalchemy import Connection
 from quarterdeck.common import artifacts
 from quarterdeck.common.constants import INLINE_BYTES
 from quarterdeck.common.tenants import TenantDirectory, TenantId
-from quarterdeck.runtime import operations
 from quarterdeck.runtime.engine import Engine
+from quarterdeck.runtime.operations import deliveries
 from quarterdeck.runtime.retaining import Retention
-from quarterdeck.runtime.starting import Starter
+from quarterdeck.runtime.rpcs.translate import run_message
+from quarterdeck.runtime.starting.accepting import Starter
 from quarterdeck.runtime.store import archives
 from quarterdeck.runtime.store.trees import Totals, totals
-from quarterdeck.runtime.translate import run_message
 from quarterdeck.runtime.triggers.service import Triggers
 from quarterdeck.v1 import runs_pb2, runs_pb2_grpc
 
@@ -40,7 +40,7 @@ class Desk(runs_pb2_grpc.RuntimeServiceServicer):
         self._retention = retention
 
     async def _run(self, tenant: TenantId, run_id: str) -> runs_pb2.Run:
-        row = await self._database.read(operations.require_run, tenant, run_id)
+        row = await self._database.read(deliveries.require_run, tenant, run_id)
         return (await self._messages(tenant, [row]))[0]
 
     async def _messages(self, tenant: TenantId, rows: Sequence[Any]) -> list[runs_pb2.Run]:

@@ -10,14 +10,14 @@ from sqlalchemy import Connection, Row
 
 from quarterdeck.common import artifacts
 from quarterdeck.common.tenants import TenantId
-from quarterdeck.runtime import operations
-from quarterdeck.runtime.effects_view import list_effects
-from quarterdeck.runtime.live import Live
+from quarterdeck.runtime.execution.live import Live
+from quarterdeck.runtime.operations import deliveries
+from quarterdeck.runtime.operations.effects_view import list_effects
 from quarterdeck.runtime.rpcs.desk import Desk
+from quarterdeck.runtime.rpcs.streams import follow
+from quarterdeck.runtime.rpcs.translate import event_message
 from quarterdeck.runtime.store import runs
 from quarterdeck.runtime.store.journal import read_events
-from quarterdeck.runtime.streams import follow
-from quarterdeck.runtime.translate import event_message
 from quarterdeck.v1 import runs_pb2
 
 CHUNK = 256 * 1024
@@ -35,7 +35,7 @@ def has_come_to_rest(
     """
     # In this order: what was committed before nobody worked on the run any more is seen by the second look.
     waits = waiting_counts and not runs.at_work(connection, tenant.id, run)
-    row = operations.require_run(connection, tenant, run.run_id)
+    row = deliveries.require_run(connection, tenant, run.run_id)
     if row.current_seq > position:
         return False  # it went on after the journal was read: those events come first
     return waits or row.finished_at is not None or row.state == "quarantined"
@@ -49,7 +49,7 @@ class ReadingRpcs(Desk):
     ) -> runs_pb2.ListRunEventsResponse:
         """See the contract."""
         tenant = await self._tenants.resolve(request.tenant)
-        row = await self._database.read(operations.require_run, tenant, request.run_id)
+        row = await self._database.read(deliveries.require_run, tenant, request.run_id)
         limit = min(request.page_size or EVENTS_PAGE, EVENTS_PAGE)
         found = await self._database.read(read_events, tenant.id, request.run_id, request.after_seq, limit)
         events = [event_message(request.run_id, Live(e.seq, e.type, e.data, e.at)) for e in found]
@@ -61,7 +61,7 @@ class ReadingRpcs(Desk):
         """See the contract."""
         tenant = await self._tenants.resolve(request.tenant)
         run_id = request.run_id
-        row = await self._database.read(operations.require_run, tenant, run_id)
+        row = await self._database.read(deliveries.require_run, tenant, run_id)
         stream = follow(
             self._database,
             self._engine.live,
@@ -83,7 +83,7 @@ class ReadingRpcs(Desk):
     ) -> runs_pb2.ListEffectsResponse:
         """See the contract."""
         tenant = await self._tenants.resolve(request.tenant)
-        await self._database.read(operations.require_run, tenant, request.run_id)
+        await self._database.read(deliveries.require_run, tenant, request.run_id)
         effects = await self._database.read(
             list_effects, tenant.id, request.run_id, include_children=request.include_children
         )

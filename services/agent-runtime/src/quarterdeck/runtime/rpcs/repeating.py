@@ -9,12 +9,12 @@ from quarterdeck.common.errors import InvalidArgument
 from quarterdeck.common.identity import current_call
 from quarterdeck.common.paging import page_limit
 from quarterdeck.runtime.bounds import check_names
-from quarterdeck.runtime.forking import Forker
-from quarterdeck.runtime.rerunning import Again, Rerunner, Selection
-from quarterdeck.runtime.retrying import Retrier
+from quarterdeck.runtime.operations.forking import Forker
+from quarterdeck.runtime.operations.rerunning import Again, Rerunner, Selection
+from quarterdeck.runtime.operations.retrying import Retrier
 from quarterdeck.runtime.rpcs.desk import Desk
+from quarterdeck.runtime.rpcs.translate import RUN_STATES, label_tests, state_words
 from quarterdeck.runtime.store.runs import RunFilter
-from quarterdeck.runtime.translate import RUN_STATES, label_tests, state_words
 from quarterdeck.v1 import runs_pb2
 
 

@@ -11,10 +11,10 @@ from quarterdeck.common.paging import decode_cursor, encode_cursor, page_limit
 from quarterdeck.common.tenants import TenantId
 from quarterdeck.runtime.bounds import check_inline, check_labels, check_message, check_names
 from quarterdeck.runtime.rpcs.desk import Desk
-from quarterdeck.runtime.starting import JOIN, QUEUE, REJECT, REPLACE, TOOL, Start
+from quarterdeck.runtime.rpcs.translate import label_tests, state_words
+from quarterdeck.runtime.starting.accepting import JOIN, QUEUE, REJECT, REPLACE, TOOL, Start
 from quarterdeck.runtime.store import runs
 from quarterdeck.runtime.tracing import link_to
-from quarterdeck.runtime.translate import label_tests, state_words
 from quarterdeck.v1 import runs_pb2
 
 CONFLICTS = {

@@ -7,12 +7,12 @@ from typing import Any
 from quarterdeck.common import codec
 from quarterdeck.common.errors import InvalidArgument
 from quarterdeck.common.identity import current_call
-from quarterdeck.runtime import operations
 from quarterdeck.runtime.bounds import check_names, check_remark, check_resolution
-from quarterdeck.runtime.repinning import Repinner
+from quarterdeck.runtime.operations import deliveries
+from quarterdeck.runtime.operations.repinning import Repinner
+from quarterdeck.runtime.operations.signals import check_signal
+from quarterdeck.runtime.operations.terminating import Terminator
 from quarterdeck.runtime.rpcs.desk import Desk
-from quarterdeck.runtime.signals import check_signal
-from quarterdeck.runtime.terminating import Terminator
 from quarterdeck.v1 import runs_pb2
 
 
@@ -25,7 +25,7 @@ class SteeringRpcs(Desk):
         check_remark(request.reason, "reason")
         by = current_call().principal.subject
         now = self._engine.clock.now()
-        woken = await self._database.write(operations.cancel, tenant, request.run_id, request.reason, by, now)
+        woken = await self._database.write(deliveries.cancel, tenant, request.run_id, request.reason, by, now)
         await self._engine.wake(*woken)
         return await self._run(tenant, request.run_id)
 
@@ -43,7 +43,7 @@ class SteeringRpcs(Desk):
         check_remark(request.reason, "reason")
         by = current_call().principal.subject
         now = self._engine.clock.now()
-        woken = await self._database.write(operations.pause, tenant, request.run_id, request.reason, by, now)
+        woken = await self._database.write(deliveries.pause, tenant, request.run_id, request.reason, by, now)
         await self._engine.wake(*woken)
         return await self._run(tenant, request.run_id)
 
@@ -54,13 +54,13 @@ class SteeringRpcs(Desk):
             raise InvalidArgument("a signal has a name", field="name")
         check_names(name=request.name, id=request.signal_id)
         payload = codec.loads_field(request.payload_json, "payload")
-        row = await self._database.read(operations.require_run, tenant, request.run_id)
+        row = await self._database.read(deliveries.require_run, tenant, request.run_id)
         definition = await self._engine.definition(tenant.id, row.closure, row.kind, row.name)
         await check_signal(definition, request.name, payload, "payload")
         payload = await self._stored(tenant, payload)
         now = self._engine.clock.now()
         woken = await self._database.write(
-            operations.signal, tenant, request.run_id, request.name, payload, request.signal_id, now
+            deliveries.signal, tenant, request.run_id, request.name, payload, request.signal_id, now
         )
         await self._engine.wake(*woken)
         return await self._run(tenant, request.run_id)
@@ -76,7 +76,7 @@ class SteeringRpcs(Desk):
             "effect": request.effect_id,
         }
         now = self._engine.clock.now()
-        woken = await self._database.write(operations.resume, tenant, request.run_id, data, now)
+        woken = await self._database.write(deliveries.resume, tenant, request.run_id, data, now)
         await self._engine.wake(*woken)
         return await self._run(tenant, request.run_id)
 

@@ -41,15 +41,15 @@ _STRUCK_WAITING = 0.04
 _STRUCK_FLEETING = 0.3
 # Places that few runs ever come to; they are struck so much more often.
 _RARE = (
-    "runtime/failing.py:",
-    "runtime/joining.py:",
-    "runtime/newborn.py:",
-    "runtime/performing.py:_performed:",
+    "runtime/execution/failing.py:",
+    "runtime/execution/joining.py:",
+    "runtime/starting/newborn.py:",
+    "runtime/execution/performing.py:_performed:",
     "runtime/effects/memory.py:",
-    "runtime/retrying.py:",
-    "runtime/terminating.py:",
-    "runtime/worker.py:_is_taken_up:",
-    "runtime/worker.py:drain:",
+    "runtime/operations/retrying.py:",
+    "runtime/operations/terminating.py:",
+    "runtime/execution/worker.py:_is_taken_up:",
+    "runtime/execution/worker.py:drain:",
 )
 _RARELY = 6.0
 _INTENSITIES = (0.0, 0.3, 1.0, 1.0, 2.0)

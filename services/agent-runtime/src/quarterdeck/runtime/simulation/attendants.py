@@ -9,8 +9,9 @@ from typing import Any
 from quarterdeck.common import artifacts, codec
 from quarterdeck.common.constants import INLINE_BYTES
 from quarterdeck.common.errors import Conflict, FailedPrecondition, QuarterdeckError
-from quarterdeck.runtime import deciding, operations
+from quarterdeck.runtime.approvals import deciding
 from quarterdeck.runtime.constants import POISON_ALONE, POISON_ATTEMPTS
+from quarterdeck.runtime.operations import deliveries
 from quarterdeck.runtime.simulation.hosts import Host, Surroundings
 from quarterdeck.runtime.simulation.ledger import Ledger
 from quarterdeck.runtime.simulation.processes import Process
@@ -74,7 +75,7 @@ class Attendants:
         for (run_id,) in self._around.store.rows(_PAUSED):
             if run_id not in self._busy_with:
                 self._busy_with.add(run_id)
-                await self._requests.do(run_id, operations.resume, {"by": PRINCIPAL.subject})
+                await self._requests.do(run_id, deliveries.resume, {"by": PRINCIPAL.subject})
                 self._busy_with.discard(run_id)
 
     async def _decide(self, approval_id: str, source: str, data: bytes, summary: str) -> None:
@@ -121,5 +122,5 @@ class Attendants:
         if not by_the_rule:
             self._problems.append(f"run {run_id} was quarantined before its time")
         await asyncio.sleep(1.0)
-        await self._requests.do(run_id, operations.resume, {"by": PRINCIPAL.subject})
+        await self._requests.do(run_id, deliveries.resume, {"by": PRINCIPAL.subject})
         self._busy_with.discard(run_id)

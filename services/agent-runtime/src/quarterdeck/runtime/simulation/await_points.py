@@ -12,37 +12,37 @@ from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
-# File, function and line, such as runtime/worker.py:_claim_loop:98.
+# File, function and line, such as runtime/execution/worker.py:_claim_loop:98.
 Point = str
 
 _RUNTIME = Path(__file__).resolve().parent.parent
 _ROOTS = tuple(f"/quarterdeck/{part}/" for part in ("runtime", "common", "llm"))
 # What runs in a worker that advances runs, below the runtime's folder.
 WORKER_FILES = (
-    "appending.py",
-    "asking.py",
-    "beginning.py",
-    "committing.py",
     "effects/checks.py",
     "effects/memory.py",
     "effects/models.py",
     "effects/tool_directory.py",
     "effects/tools.py",
     "engine.py",
-    "executor.py",
-    "failing.py",
-    "joining.py",
-    "loading.py",
-    "newborn.py",
-    "performing.py",
-    "reserving.py",
-    "sessions.py",
-    "starting.py",
-    "storing.py",
-    "terminating.py",
-    "timers.py",
-    "toolbox.py",
-    "worker.py",
+    "execution/appending.py",
+    "execution/asking.py",
+    "execution/committing.py",
+    "execution/executor.py",
+    "execution/failing.py",
+    "execution/joining.py",
+    "execution/loading.py",
+    "execution/performing.py",
+    "execution/reserving.py",
+    "execution/sessions.py",
+    "execution/storing.py",
+    "execution/timers.py",
+    "execution/toolbox.py",
+    "execution/worker.py",
+    "operations/terminating.py",
+    "starting/accepting.py",
+    "starting/beginning.py",
+    "starting/newborn.py",
 )
 _NOT_ENGINE = ("/runtime/simulation/", "/runtime/testing/")
 _named: dict[CodeType, str] = {}

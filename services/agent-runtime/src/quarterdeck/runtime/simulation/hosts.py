@@ -22,8 +22,10 @@ from quarterdeck.runtime.effects.tool_directory import ToolDirectory
 from quarterdeck.runtime.effects.tools import ToolPerformer
 from quarterdeck.runtime.engine import Engine
 from quarterdeck.runtime.events import Event
+from quarterdeck.runtime.execution.live import LiveEvents
+from quarterdeck.runtime.execution.unit import RunFacts
+from quarterdeck.runtime.execution.worker import Worker
 from quarterdeck.runtime.instruments import Instruments
-from quarterdeck.runtime.live import LiveEvents
 from quarterdeck.runtime.simulation.adversary import CRASH, Adversary
 from quarterdeck.runtime.simulation.broker import Broker, BusHandle
 from quarterdeck.runtime.simulation.definitions import EXPIRES
@@ -34,8 +36,6 @@ from quarterdeck.runtime.simulation.processes import Process
 from quarterdeck.runtime.simulation.store import SharedStore, StoreHandle, Witness
 from quarterdeck.runtime.state import Effect, RunState
 from quarterdeck.runtime.testing.scripted_models import FixedRoutes, OneProvider
-from quarterdeck.runtime.unit import RunFacts
-from quarterdeck.runtime.worker import Worker
 
 # When a simulation begins: Unix time in seconds.
 EPOCH = 1_750_000_000.0
@@ -182,7 +182,7 @@ class Host:
             performers={
                 "tool": BombPerformer(tools, around.exploded, self._explode),
                 "check": CheckPerformer(tools, artifacts),
-                "memory": MemoryPerformer(memory, artifacts, clock),
+                "memory": MemoryPerformer(memory, artifacts),
                 "model": ModelPerformer(routes, artifacts, live, clock),
             },
             tools=directory,

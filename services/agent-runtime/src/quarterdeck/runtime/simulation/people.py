@@ -10,17 +10,17 @@ from typing import Any
 from quarterdeck.common import artifacts
 from quarterdeck.common.constants import INLINE_BYTES
 from quarterdeck.common.errors import AlreadyExists, FailedPrecondition, InvalidArgument
-from quarterdeck.runtime import operations
-from quarterdeck.runtime.forking import Fork, Forker
-from quarterdeck.runtime.newborn import run_row
-from quarterdeck.runtime.retrying import Retrier, Retry
+from quarterdeck.runtime.operations import deliveries
+from quarterdeck.runtime.operations.forking import Fork, Forker
+from quarterdeck.runtime.operations.retrying import Retrier, Retry
+from quarterdeck.runtime.operations.terminating import Terminator
 from quarterdeck.runtime.simulation.hosts import Host, Surroundings
 from quarterdeck.runtime.simulation.orders import Order
 from quarterdeck.runtime.simulation.processes import Process
 from quarterdeck.runtime.simulation.requests import Requests
 from quarterdeck.runtime.simulation.seen import FORK
-from quarterdeck.runtime.starting import Accepted, Start, accept_here, gate_of, request_hash
-from quarterdeck.runtime.terminating import Terminator
+from quarterdeck.runtime.starting.accepting import Accepted, Start, accept_here, gate_of, request_hash
+from quarterdeck.runtime.starting.newborn import run_row
 from quarterdeck.runtime.testing.harness import PRINCIPAL, TENANT
 
 _LENGTH = "SELECT coalesce(max(seq), 0) FROM journal WHERE run_id = ?"
@@ -117,7 +117,7 @@ class People:
         chance = random.Random(order.seed)
         for number in range(order.scene.signals):
             await asyncio.sleep(3.0 * chance.random())
-            await self._requests.do(run_id, operations.signal, "go", {"n": number}, f"signal-{number}")
+            await self._requests.do(run_id, deliveries.signal, "go", {"n": number}, f"signal-{number}")
 
     async def _cancel(self, order: Order) -> None:
         order.was_cancelled = True
@@ -128,7 +128,7 @@ class People:
                 )
             )
         else:
-            await self._requests.do(order.run_id, operations.cancel, "not wanted", PRINCIPAL.subject)
+            await self._requests.do(order.run_id, deliveries.cancel, "not wanted", PRINCIPAL.subject)
 
     async def _retry(self, order: Order) -> None:
         """Has the run go on where it failed, once it has failed."""
@@ -166,6 +166,6 @@ class People:
         self._signal_soon(order, made.run_id)
 
     async def _pause(self, order: Order) -> None:
-        await self._requests.do(order.run_id, operations.pause, "wait", PRINCIPAL.subject)
+        await self._requests.do(order.run_id, deliveries.pause, "wait", PRINCIPAL.subject)
         await asyncio.sleep(4.0 * random.Random(order.seed).random())
-        await self._requests.do(order.run_id, operations.resume, {"by": PRINCIPAL.subject})
+        await self._requests.do(order.run_id, deliveries.resume, {"by": PRINCIPAL.subject})

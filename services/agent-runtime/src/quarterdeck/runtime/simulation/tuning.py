@@ -9,25 +9,28 @@ from typing import Any
 
 # (module, constant): value in a simulation.
 _SMALL: dict[tuple[str, str], Any] = {
-    ("committing", "SNAPSHOT_EVERY"): 12,
-    ("committing", "CHILD_PAGE"): 2,
-    ("committing", "EVENTS_PER_COMMIT"): 24,
-    ("nodes.children", "CHILD_PAGE"): 2,
-    ("executor", "DECISIONS_PER_TURN"): 3,
-    ("executor", "INBOX_PAGE"): 2,
-    ("unit", "LARGE_MAP"): 3,
+    ("execution.committing", "SNAPSHOT_EVERY"): 12,
+    ("execution.committing", "CHILD_PAGE"): 2,
+    ("execution.committing", "EVENTS_PER_COMMIT"): 24,
+    ("planner.nodes.children", "CHILD_PAGE"): 2,
+    ("execution.executor", "DECISIONS_PER_TURN"): 3,
+    ("execution.executor", "INBOX_PAGE"): 2,
+    ("execution.unit", "LARGE_MAP"): 3,
     ("state", "LARGE_MAP"): 4,
-    ("joining", "PAGE"): 2,
-    ("loading", "JOURNAL_PAGE"): 6,
-    ("timers", "BATCH"): 3,
-    ("recovery", "MAX_APPROVAL_BYTES"): 1_000_000,  # what is too large is found out later, by the journal
+    ("execution.joining", "PAGE"): 2,
+    ("execution.loading", "JOURNAL_PAGE"): 6,
+    ("execution.timers", "BATCH"): 3,
+    (
+        "planner.recovery",
+        "MAX_APPROVAL_BYTES",
+    ): 1_000_000,  # what is too large is found out later, by the journal
     # Not small: timers of other workers are looked for less often, which costs a simulation little truth.
-    ("timers", "LONGEST_SLEEP"): 1.0,
+    ("execution.timers", "LONGEST_SLEEP"): 1.0,
 }
 
 
 # Where ids of runs are made by chance.
-_IDS = (("retrying", "uuid7"), ("growing", "uuid7"), ("forking", "uuid7"))
+_IDS = (("operations.retrying", "uuid7"), ("operations.growing", "uuid7"), ("operations.forking", "uuid7"))
 
 
 @contextlib.contextmanager

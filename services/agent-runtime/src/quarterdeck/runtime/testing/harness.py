@@ -19,18 +19,19 @@ from quarterdeck.common.database import Database, across_tenants, open_database
 from quarterdeck.common.identity import Principal
 from quarterdeck.common.ids import uuid7
 from quarterdeck.common.tenants import TenantId
-from quarterdeck.runtime import deciding, operations
+from quarterdeck.runtime.approvals import deciding
 from quarterdeck.runtime.engine import ApprovalExpiry, Engine, Performer, ToolLister
+from quarterdeck.runtime.execution.live import LiveEvents
+from quarterdeck.runtime.execution.worker import Worker
 from quarterdeck.runtime.instruments import Instruments
-from quarterdeck.runtime.live import LiveEvents
-from quarterdeck.runtime.newborn import run_row
-from quarterdeck.runtime.starting import Start, accept_here, gate_of, request_hash
+from quarterdeck.runtime.operations import deliveries
+from quarterdeck.runtime.operations.terminating import Terminator
+from quarterdeck.runtime.starting.accepting import Start, accept_here, gate_of, request_hash
+from quarterdeck.runtime.starting.newborn import run_row
 from quarterdeck.runtime.store import approvals, definitions, runs
 from quarterdeck.runtime.store.journal import read_events
 from quarterdeck.runtime.tables import METADATA
-from quarterdeck.runtime.terminating import Terminator
 from quarterdeck.runtime.testing.stubs import LocalTool, LocalTools
-from quarterdeck.runtime.worker import Worker
 
 TENANT = TenantId("default", "00000000-0000-7000-8000-000000000001")
 PRINCIPAL = Principal("test:user")
@@ -243,14 +244,14 @@ class Harness:
     async def cancel(self, run_id: str, reason: str = "test") -> None:
         """Asks the run to stop."""
         woken = await self.database.write(
-            operations.cancel, TENANT, run_id, reason, PRINCIPAL.subject, self.clock.now()
+            deliveries.cancel, TENANT, run_id, reason, PRINCIPAL.subject, self.clock.now()
         )
         await self._wake(*woken)
 
     async def pause(self, run_id: str, reason: str = "") -> None:
         """Asks the run to stand still."""
         woken = await self.database.write(
-            operations.pause, TENANT, run_id, reason, PRINCIPAL.subject, self.clock.now()
+            deliveries.pause, TENANT, run_id, reason, PRINCIPAL.subject, self.clock.now()
         )
         await self._wake(*woken)
 
@@ -261,11 +262,11 @@ class Harness:
     async def signal(self, run_id: str, name: str, payload: Any = None, signal_id: str = "") -> None:
         """Sends the run a signal."""
         woken = await self.database.write(
-            operations.signal, TENANT, run_id, name, payload, signal_id, self.clock.now()
+            deliveries.signal, TENANT, run_id, name, payload, signal_id, self.clock.now()
         )
         await self._wake(*woken)
 
     async def resume(self, run_id: str, **data: Any) -> None:
         """Resumes the run."""
-        woken = await self.database.write(operations.resume, TENANT, run_id, data, self.clock.now())
+        woken = await self.database.write(deliveries.resume, TENANT, run_id, data, self.clock.now())
         await self._wake(*woken)

@@ -26,15 +26,15 @@ from quarterdeck.llm.types import (
     ToolUse,
     Usage,
 )
-from quarterdeck.runtime.budgets import Reserve
 from quarterdeck.runtime.definition import Definition
 from quarterdeck.runtime.effects.models import ModelPerformer
 from quarterdeck.runtime.effects.routes import Routes
 from quarterdeck.runtime.events import Event
+from quarterdeck.runtime.execution.unit import RunFacts
+from quarterdeck.runtime.planner.budgets import Reserve
 from quarterdeck.runtime.state import Effect, RunState
 from quarterdeck.runtime.testing.matching import fits
 from quarterdeck.runtime.testing.scripts import Script
-from quarterdeck.runtime.unit import RunFacts
 
 NAME = "script"
 

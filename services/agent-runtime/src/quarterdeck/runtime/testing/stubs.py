@@ -7,13 +7,13 @@ from typing import Any
 
 from quarterdeck.common import artifacts
 from quarterdeck.common.artifacts import ArtifactStore
-from quarterdeck.runtime.agent_tools import PinnedTool, platform_tools, server_tools
-from quarterdeck.runtime.budgets import Reserve
 from quarterdeck.runtime.definition import Definition
 from quarterdeck.runtime.effects.outcomes import failed, succeeded
 from quarterdeck.runtime.events import MESSAGE_APPENDED, Event
+from quarterdeck.runtime.execution.unit import RunFacts
+from quarterdeck.runtime.planner.agent_tools import PinnedTool, platform_tools, server_tools
+from quarterdeck.runtime.planner.budgets import Reserve
 from quarterdeck.runtime.state import Effect, RunState
-from quarterdeck.runtime.unit import RunFacts
 
 # (arguments) -> result; raising ToolFailure gives a failed outcome.
 LocalTool = Callable[[Any], Awaitable[Any]]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from quarterdeck.runtime.execution.unit import RunFacts
 from quarterdeck.runtime.state import RunState
 from quarterdeck.runtime.testing.stubs import LocalModels
-from quarterdeck.runtime.unit import RunFacts
 
 Message = dict[str, Any]
 Turn = Message | Callable[[RunState], Message]

@@ -12,9 +12,9 @@ from sqlalchemy import Connection, select
 from quarterdeck.common import codec
 from quarterdeck.common.errors import FailedPrecondition, NotFound
 from quarterdeck.common.tenants import TenantId
-from quarterdeck.runtime import operations
 from quarterdeck.runtime.constants import REDUCER_VERSION
 from quarterdeck.runtime.engine import Engine
+from quarterdeck.runtime.operations import deliveries
 from quarterdeck.runtime.store.journal import Recorded, read_events
 from quarterdeck.runtime.store.mentions import digests_in
 from quarterdeck.runtime.tables import RUNS
@@ -132,7 +132,7 @@ class Exporter:
 
 def _tree(connection: Connection, tenant: TenantId, run_id: str) -> list[str]:
     """Returns the ids of a run and of all below it, parents before their children."""
-    operations.require_run(connection, tenant, run_id)
+    deliveries.require_run(connection, tenant, run_id)
     mine = (RUNS.c.tenant_id == tenant.id) & (RUNS.c.run_id == run_id)
     tree = select(RUNS.c.run_id, RUNS.c.depth).where(mine).cte("tree", recursive=True)
     below = select(RUNS.c.run_id, RUNS.c.depth).join(tree, RUNS.c.parent_run_id == tree.c.run_id)
@@ -148,7 +148,7 @@ def _tree(connection: Connection, tenant: TenantId, run_id: str) -> list[str]:
 
 
 def _look(connection: Connection, tenant: TenantId, run_id: str) -> tuple[Any, list[Recorded]]:
-    row = operations.require_run(connection, tenant, run_id)
+    row = deliveries.require_run(connection, tenant, run_id)
     return row, read_events(connection, tenant.id, run_id, 0, EVENTS_PAGE)
 
 

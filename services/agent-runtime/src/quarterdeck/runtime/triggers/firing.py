@@ -16,10 +16,10 @@ from quarterdeck.common.constants import PLATFORM_ADMINS
 from quarterdeck.common.errors import AlreadyExists, Conflict, FailedPrecondition
 from quarterdeck.common.identity import Principal
 from quarterdeck.common.tenants import TenantId
-from quarterdeck.runtime import operations
 from quarterdeck.runtime.engine import Engine
-from quarterdeck.runtime.starting import QUEUE as KEY_QUEUE
-from quarterdeck.runtime.starting import REJECT, Start, Starter
+from quarterdeck.runtime.operations import deliveries
+from quarterdeck.runtime.starting.accepting import QUEUE as KEY_QUEUE
+from quarterdeck.runtime.starting.accepting import REJECT, Start, Starter
 from quarterdeck.runtime.store import runs
 from quarterdeck.runtime.triggers.bindings import Cause, bindings, run_input, run_key
 from quarterdeck.runtime.triggers.constants import TRIGGER_LABEL
@@ -90,7 +90,7 @@ class Firer:
         for old in await engine.database.read(_open_runs, tenant.id, name, run_id, 1000):
             reason = f"replaced by {run_id}"
             woken = await engine.database.write(
-                operations.cancel, tenant, old, reason, by, engine.clock.now()
+                deliveries.cancel, tenant, old, reason, by, engine.clock.now()
             )
             await engine.wake(*woken)
 

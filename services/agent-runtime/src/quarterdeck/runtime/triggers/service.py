@@ -18,7 +18,7 @@ from quarterdeck.common.rpc_client import act_for
 from quarterdeck.common.tenants import TenantDirectory, TenantId
 from quarterdeck.common.watching import Watched
 from quarterdeck.runtime.engine import Engine
-from quarterdeck.runtime.starting import Starter
+from quarterdeck.runtime.starting.accepting import Starter
 from quarterdeck.runtime.triggers import store
 from quarterdeck.runtime.triggers.backfill import backfill_overlap, backfill_times
 from quarterdeck.runtime.triggers.bindings import Cause

@@ -1,0 +1,1 @@
+"""Who may decide, what they may answer, and the decision itself."""

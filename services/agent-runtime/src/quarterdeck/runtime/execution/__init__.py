@@ -1,0 +1,1 @@
+"""Workers and executors: how claimed runs are advanced, committed and parked."""

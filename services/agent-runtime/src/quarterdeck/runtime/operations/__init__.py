@@ -1,0 +1,1 @@
+"""What is done to runs from outside: deliveries to their inbox, forks, retries, repins, endings."""

@@ -1,0 +1,1 @@
+"""How runs begin: what is pinned and checked, and the first rows and events."""
