@@ -42,7 +42,8 @@ def verdict(failing: set[str], part: str = "") -> str:
 
 async def _check(platform: Platform, name: str) -> str:
     try:
-        await asyncio.wait_for(platform.checks[name](), CHECK_TIMEOUT)
+        async with asyncio.timeout(CHECK_TIMEOUT):
+            await platform.checks[name]()
     except TimeoutError:
         return f"no answer within {CHECK_TIMEOUT:g} s"
     except QuarterdeckError as error:

@@ -97,7 +97,8 @@ class ObjectWatcher:
     async def wait_synced(self, timeout: float) -> bool:
         """Waits until every kind has been listed once; False if that took too long."""
         try:
-            await asyncio.wait_for(self._synced.wait(), timeout)
+            async with asyncio.timeout(timeout):
+                await self._synced.wait()
         except TimeoutError:
             return False
         return True

@@ -78,7 +78,8 @@ class Controller(Generic[K]):
     async def _one(self, key: K) -> None:
         self._metrics.active.labels(self.name).inc()
         try:
-            result = await asyncio.wait_for(self._reconcile(key), self._timeout)
+            async with asyncio.timeout(self._timeout):
+                result = await self._reconcile(key)
         except Exception as error:
             delay = self.queue.add_failed(key)
             self._count("error")

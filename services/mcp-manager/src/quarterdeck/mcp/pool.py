@@ -112,7 +112,8 @@ class Pool:
             await self._slots.acquire()
             return
         try:
-            await asyncio.wait_for(self._slots.acquire(), timeout)
+            async with asyncio.timeout(timeout):
+                await self._slots.acquire()
         except TimeoutError:
             limit = self._rule.concurrency
             raise NotSent(f"{limit} calls, the server's limit, were under way for {timeout:g} s") from None
@@ -253,7 +254,8 @@ class Pool:
 
 async def _close_when_free(session: Session, grace: float | None = None) -> None:
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(session.free.wait(), grace)
+        async with asyncio.timeout(grace):
+            await session.free.wait()
     await session.close()
 
 

@@ -298,7 +298,8 @@ class Session:
 
     async def _ends(self) -> bool:
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._over.wait(), _REASON_TIMEOUT)
+            async with asyncio.timeout(_REASON_TIMEOUT):
+                await self._over.wait()
         return self._over.is_set()
 
 

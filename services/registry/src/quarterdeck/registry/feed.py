@@ -124,7 +124,8 @@ class Feed:
             if self._closed:
                 raise Unavailable("the registry is stopping", hint="connect again")
             try:
-                await asyncio.wait_for(self._moved.wait(), timeout)
+                async with asyncio.timeout(timeout):
+                    await self._moved.wait()
             except TimeoutError:
                 return False
         return True

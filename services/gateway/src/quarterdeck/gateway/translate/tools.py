@@ -71,7 +71,7 @@ def refusal(message: tools_pb2.ToolOutcome) -> QuarterdeckError | None:
                 text, field="arguments", hint="see the tool's inputSchema", reason="InvalidToolArguments"
             )
         case _Status.STATUS_UNAVAILABLE if message.missing:
-            return NotFound(text, field=message.missing, hint="list what there is with GET …/tools")
+            return NotFound(text, field=message.missing, hint="list the tools to see what there is")
         case _Status.STATUS_UNAVAILABLE if message.retry_after_seconds:
             return ResourceExhausted(
                 text,

@@ -185,4 +185,5 @@ class RabbitSubscription:
 
 async def _shut(channel: AbstractChannel) -> None:
     with contextlib.suppress(Exception):
-        await asyncio.wait_for(channel.close(), CLOSE_SECONDS)
+        async with asyncio.timeout(CLOSE_SECONDS):
+            await channel.close()

@@ -146,7 +146,8 @@ async def _is_blocked(connection: AbstractConnection) -> bool:
 async def _shut(connection: AbstractConnection) -> None:
     """Closes a connection, whatever state it is in. One that is blocked would wait for ever."""
     with contextlib.suppress(Exception):
-        await asyncio.wait_for(connection.close(), CLOSE_TIMEOUT)
+        async with asyncio.timeout(CLOSE_TIMEOUT):
+            await connection.close()
 
 
 def say(error: BaseException) -> str:
