@@ -8,7 +8,7 @@ from quarterdeck.common.artifacts import DirectoryArtifacts
 from quarterdeck.common.clock import SystemClock
 from quarterdeck.llm.types import Message, ModelResponse, Text, Usage
 from quarterdeck.runtime.effects.models import ModelPerformer
-from quarterdeck.runtime.execution.live import LiveEvents
+from quarterdeck.runtime.streaming.live import LiveEvents
 from quarterdeck.runtime.testing.harness import Harness
 from quarterdeck.runtime.testing.scripted_models import FixedRoutes, OneProvider
 from quarterdeck.runtime.testing.stubs import LocalModels

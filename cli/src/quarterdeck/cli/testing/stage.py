@@ -22,7 +22,7 @@ from quarterdeck.runtime.effects.memory import MemoryPerformer
 from quarterdeck.runtime.effects.models import ModelPerformer
 from quarterdeck.runtime.effects.tool_directory import ToolDirectory
 from quarterdeck.runtime.effects.tools import ToolPerformer
-from quarterdeck.runtime.execution.live import LiveEvents
+from quarterdeck.runtime.streaming.live import LiveEvents
 from quarterdeck.runtime.tables import METADATA
 from quarterdeck.runtime.testing.harness import Harness
 from quarterdeck.runtime.testing.local_peer import LocalPeer

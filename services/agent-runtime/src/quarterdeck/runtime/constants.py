@@ -70,6 +70,7 @@ DEFAULT_RETRY_ATTEMPTS = 3
 # Bus topics.
 TOPIC_READY = "runs.ready"
 TOPIC_POKE = "runs.poke"
+TOPIC_LISTENING = "runs.listening"
 TOPIC_EVENTS = "runs.events"
 
 # Names of the tools that the platform itself gives to agents.

@@ -18,11 +18,11 @@ from quarterdeck.runtime.constants import DEFAULT_AGENT_TURNS
 from quarterdeck.runtime.definition import Definition, compile_definition
 from quarterdeck.runtime.events import Event
 from quarterdeck.runtime.execution.keeping import ByteCache
-from quarterdeck.runtime.execution.live import LiveEvents
 from quarterdeck.runtime.execution.unit import RunFacts
 from quarterdeck.runtime.instruments import Instruments
 from quarterdeck.runtime.state import Effect, RunState
 from quarterdeck.runtime.store import definitions
+from quarterdeck.runtime.streaming.live import LiveEvents
 from quarterdeck.runtime.tracing import EndListener, RunEnd
 
 KEPT_DEFINITIONS = 512

@@ -46,6 +46,17 @@ class Instruments:
         self.session_misses = Counter(
             "runtime_session_cache_miss", "Turns of sessions read from the database.", registry=registry
         )
+        self.live_sent = Counter(
+            "runtime_live_events_sent_total", "Events sent to other processes' streams.", registry=registry
+        )
+        self.live_heard = Counter(
+            "runtime_live_events_heard_total", "Events of other processes' runs.", registry=registry
+        )
+        self.live_dropped = Counter(
+            "runtime_live_events_dropped_total",
+            "Events that found no room on the way to other processes.",
+            registry=registry,
+        )
         self.quarantined = Counter("runtime_runs_quarantined_total", "Runs set aside.", registry=registry)
         self.timer_lag = Histogram(
             "runtime_timer_lag_seconds", "How late timers fired.", registry=registry, buckets=_SECONDS

@@ -19,7 +19,6 @@ from quarterdeck.runtime.effects.tool_directory import ToolDirectory
 from quarterdeck.runtime.effects.tools import ToolPerformer
 from quarterdeck.runtime.engine import Engine
 from quarterdeck.runtime.execution import looking
-from quarterdeck.runtime.execution.live import LiveEvents
 from quarterdeck.runtime.execution.looking import Lookout
 from quarterdeck.runtime.execution.worker import Worker
 from quarterdeck.runtime.instruments import Instruments
@@ -29,6 +28,9 @@ from quarterdeck.runtime.rpcs.bus import BusServicer
 from quarterdeck.runtime.rpcs.models import ModelServicer
 from quarterdeck.runtime.rpcs.server import RuntimeServicer
 from quarterdeck.runtime.starting.accepting import Starter
+from quarterdeck.runtime.streaming.fanout import Fanout
+from quarterdeck.runtime.streaming.live import LiveEvents
+from quarterdeck.runtime.streaming.sweeping import Sweeper
 from quarterdeck.runtime.tables import METADATA, WATCHED
 from quarterdeck.runtime.tracing import end_listener
 from quarterdeck.runtime.triggers.reporting import StatusReporter
@@ -63,6 +65,9 @@ class AgentRuntime:
         self._engine = self._make_engine()
         self._directory.engine = self._engine
         self._lookout = Lookout(self._engine)
+        live, instruments = self._engine.live, self._engine.instruments
+        self._fanout = Fanout(platform.bus, self._engine.worker, live, instruments)
+        self._sweeper = Sweeper(platform.database, live)
         # A SQLite file has one runtime only: the directory it lies in is locked.
         alone = platform.settings.database_for(NAME).startswith("sqlite:")
         self._worker = Worker(self._engine, platform.bus, concurrency=settings.concurrency, alone=alone)
@@ -141,16 +146,19 @@ class AgentRuntime:
         """Follows the registry, listens, and begins to advance runs."""
         await self._watcher.start()
         await self._server.start()
+        await self._fanout.start()
         await self._worker.start()
         await self._triggers.start()
         await self._retention.start()
         self._platform.spawn(self._reporter.run(), "trigger-status")
+        self._platform.spawn(self._sweeper.run(), "stream-sweep")
 
     async def stop(self, grace: float) -> None:
         """Drains: hands over what is idle, lets effects in flight end."""
         await self._retention.stop()
         await self._triggers.stop()
         await self._worker.drain(grace)
+        await self._fanout.stop()
         await self._server.stop(min(grace, 1.0))
         await self._routes.close()
 

@@ -20,11 +20,11 @@ from quarterdeck.runtime.effects.model_request import build_request
 from quarterdeck.runtime.effects.outcomes import failed, succeeded
 from quarterdeck.runtime.effects.routes import Routes
 from quarterdeck.runtime.events import Event
-from quarterdeck.runtime.execution.live import LiveEvents
 from quarterdeck.runtime.execution.unit import RunFacts
 from quarterdeck.runtime.planner.agent_tools import PinnedTool
 from quarterdeck.runtime.planner.budgets import Reserve, refusal, room_of
 from quarterdeck.runtime.state import Effect, RunState
+from quarterdeck.runtime.streaming.live import LiveEvents
 
 if TYPE_CHECKING:
     from quarterdeck.llm.errors import ModelError
@@ -147,7 +147,7 @@ class ModelPerformer:
         return await artifacts.internalise(self._store, facts.tenant_id, value)
 
     def _show(self, facts: RunFacts, delta: ModelDelta) -> None:
-        self._live.delta(facts.run_id, ev.MODEL_DELTA, delta.to_json(), self._clock.now())
+        self._live.delta(facts.tenant_id, facts.run_id, ev.MODEL_DELTA, delta.to_json(), self._clock.now())
 
 
 def _model_failed(effect: Effect, error: ModelError, cost: int = 0, tokens: int = 0) -> Event:

@@ -122,7 +122,7 @@ class Writer:
 
     def _committed(self, made: Commit) -> None:
         self._engine.instruments.events.inc(len(self._pending))
-        self._engine.live.committed(self._facts.run_id, made.seq + 1, self._pending)
+        self._engine.live.committed(self._facts.tenant_id, self._facts.run_id, made.seq + 1, self._pending)
         self._pending, self._children, self.consumed = [], [], []
         self._cancelled, self._cancelled_keys = [], []
         self._written |= made.run

@@ -51,7 +51,7 @@ async def fail_run(engine: Engine, claim: Claim, kind: str, message: str) -> Non
     answer = await append(engine.database, unit, now)
     if answer.fate is Fate.FENCED:
         return
-    engine.live.committed(facts.run_id, before + 1, [event])
+    engine.live.committed(facts.tenant_id, facts.run_id, before + 1, [event])
     await engine.wake(answer.ready, answer.poke)
     if stops:
         await engine.database.write(hand_back, claim.run_id, claim.epoch, now)

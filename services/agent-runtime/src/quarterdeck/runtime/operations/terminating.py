@@ -75,7 +75,7 @@ class Terminator:
 
     def _told(self, ended: Ended, now: float) -> None:
         row = ended.row
-        self._engine.live.committed(row.run_id, ended.seq + 1, list(ended.events))
+        self._engine.live.committed(row.tenant_id, row.run_id, ended.seq + 1, list(ended.events))
         began = row.started_at or now
         self._engine.instruments.run_ended(row.kind, row.name, "cancelled", now - began, row.cost, None)
         self._engine.told_end(end_of(row, "cancelled", began, now))

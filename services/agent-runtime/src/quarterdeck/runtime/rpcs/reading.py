@@ -10,14 +10,14 @@ from sqlalchemy import Connection, Row
 
 from quarterdeck.common import artifacts
 from quarterdeck.common.tenants import TenantId
-from quarterdeck.runtime.execution.live import Live
 from quarterdeck.runtime.operations import deliveries
 from quarterdeck.runtime.operations.effects_view import list_effects
 from quarterdeck.runtime.rpcs.desk import Desk
-from quarterdeck.runtime.rpcs.streams import follow
 from quarterdeck.runtime.rpcs.translate import event_message
 from quarterdeck.runtime.store import runs
 from quarterdeck.runtime.store.journal import read_events
+from quarterdeck.runtime.streaming.following import REST, SILENCE, follow
+from quarterdeck.runtime.streaming.live import Live
 from quarterdeck.v1 import runs_pb2
 
 CHUNK = 256 * 1024
@@ -69,6 +69,7 @@ class ReadingRpcs(Desk):
             run_id,
             request.after_seq,
             journal_only=request.journal_only,
+            patience=REST if request.until_waiting else SILENCE,
         )
         position = request.after_seq
         async for event in stream:

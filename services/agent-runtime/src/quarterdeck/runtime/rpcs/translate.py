@@ -10,9 +10,9 @@ from sqlalchemy import Row
 from quarterdeck.common import codec
 from quarterdeck.common.clock import rfc3339
 from quarterdeck.common.selectors import parse
-from quarterdeck.runtime.execution.live import Live
 from quarterdeck.runtime.store.runs import LabelTest
 from quarterdeck.runtime.store.trees import Totals
+from quarterdeck.runtime.streaming.live import Live
 from quarterdeck.v1 import approvals_pb2, runs_pb2
 
 RUN_STATES = {

@@ -22,7 +22,6 @@ from quarterdeck.runtime.effects.tool_directory import ToolDirectory
 from quarterdeck.runtime.effects.tools import ToolPerformer
 from quarterdeck.runtime.engine import Engine
 from quarterdeck.runtime.events import Event
-from quarterdeck.runtime.execution.live import LiveEvents
 from quarterdeck.runtime.execution.unit import RunFacts
 from quarterdeck.runtime.execution.worker import Worker
 from quarterdeck.runtime.instruments import Instruments
@@ -35,6 +34,7 @@ from quarterdeck.runtime.simulation.models import ROUTE, ScriptedProvider
 from quarterdeck.runtime.simulation.processes import Process
 from quarterdeck.runtime.simulation.store import SharedStore, StoreHandle, Witness
 from quarterdeck.runtime.state import Effect, RunState
+from quarterdeck.runtime.streaming.live import LiveEvents
 from quarterdeck.runtime.testing.scripted_models import FixedRoutes, OneProvider
 
 # When a simulation begins: Unix time in seconds.

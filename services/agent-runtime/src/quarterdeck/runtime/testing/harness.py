@@ -21,7 +21,6 @@ from quarterdeck.common.ids import uuid7
 from quarterdeck.common.tenants import TenantId
 from quarterdeck.runtime.approvals import deciding
 from quarterdeck.runtime.engine import ApprovalExpiry, Engine, Performer, ToolLister
-from quarterdeck.runtime.execution.live import LiveEvents
 from quarterdeck.runtime.execution.worker import Worker
 from quarterdeck.runtime.instruments import Instruments
 from quarterdeck.runtime.operations import deliveries
@@ -30,6 +29,7 @@ from quarterdeck.runtime.starting.accepting import Start, accept_here, gate_of, 
 from quarterdeck.runtime.starting.newborn import run_row
 from quarterdeck.runtime.store import approvals, definitions, runs
 from quarterdeck.runtime.store.journal import read_events
+from quarterdeck.runtime.streaming.live import LiveEvents
 from quarterdeck.runtime.tables import METADATA
 from quarterdeck.runtime.testing.stubs import LocalTool, LocalTools
 

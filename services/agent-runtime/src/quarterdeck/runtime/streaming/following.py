@@ -7,20 +7,29 @@ from collections.abc import AsyncIterator
 
 from quarterdeck.common.database import Database
 from quarterdeck.runtime.events import TERMINAL
-from quarterdeck.runtime.execution.live import Live, LiveEvents
 from quarterdeck.runtime.store.journal import read_events
+from quarterdeck.runtime.streaming.live import Heard, Live, LiveEvents
 
 PAGE = 500
-# How often the journal is read although nobody called: another worker may hold the run.
-SWEEP = 1.0
+# Seconds of silence after which the journal is read although nobody said so. The sweeper is much quicker;
+# but that a tree of runs has come to rest, which somebody may wait for, is written into no journal.
+SILENCE, REST = 15.0, 1.0
 
 
 async def follow(
-    database: Database, live: LiveEvents, tenant_id: str, run_id: str, after: int, *, journal_only: bool
+    database: Database,
+    live: LiveEvents,
+    tenant_id: str,
+    run_id: str,
+    after: int,
+    *,
+    journal_only: bool,
+    patience: float = SILENCE,
 ) -> AsyncIterator[Live | None]:
     """Yields events with a sequence number above `after`, in order, until the run has ended.
 
-    None is yielded whenever everything up to now was given; the caller may stop there.
+    None is yielded whenever everything up to now was given, at least every `patience` seconds; the caller may
+    stop there.
     """
     queue = live.listen(run_id)
     try:
@@ -32,7 +41,7 @@ async def follow(
                 if event.type in TERMINAL:
                     return
             yield None
-            async for event in _until_gap(queue, position, journal_only):
+            async for event in _until_gap(queue, position, journal_only, patience):
                 if event.seq:
                     position = event.seq
                 yield event
@@ -49,13 +58,17 @@ async def _from_journal(database: Database, tenant_id: str, run_id: str, after: 
         after = rows[-1].seq
 
 
-async def _until_gap(queue: asyncio.Queue[Live], position: int, journal_only: bool) -> AsyncIterator[Live]:
+async def _until_gap(
+    queue: asyncio.Queue[Heard], position: int, journal_only: bool, patience: float
+) -> AsyncIterator[Live]:
     """Yields live events as long as they follow one another; returns when the journal must be asked."""
     while True:
         try:
-            async with asyncio.timeout(SWEEP):
+            async with asyncio.timeout(patience):
                 event = await queue.get()
         except TimeoutError:
+            return
+        if event is None:
             return
         if event.seq == 0:
             if not journal_only:
