@@ -5,6 +5,9 @@ import asyncio
 import grpc
 import pytest
 
+from hack.services.proxy import Proxy
+from quarterdeck.common import rpc_client, rpc_server
+from quarterdeck.common.constants import KEEPALIVE_OPTIONS
 from quarterdeck.common.errors import (
     Conflict,
     InvalidArgument,
@@ -193,6 +196,45 @@ async def test_a_peer_that_stops_in_the_middle_of_a_call_is_away(tmp_path):
         act_for(None)
         for platform in (memory, gateway):
             await platform.close()
+
+
+async def test_a_peer_that_vanishes_without_a_word_is_given_up(tmp_path, monkeypatch):
+    """A call without a limit of its own would otherwise wait for as long as TCP does."""
+    # Ten times as impatient as in earnest.
+    quick = {name: value // 10 for name, value in KEEPALIVE_OPTIONS}
+    options = {**dict(rpc_client.CLIENT_OPTIONS), **quick}
+    monkeypatch.setattr(rpc_client, "CLIENT_OPTIONS", tuple(options.items()))
+    settings = PlatformSettings(data_dir=tmp_path)
+    memory = open_platform("memory", settings.model_copy(update={"listen": "127.0.0.1:0"}))
+    server = memory.rpc_server(memory_pb2.DESCRIPTOR.services_by_name["MemoryService"])
+    memory_pb2_grpc.add_MemoryServiceServicer_to_server(slow := Slow(), server.grpc)
+    await server.start()
+    act_for(ADMIN)
+    async with Proxy(f"tcp://127.0.0.1:{server.port}") as proxy:
+        address = proxy.url.rpartition("@")[2]
+        gateway = open_platform("gateway", settings.model_copy(update={"peers": {"memory": address}}))
+        peer, stub_ = stub(gateway)
+        call = asyncio.create_task(peer.call(stub_.SearchMemory, memory_pb2.SearchMemoryRequest(), None))
+        try:
+            await slow.asked.wait()
+            proxy.stall(True)
+            with pytest.raises(Unavailable):
+                async with asyncio.timeout(20):
+                    await call
+        finally:
+            proxy.stall(False)
+            act_for(None)
+            await server.stop(0)
+            for platform in (memory, gateway):
+                await platform.close()
+
+
+async def test_a_long_call_over_a_connection_that_is_well_is_left_alone(tmp_path):
+    """The server takes as many questions as the client asks: gRPC's own limit would end the connection."""
+    assert (
+        dict(rpc_server.SERVER_OPTIONS)["grpc.http2.min_recv_ping_interval_without_data_ms"]
+        < (dict(rpc_client.CLIENT_OPTIONS)["grpc.keepalive_time_ms"])
+    )
 
 
 @pytest.mark.parametrize(

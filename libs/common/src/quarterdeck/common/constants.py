@@ -21,6 +21,17 @@ SERVICE_PRINCIPAL_PREFIX = "system:service:"
 # Largest message on an internal channel: a tool result at its upper bound, and some room.
 MAX_MESSAGE_BYTES = 32 * 1024 * 1024
 
+# Of channels and servers. A connection with calls on it that was silent for ten seconds is asked whether it
+# is still there, and given up when nothing came back for five more: else a peer that vanished without a word
+# would hold a long call, or a stream, until TCP gives up after a quarter of an hour.
+KEEPALIVE_OPTIONS = (
+    ("grpc.keepalive_time_ms", 10_000),
+    ("grpc.keepalive_timeout_ms", 5_000),
+    # The one that counts for a ping that was sent; its default is a minute.
+    ("grpc.http2.ping_timeout_ms", 5_000),
+    ("grpc.http2.max_pings_without_data", 0),
+)
+
 # A payload up to here travels and is stored inline; a larger one becomes an artifact.
 INLINE_BYTES = 32 * 1024
 

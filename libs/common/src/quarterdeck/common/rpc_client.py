@@ -12,6 +12,7 @@ import grpc
 
 from quarterdeck.common.constants import (
     GROUPS_HEADER,
+    KEEPALIVE_OPTIONS,
     MAX_MESSAGE_BYTES,
     PRINCIPAL_HEADER,
     TRACE_HEADER,
@@ -30,6 +31,7 @@ CLIENT_OPTIONS = (
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 5_000),
     ("grpc.max_reconnect_backoff_ms", 1_000),
+    *KEEPALIVE_OPTIONS,
 )
 # For an address that may name several replicas: dns:///name, or ipv4:host:port,host:port.
 SHARED_OPTIONS = (("grpc.service_config", '{"loadBalancingConfig": [{"round_robin": {}}]}'),)

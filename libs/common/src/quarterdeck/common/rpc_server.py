@@ -14,6 +14,7 @@ from structlog.contextvars import bound_contextvars
 from quarterdeck.common.access import Authorizer, Requirement, require_caller, requirements
 from quarterdeck.common.constants import (
     GROUPS_HEADER,
+    KEEPALIVE_OPTIONS,
     MAX_MESSAGE_BYTES,
     PRINCIPAL_HEADER,
     SERVICE_PRINCIPAL_PREFIX,
@@ -37,6 +38,9 @@ SERVER_OPTIONS = (
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
     ("grpc.so_reuseport", 0),
     ("grpc.max_connection_age_ms", 0x7FFFFFFF),
+    *KEEPALIVE_OPTIONS,
+    # How often clients may ask; gRPC takes more than one question in five minutes for an attack.
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
 )
 
 # Services that need no proof and no permission: health checks and reflection.
