@@ -9,9 +9,10 @@ import pytest
 from chaos_kit.campaign import WARM_RUNS, campaign
 from chaos_kit.judging import Uncertain, judge
 from chaos_kit.load import CHILDREN
+from chaos_kit.wire import SHARED_APPEND
 
 # A whole campaign takes minutes; this one is for seconds.
-FEW = ("worker killed", "database connections cut", "worker killed")
+FEW = ("worker killed", "reply of a shared append lost", "database connections cut", "worker killed")
 WORKERS, SEED = 2, 20
 
 RUN = {"state": "succeeded", "parent": "", "reason": ""}
@@ -54,5 +55,6 @@ def test_nothing_is_lost_and_nothing_doubled(tmp_path: Path) -> None:
     verdict, weather, _ = campaign(FEW, WORKERS, SEED, tmp_path / "screen")
     assert verdict.clean, verdict
     assert not weather.take_overs.never
+    assert weather.proxy.faults.lost[SHARED_APPEND] >= 1
     assert weather.counts == Counter(FEW)
     assert verdict.succeeded >= WARM_RUNS

@@ -20,7 +20,7 @@ from e2e_kit.shapes import serving
 from chaos_kit.database import Database
 from chaos_kit.deployment import Deployment
 from chaos_kit.evidence import gather
-from chaos_kit.faults import FAULTS, Weather, strike
+from chaos_kit.faults import FAULTS, KILL, Weather, strike
 from chaos_kit.judging import Verdict, judge
 from chaos_kit.load import Load, manifests
 from chaos_kit.proxy import Proxy
@@ -29,7 +29,6 @@ from hack.services import Postgres, RabbitMQ, Redis
 from hack.services.server import Server
 
 HERE = Path(__file__).resolve().parents[1]
-KILL = "worker killed"
 # Seconds between two starts of runs, between two faults, and until all that was accepted has to be over.
 START_PERIOD = 0.25
 CALM_SECONDS = 2.0

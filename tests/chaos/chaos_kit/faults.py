@@ -9,13 +9,18 @@ from random import Random
 
 from chaos_kit.deployment import Deployment
 from chaos_kit.proxy import Proxy
+from chaos_kit.standstills import Span
 from chaos_kit.takeovers import TakeOvers
+from chaos_kit.wire import COMMIT, SHARED_APPEND
 from hack.services.server import Server
 from quarterdeck.runtime.constants import LEASE_SECONDS
 
 # Longer than a worker's lease: somebody else has its runs when it wakes.
 FREEZE_SECONDS = LEASE_SECONDS + 3.0
 OUTAGE_SECONDS = 3.0
+# Replies lost in one fault.
+REPLIES = 5
+KILL = "worker killed"
 
 
 @dataclass(slots=True)
@@ -32,6 +37,8 @@ class Weather:
     counts: dict[str, int] = field(default_factory=dict)
     # Unix times between which mcp-manager or its tools died, once for each death.
     deaths: list[tuple[float, float]] = field(default_factory=list)
+    # Faults other than kills, and when they were there.
+    spans: list[Span] = field(default_factory=list)
 
 
 def kill_worker(weather: Weather) -> None:
@@ -57,12 +64,22 @@ def freeze_worker(weather: Weather) -> None:
 
 def lose_commit_replies(weather: Weather) -> None:
     """Commits succeed and nobody is told."""
-    wanted = weather.proxy.faults.lost_replies + 5
-    weather.proxy.faults.lose_commit_replies = 5
+    _lose(weather, COMMIT)
+
+
+def lose_shared_appends(weather: Weather) -> None:
+    """The statement by which many runs append together takes effect, and nobody is told."""
+    _lose(weather, SHARED_APPEND)
+
+
+def _lose(weather: Weather, statement: str) -> None:
+    faults = weather.proxy.faults
+    wanted = faults.lost[statement] + REPLIES
+    faults.lose[statement] = REPLIES
     deadline = time.monotonic() + 10
-    while weather.proxy.faults.lost_replies < wanted and time.monotonic() < deadline:
+    while faults.lost[statement] < wanted and time.monotonic() < deadline:
         time.sleep(0.05)
-    weather.proxy.faults.lose_commit_replies = 0
+    faults.lose[statement] = 0
 
 
 def cut_connections(weather: Weather) -> None:
@@ -116,9 +133,10 @@ def kill_tool(weather: Weather) -> None:
 
 
 FAULTS: Mapping[str, Callable[[Weather], None]] = {
-    "worker killed": kill_worker,
+    KILL: kill_worker,
     "worker frozen past its lease": freeze_worker,
     "reply of a COMMIT lost": lose_commit_replies,
+    "reply of a shared append lost": lose_shared_appends,
     "database connections cut": cut_connections,
     "half-open database connections": half_open,
     "PostgreSQL killed": restart_postgres,
@@ -131,6 +149,9 @@ FAULTS: Mapping[str, Callable[[Weather], None]] = {
 
 def strike(weather: Weather, name: str) -> None:
     """Lets one fault happen and counts it."""
+    began = time.monotonic()
     FAULTS[name](weather)
+    if name != KILL:
+        weather.spans.append((name, began, time.monotonic()))
     weather.deployment.revive()
     weather.counts[name] = weather.counts.get(name, 0) + 1

@@ -1,15 +1,16 @@
-"""A TCP proxy on loopback that loses what it is told to lose. All it can read is PostgreSQL's COMMIT."""
+"""A TCP proxy on loopback that loses what it is told to lose: PostgreSQL's reply to a commit, or all."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import threading
+from collections import Counter
 from dataclasses import dataclass, field
 
+from chaos_kit.wire import Frames, Reply, Statements
+
 CHUNK = 65536
-# What a driver sends to end a transaction, in the simple and the extended protocol.
-COMMITS = (b"COMMIT;\x00", b"COMMIT\x00", b"commit;\x00", b"commit\x00")
 
 
 @dataclass(eq=False, slots=True)
@@ -18,8 +19,10 @@ class _Pair:
 
     client: asyncio.StreamWriter
     server: asyncio.StreamWriter
-    # The server's answers are dropped from now on, and then the connection.
-    deaf: bool = False
+    requests: Frames = field(default_factory=lambda: Frames(untyped=True))
+    statements: Statements = field(default_factory=Statements)
+    # The reply that is held back, to be lost if the statement took effect.
+    reply: Reply | None = None
 
     def cut(self) -> None:
         for side in (self.client, self.server):
@@ -31,9 +34,10 @@ class _Pair:
 class Faults:
     """What the proxy does just now, and how often it did it."""
 
-    # So many of the next COMMITs reach the server while their answers do not come back.
-    lose_commit_replies: int = 0
-    lost_replies: int = 0
+    # So many of the next statements of a kind take effect while their replies do not come back.
+    lose: Counter[str] = field(default_factory=Counter)
+    # By kind: the server had said that it was done.
+    lost: Counter[str] = field(default_factory=Counter)
     cut_connections: int = 0
 
 
@@ -109,20 +113,36 @@ class Proxy:
     async def _upwards(self, pair: _Pair, reader: asyncio.StreamReader) -> None:
         while data := await reader.read(CHUNK):
             await self._thaw()
-            if self.faults.lose_commit_replies and any(commit in data for commit in COMMITS):
-                self.faults.lose_commit_replies -= 1
-                pair.deaf = True
+            for message in pair.requests.feed(data):
+                kind = pair.statements.kind_of(message)
+                if kind and pair.reply is None and self.faults.lose[kind] > 0:
+                    self.faults.lose[kind] -= 1
+                    pair.reply = Reply(kind, Frames(untyped=False))
             pair.server.write(data)
             await pair.server.drain()
 
     async def _downwards(self, pair: _Pair, reader: asyncio.StreamReader) -> None:
         while data := await reader.read(CHUNK):
             await self._thaw()
-            if pair.deaf:  # the server has committed and says so: now the line breaks
-                self.faults.lost_replies += 1
-                return
-            pair.client.write(data)
+            if (passed := self._heard(pair, data)) is None:
+                return  # the server has committed and says so: now the line breaks
+            pair.client.write(passed)
             await pair.client.drain()
+
+    def _heard(self, pair: _Pair, data: bytes) -> bytes | None:
+        """Returns what is passed on to the client; None when a reply is lost now."""
+        reply = pair.reply
+        if reply is None:
+            return data
+        effective = reply.hear(data)
+        if effective is None:
+            return b""
+        if effective:
+            self.faults.lost[reply.statement] += 1
+            return None
+        pair.reply = None
+        self.faults.lose[reply.statement] += 1  # another one, then
+        return reply.held
 
     async def _thaw(self) -> None:
         await self._flowing.wait()

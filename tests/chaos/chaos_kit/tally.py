@@ -6,6 +6,7 @@ from typing import Any
 
 from chaos_kit.faults import Weather
 from chaos_kit.judging import Verdict
+from chaos_kit.standstills import in_the_way, in_words, slowest
 
 RESUME_TARGET = 10.0
 
@@ -15,6 +16,8 @@ def figures(verdict: Verdict, weather: Weather) -> list[dict[str, Any]]:
     kills = weather.counts.get("worker killed", 0)
     resumed = sorted(weather.take_overs.seconds)
     p99 = _share(resumed, 0.99)
+    stood = weather.take_overs.standstills
+    alone = sorted(one.resumed for one in stood if one.resumed and not in_the_way(one, weather.spans))
     # Without a single one nothing was measured.
     in_time = bool(resumed) and p99 <= RESUME_TARGET
     lost = len(verdict.lost) + len(verdict.ended_otherwise) + len(verdict.missing)
@@ -41,6 +44,9 @@ def figures(verdict: Verdict, weather: Weather) -> list[dict[str, Any]]:
         _row("runs held by a worker when it was killed", "runs", len(resumed), "more than 0", bool(resumed)),
         _row("resumed after a kill, median", "s", round(_share(resumed, 0.5), 2), "said", None),
         _row("resumed after a kill, p99", "s", round(p99, 2), f"<= {RESUME_TARGET:g} s", in_time),
+        _row(
+            "the same with no other fault in the way, p99", "s", round(_share(alone, 0.99), 2), "said", None
+        ),
     ]
 
 
@@ -59,7 +65,8 @@ def show(verdict: Verdict, weather: Weather, rows: list[dict[str, Any]], seconds
     print(f"\nWhat was done in {seconds:.0f} s:")
     for name, count in sorted(weather.counts.items()):
         print(f"  {count:5} x {name}")
-    print(f"  {weather.proxy.faults.lost_replies:5} replies of COMMITs lost")
+    for statement, count in sorted(weather.proxy.faults.lost.items()):
+        print(f"  {count:5} replies of {statement} lost after it had taken effect")
     print(f"  {weather.proxy.faults.cut_connections:5} connections cut")
     print("What came of it:")
     for row in rows:
@@ -67,5 +74,8 @@ def show(verdict: Verdict, weather: Weather, rows: list[dict[str, Any]], seconds
         print(f"  {row['ours']:>8} {row['unit']:<8} {row['name']} ({row['target']}) {met}")
     problems = [*verdict.lost, *verdict.doubled, *verdict.missing, *verdict.unmatched]
     problems += [f"{run}: {why}" for run, why in verdict.ended_otherwise.items()]
+    print("The runs of killed workers that stood still for longest:")
+    for one in slowest(weather.take_overs.standstills, 12):
+        print(f"  {in_words(one, weather.spans)}")
     for problem in problems[:20]:
         print(f"  ! {problem}")
