@@ -3,11 +3,21 @@
 import asyncio
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
-from quarterdeck.runtime.constants import POISON_ALONE, POISON_ATTEMPTS, SUSPECT_PATIENCE
+from quarterdeck.runtime.constants import (
+    HEARTBEAT_PERIOD,
+    LEASE_SECONDS,
+    POISON_ALONE,
+    POISON_ATTEMPTS,
+    SUSPECT_ATTEMPTS,
+    SUSPECT_LONGEST_WAIT,
+    SUSPECT_LOOK,
+    SUSPECT_PATIENCE,
+    SUSPECT_WAIT,
+)
 from quarterdeck.runtime.store import queue
-from quarterdeck.runtime.store.suspicion import Suspect, Verdict, guilty, judge
+from quarterdeck.runtime.store.suspicion import Suspect, Verdict, guilty, judge, patience
 from quarterdeck.runtime.tables import RUN_QUEUE
 from quarterdeck.runtime.testing.harness import Harness
 
@@ -33,10 +43,28 @@ def test_only_who_was_alone_is_guilty():
 
 def test_a_suspect_waits_for_an_idle_worker_and_is_not_forgotten():
     old, young = suspect("old", ready_at=1.0), suspect("young", ready_at=2.0)
-    assert judge([], idle=True, now=9.0) == (Verdict.IGNORE, None)
-    assert judge([old, young], idle=True, now=2.0) == (Verdict.TAKE, old)
-    assert judge([old, young], idle=False, now=1.0 + SUSPECT_PATIENCE) == (Verdict.IGNORE, None)
-    assert judge([old, young], idle=False, now=1.1 + SUSPECT_PATIENCE) == (Verdict.MAKE_ROOM, None)
+    assert judge([], idle=True, now=9.0) == (Verdict.IGNORE, [])
+    assert judge([old, young], idle=True, now=2.0) == (Verdict.TAKE, [old])
+    assert judge([old, young], idle=False, now=1.0 + SUSPECT_PATIENCE) == (Verdict.IGNORE, [])
+    assert judge([old, young], idle=False, now=1.1 + SUSPECT_PATIENCE) == (Verdict.MAKE_ROOM, [])
+
+
+def test_where_nobody_becomes_idle_a_suspect_goes_on_beside_others():
+    old, young = suspect("old", ready_at=1.0), suspect("young", ready_at=2.0)
+    late = 1.1 + SUSPECT_WAIT
+    assert judge([old, young], idle=False, now=late) == (Verdict.TAKE_ALONG, [old])
+    assert judge([old, young], idle=False, now=late + 1.0) == (Verdict.TAKE_ALONG, [old, young])
+    assert judge([old, young], idle=True, now=late) == (Verdict.TAKE, [old])
+
+
+def test_each_further_attempt_makes_a_suspect_wait_longer_for_being_alone():
+    waits = [patience(suspect(attempts=attempts)) for attempts in range(SUSPECT_ATTEMPTS, 60)]
+    assert waits[:3] == [SUSPECT_WAIT, 2 * SUSPECT_WAIT, 4 * SUSPECT_WAIT]
+    assert max(waits) == SUSPECT_LONGEST_WAIT
+
+
+def test_a_dead_workers_runs_go_on_within_ten_seconds_also_if_they_are_suspects():
+    assert LEASE_SECONDS + HEARTBEAT_PERIOD + SUSPECT_WAIT + SUSPECT_LOOK < 10
 
 
 async def crash(worker):
@@ -130,3 +158,56 @@ async def test_a_worker_that_holds_a_suspect_takes_nothing_else(tmp_path):
         go.set()
         assert await h.output(run) == "suspect"
         assert await h.output(other) == "other"
+
+
+async def test_nothing_begins_while_room_is_made_and_a_suspect_is_taken_along_in_the_end(tmp_path):
+    """The worker is never idle: one run is busy all the time."""
+    go, started, began = asyncio.Event(), asyncio.Event(), []
+
+    async def call(arguments):
+        began.append(arguments["n"])
+        started.set()
+        if arguments["n"] == "busy":
+            await go.wait()
+        return arguments["n"]
+
+    def becomes_suspect(connection):
+        values = {"status": "ready", "attempts": SUSPECT_ATTEMPTS, "ready_at": h.clock.now()}
+        connection.execute(update(RUN_QUEUE).where(RUN_QUEUE.c.run_id == run).values(**values))
+
+    async with Harness(tmp_path, specs={"Workflow/child": CHILD}, tools={"s/call": call}) as h:
+        await crash(h.worker)
+        run = await h.start("Workflow", "child", "suspect")
+        parked = update(RUN_QUEUE).where(RUN_QUEUE.c.run_id == run).values(status="parked")
+        await h.database.write(lambda connection: connection.execute(parked).rowcount)
+        await h.start_worker()
+        busy = await h.start("Workflow", "child", "busy")
+        await started.wait()
+        await h.database.write(becomes_suspect)
+        await asyncio.sleep(SUSPECT_PATIENCE + 4 * SUSPECT_LOOK)
+        h.worker._wake.set()
+        await asyncio.sleep(SUSPECT_LOOK)
+        late = await h.start("Workflow", "child", "late")
+        await asyncio.sleep(SUSPECT_LOOK)
+        assert began == ["busy"]
+        assert await h.output(run) == "suspect"
+        assert await h.output(late) == "late"
+        go.set()
+        assert await h.output(busy) == "busy"
+        assert began == ["busy", "suspect", "late"]
+
+
+async def test_a_claim_whose_answer_was_lost_is_no_attempt(tmp_path):
+    async with Harness(tmp_path, specs={"Workflow/child": CHILD}) as h:
+        await crash(h.worker)
+        run = await h.start("Workflow", "child", 1)
+
+        def lost_claims(connection):
+            attempts = []
+            for _ in range(4):
+                claims = queue.claim(connection, "w", 1, 1e12).claims
+                attempts += [claim.attempts for claim in claims]
+                queue.hand_back_stray(connection, run, "w", 1.0)
+            return attempts
+
+        assert await h.database.write(lost_claims) == [1, 1, 1, 1]

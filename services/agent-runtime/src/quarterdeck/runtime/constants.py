@@ -44,6 +44,8 @@ SUSPECT_ATTEMPTS = 2
 # A dead worker's runs go on within a lease, a heartbeat and a sweep: less than ten seconds.
 HEARTBEAT_PERIOD = 1.5
 LEASE_SECONDS = 6.0
+# A worker that could not renew its own lease for so long judges nobody else's.
+LATE_SECONDS = 3.0
 SWEEP_PERIOD = 2.0
 # How long a map waits for more of its items to end before it looks: a large one folds many at once.
 ITEM_WAKE_DELAY = 0.05
@@ -59,9 +61,12 @@ LOOK = "look:"
 PARK_RETRY_FIRST = 1.0
 PARK_RETRY_MOST = 60.0
 HAND_OVER_SECONDS = 2.0
-# How long a suspect waits for a worker that happens to be idle, before workers stop claiming for it;
-# and how often the worker of a suspect looks whether it got on.
-SUSPECT_PATIENCE = 2.0
+# How long a suspect waits for a worker that happens to be idle, before workers stop claiming for it; how long
+# until it is taken in company, doubled with each further attempt, and at most; and how often the worker of a
+# suspect looks whether it got on.
+SUSPECT_PATIENCE = 0.5
+SUSPECT_WAIT = 1.5
+SUSPECT_LONGEST_WAIT = 24.0
 SUSPECT_LOOK = 0.1
 
 DEFAULT_AGENT_TURNS = 25

@@ -12,7 +12,6 @@ from quarterdeck.common.bus import Bus, Message
 from quarterdeck.common.errors import QuarterdeckError, Unavailable
 from quarterdeck.runtime.constants import (
     HEARTBEAT_PERIOD,
-    LEASE_SECONDS,
     SUSPECT_LOOK,
     SWEEP_PERIOD,
     TOPIC_POKE,
@@ -21,6 +20,7 @@ from quarterdeck.runtime.constants import (
 from quarterdeck.runtime.engine import Engine
 from quarterdeck.runtime.execution.executor import Executor
 from quarterdeck.runtime.execution.failing import fail_run
+from quarterdeck.runtime.execution.leasing import Lease
 from quarterdeck.runtime.execution.loading import Fenced, load
 from quarterdeck.runtime.execution.timers import TimerLoop
 from quarterdeck.runtime.planner.limits import CannotGoOn
@@ -57,18 +57,19 @@ class Worker:
         self._draining = False
         # A suspect that this worker holds, and holds alone; see `store.suspicion`.
         self._suspect: queue.Claim | None = None
+        # Other suspects wait for somebody to be idle: nothing new begins here.
+        self._makes_room = False
         # The tenant that had the last turn here; see `store.turns`.
         self._turn = ""
         # Cleared while an idle worker claims: what is born meanwhile would keep a suspect from being alone.
         self._may_begin = asyncio.Event()
         self._may_begin.set()
         self._timers = TimerLoop(engine)
+        self._lease = Lease(engine)
 
     async def start(self) -> None:
         """Begins to claim."""
-        now = self._engine.clock.now()
-        await self._engine.database.write(queue.take_over, now, LEASE_SECONDS, everybody=self._alone)
-        await self._engine.database.write(queue.heartbeat, self._engine.worker, now)
+        await self._lease.begin(alone=self._alone)
         await self._bus.subscribe(TOPIC_READY, self._on_ready)
         await self._bus.subscribe(f"{TOPIC_POKE}.{self._engine.worker}", self._on_poke)
         for loop in (self._claim_loop, self._heartbeat_loop, self._timers.run):
@@ -140,7 +141,7 @@ class Worker:
         try:
             look, turn = queue.claim_and_look, self._turn
             haul = await self._engine.database.write(look, me, batch, now, idle=idle, turn=turn)
-            self._turn = haul.turn
+            self._turn, self._makes_room = haul.turn, haul.makes_room
             return haul
         finally:
             self._may_begin.set()
@@ -173,7 +174,8 @@ class Worker:
         """
         await self._may_begin.wait()
         at_work = self._loops and not self._loops[0].done() and not self._draining
-        if not at_work or self._suspect is not None or len(self._runs) >= self._concurrency:
+        has_room = len(self._runs) < self._concurrency and not self._makes_room
+        if not at_work or self._suspect is not None or not has_room:
             return None
         birth = Birth(self._engine.database, wish, row)
         self._runs[row["run_id"]] = asyncio.create_task(self._advance(birth.claim, birth), name=row["run_id"])
@@ -266,16 +268,15 @@ class Worker:
 
     async def _renew(self) -> None:
         """Renews the lease, frees dead workers' runs, and gives back what nobody here works on."""
-        database, now = self._engine.database, self._engine.clock.now()
-        held = await database.write(queue.heartbeat, self._engine.worker, now)
-        freed = await database.write(queue.take_over, now, LEASE_SECONDS)
-        if freed:
-            log.warning("worker.took_over", runs=freed)
+        renewed = await self._lease.renew()
+        held = renewed.held
+        if renewed.freed:
             self._wake.set()
         for run_id in sorted(held.keys() & self._executors.keys()):  # a poke may have been lost
             self._executors[run_id].look(held[run_id])
         for run_id in sorted(held.keys() - self._runs.keys()):
-            await database.write(queue.hand_back_stray, run_id, self._engine.worker, now)
+            now = self._engine.clock.now()
+            await self._engine.database.write(queue.hand_back_stray, run_id, self._engine.worker, now)
             self._wake.set()
 
     # -- the end ---------------------------------------------------------------------------------

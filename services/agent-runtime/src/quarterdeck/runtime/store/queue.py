@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from sqlalchemy import ColumnElement, Connection, Select, bindparam, delete, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    bindparam,
+    case,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from quarterdeck.common import codec
 from quarterdeck.common.database import within
@@ -39,6 +50,7 @@ class Haul:
         due: when the next run that is no suspect will be ready (Unix time), None when there is none.
         suspects: there are suspects that wait for an idle worker.
         turn: the tenant that had the last turn, for the worker's next claim.
+        makes_room: the worker takes nothing new until it holds nothing, or the suspects are gone.
     """
 
     claims: list[Claim]
@@ -46,23 +58,26 @@ class Haul:
     due: float | None = None
     suspects: bool = False
     turn: str = ""
+    makes_room: bool = False
 
 
 def claim(
     connection: Connection, worker: str, limit: int, now: float, *, idle: bool = True, turn: str = ""
 ) -> Haul:
-    """Takes up to `limit` ready runs: half by turns, else the most urgent; or one suspect, alone.
+    """Takes up to `limit` ready runs: half by turns, else the most urgent; or suspects.
 
     Args:
         idle: the worker holds no run.
         turn: the tenant that had the last turn in the worker's last claim.
     """
     suspects, poisoned = _quarantine_guilty(connection, ready_suspects(connection, now))
-    verdict, suspect = judge(suspects, idle=idle, now=now)
+    verdict, chosen = judge(suspects, idle=idle, now=now)
     if verdict is Verdict.MAKE_ROOM:
-        return Haul([], poisoned, suspects=True)
-    if suspect is not None:
-        return Haul(_taken(connection, worker, [_claim_of(suspect)]), poisoned, suspects=True, turn=turn)
+        return Haul([], poisoned, suspects=True, makes_room=True)
+    if chosen:
+        alone = verdict is Verdict.TAKE
+        taken = _taken(connection, worker, [_claim_of(suspect, alone) for suspect in chosen[:limit]])
+        return Haul(taken, poisoned, suspects=True, turn=turn)
     tenants = (limit + 1) // 2
     turns = _taken(connection, worker, [_claim(*row) for row in take_turns(connection, turn, tenants, now)])
     rest = _taken(connection, worker, _most_urgent(connection, limit - len(turns), now))
@@ -82,9 +97,9 @@ def _quarantine_guilty(connection: Connection, suspects: list[Suspect]) -> tuple
     return [suspect for suspect in suspects if not guilty(suspect)], poisoned
 
 
-def _claim_of(suspect: Suspect) -> Claim:
+def _claim_of(suspect: Suspect, alone: bool) -> Claim:
     epoch, attempts = suspect.epoch + 1, suspect.attempts + 1
-    return Claim(suspect.run_id, suspect.tenant_id, epoch, suspect.seq, attempts, alone=True)
+    return Claim(suspect.run_id, suspect.tenant_id, epoch, suspect.seq, attempts, alone=alone)
 
 
 def _most_urgent(connection: Connection, limit: int, now: float) -> list[Claim]:
@@ -243,9 +258,14 @@ def current_seq(connection: Connection, run_id: str) -> int | None:
 
 
 def hand_back_stray(connection: Connection, run_id: str, worker: str, now: float) -> None:
-    """Gives back a run that the database says `worker` holds though it does not work on it."""
+    """Gives back a run that the database says `worker` holds though it does not work on it.
+
+    The claim does not count as an attempt: its answer was lost, or the database was away when it ended.
+    """
     mine = (RUN_QUEUE.c.run_id == run_id) & (RUN_QUEUE.c.worker == worker) & (RUN_QUEUE.c.status == "held")
-    connection.execute(update(RUN_QUEUE).where(mine).values(status="ready", worker="", ready_at=now))
+    fewer = case((RUN_QUEUE.c.attempts > 0, RUN_QUEUE.c.attempts - 1), else_=0)
+    given = update(RUN_QUEUE).where(mine).values(status="ready", worker="", ready_at=now, attempts=fewer)
+    connection.execute(given)
 
 
 def leave(connection: Connection, worker: str, now: float) -> None:

@@ -4,17 +4,27 @@ A worker that dies takes down every run it held, so that its death says little a
 run that was claimed twice without progress is a suspect: from then on it is claimed by a worker that
 holds nothing else, and that claims nothing else until the suspect got on. If workers go on to die over
 it, there is nobody else to blame.
+
+No worker may be idle for long, and a suspect is most likely innocent: it waits for a while, longer with each
+attempt, and is then taken in company. A worker that dies over it is idle when it comes back.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
 from sqlalchemy import Connection
 
-from quarterdeck.runtime.constants import POISON_ALONE, POISON_ATTEMPTS, SUSPECT_PATIENCE
+from quarterdeck.runtime.constants import (
+    POISON_ALONE,
+    POISON_ATTEMPTS,
+    SUSPECT_ATTEMPTS,
+    SUSPECT_LONGEST_WAIT,
+    SUSPECT_PATIENCE,
+    SUSPECT_WAIT,
+)
 from quarterdeck.runtime.store import statements
 
 # Suspects looked at in one claim.
@@ -41,6 +51,8 @@ class Verdict(Enum):
     IGNORE = "ignore"
     # Take this one, and nothing else.
     TAKE = "take"
+    # They have waited for too long: take them beside others.
+    TAKE_ALONG = "take-along"
     # One has waited for long: claim nothing, so that somebody becomes idle.
     MAKE_ROOM = "make-room"
 
@@ -50,20 +62,27 @@ def guilty(suspect: Suspect) -> bool:
     return suspect.alone >= POISON_ALONE and suspect.attempts >= POISON_ATTEMPTS
 
 
-def judge(suspects: Iterable[Suspect], *, idle: bool, now: float) -> tuple[Verdict, Suspect | None]:
-    """Decides for a worker.
+def patience(suspect: Suspect) -> float:
+    """Returns how many seconds a suspect waits for a worker that holds nothing else."""
+    doubled: float = SUSPECT_WAIT * 2 ** min(10, suspect.attempts - SUSPECT_ATTEMPTS)
+    return min(SUSPECT_LONGEST_WAIT, doubled)
+
+
+def judge(suspects: Sequence[Suspect], *, idle: bool, now: float) -> tuple[Verdict, list[Suspect]]:
+    """Decides for a worker. Returns with the verdict what it takes.
 
     Args:
         suspects: those that are not guilty, oldest first.
         idle: the worker holds no run.
     """
-    oldest = next(iter(suspects), None)
-    if oldest is None:
-        return Verdict.IGNORE, None
+    if not suspects:
+        return Verdict.IGNORE, []
     if idle:
-        return Verdict.TAKE, oldest
-    waited = now - oldest.ready_at
-    return (Verdict.MAKE_ROOM if waited > SUSPECT_PATIENCE else Verdict.IGNORE), None
+        return Verdict.TAKE, [suspects[0]]
+    if overdue := [one for one in suspects if now - one.ready_at > patience(one)]:
+        return Verdict.TAKE_ALONG, overdue
+    waited = now - suspects[0].ready_at
+    return (Verdict.MAKE_ROOM if waited > SUSPECT_PATIENCE else Verdict.IGNORE), []
 
 
 def ready_suspects(connection: Connection, now: float) -> list[Suspect]:

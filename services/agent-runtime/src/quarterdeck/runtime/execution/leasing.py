@@ -1,0 +1,71 @@
+"""A worker's lease: how it is renewed, and when what it finds says something about other workers' leases."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+import structlog
+
+from quarterdeck.runtime.constants import LATE_SECONDS, LEASE_SECONDS
+from quarterdeck.runtime.engine import Engine
+from quarterdeck.runtime.store import queue
+
+log = structlog.get_logger("worker")
+
+
+@dataclass(frozen=True, slots=True)
+class Renewed:
+    """What a renewal brought: inbox counters of the runs held here, and how many runs of others it freed."""
+
+    held: dict[str, int]
+    freed: int
+
+
+class Lease:
+    """The lease of this process's worker, from `begin` on."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._renewed = 0.0
+        self._forbears = False
+
+    async def begin(self, *, alone: bool) -> None:
+        """Takes the lease.
+
+        Args:
+            alone: no other worker can exist: what a former process held is taken over at once.
+        """
+        database, now = self._engine.database, self._engine.clock.now()
+        if alone:
+            await database.write(queue.take_over, now, LEASE_SECONDS, everybody=True)
+        await database.write(queue.heartbeat, self._engine.worker, now)
+        self._renewed = asyncio.get_running_loop().time()
+
+    async def renew(self) -> Renewed:
+        """Renews the lease, and frees the runs of workers whose lease has run out."""
+        database, now = self._engine.database, self._engine.clock.now()
+        held = await database.write(queue.heartbeat, self._engine.worker, now)
+        last, self._renewed = self._renewed, asyncio.get_running_loop().time()
+        since = self._renewed - last
+        self._forbears = not may_judge(since, forbore=self._forbears)
+        if self._forbears:
+            log.warning("worker.heartbeat_late", seconds=round(since, 1))
+            return Renewed(held, 0)
+        freed = await database.write(queue.take_over, now, LEASE_SECONDS)
+        if freed:
+            log.warning("worker.took_over", runs=freed)
+        return Renewed(held, freed)
+
+
+def may_judge(since: float, *, forbore: bool) -> bool:
+    """Returns whether a worker may declare others dead.
+
+    What held it up itself (a database that was away, a busy machine) may have held up all of them. They
+    have until its next renewal; not longer, or nobody would judge where everybody is always late.
+
+    Args:
+        since: seconds for which its own lease had not been renewed.
+        forbore: it has just let one renewal pass without a judgement.
+    """
+    return since <= LATE_SECONDS or forbore
