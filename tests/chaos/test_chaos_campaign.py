@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from chaos_kit.campaign import WARM_RUNS, campaign
-from chaos_kit.judging import Uncertain, judge
+from chaos_kit.judging import Death, Uncertain, judge, unmatched
 from chaos_kit.load import CHILDREN
 from chaos_kit.wire import SHARED_APPEND
 
@@ -42,12 +42,18 @@ def test_the_judge_sees_what_was_doubled_missing_lost_or_failed() -> None:
     assert not judge(["r"], waiting, entries, [], []).clean
 
 
-def test_the_judge_wants_a_death_for_whatever_is_uncertain() -> None:
+def test_the_judge_wants_a_death_of_its_own_for_each_call_that_is_uncertain() -> None:
     runs, entries = family()
     asked = {**runs, "r": {**RUN, "state": "waiting"}}
-    uncertain = [Uncertain("r", "r/last", began=10.0, asked=20.0)]
-    assert judge(["r"], asked, entries, uncertain, [(14.0, 15.0)]).clean
-    assert judge(["r"], asked, entries, uncertain, [(4.0, 5.0)]).unmatched
+    uncertain = [Uncertain("r", "r:e-3", "r/last")]
+    hit, other = (
+        Death("manager", 15.0, frozenset({"r:e-3", "x:e-1"})),
+        Death("tool", 5.0, frozenset({"r:e-1"})),
+    )
+    assert judge(["r"], asked, entries, uncertain, [other, hit]).clean
+    assert judge(["r"], asked, entries, uncertain, [other]).unmatched
+    assert len(unmatched([*uncertain, *uncertain], [hit, other])) == 1
+    assert not unmatched([*uncertain, *uncertain], [hit, hit])
 
 
 @pytest.mark.timeout(300)

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import time
 from pathlib import Path
 from random import Random
 
 from chaos_kit.campaign import campaign, schedule
-from chaos_kit.faults import FAULTS
+from chaos_kit.faults import DROPS, FAULTS, possible
+from chaos_kit.packets import own_network
 from chaos_kit.tally import figures, show
 
 BUILD = Path(__file__).resolve().parents[3] / "build"
@@ -26,13 +28,21 @@ def main() -> int:
     parser.add_argument("--others", type=int, default=3, help="how often each other fault happens")
     parser.add_argument("--workers", type=int, default=3)
     parser.add_argument(
-        "--only", action="append", choices=sorted(FAULTS), help="of the other faults only these"
+        "--only", action="append", choices=sorted({**FAULTS, **DROPS}), help="of the other faults only these"
     )
+    parser.add_argument("--fsync", choices=("on", "off"), default="on", help="of PostgreSQL")
     parser.add_argument("--seed", type=int, default=int(time.time()))
     options = parser.parse_args()
-    print(f"seed {options.seed}", flush=True)
-    faults = schedule(options.kills, options.others, Random(options.seed), options.only or FAULTS)
-    verdict, weather, seconds = campaign(faults, options.workers, options.seed, BUILD / "chaos-screen")
+    os.environ["QD_SERVICES_FSYNC"] = options.fsync
+    packets = own_network()
+    dropping = (
+        "in a network namespace of its own" if packets else "without a network namespace: no packets dropped"
+    )
+    print(f"seed {options.seed}, fsync={options.fsync}, {dropping}", flush=True)
+    names = options.only or possible(packets=packets is not None)
+    faults = schedule(options.kills, options.others, Random(options.seed), names)
+    screens = BUILD / "chaos-screen"
+    verdict, weather, seconds = campaign(faults, options.workers, options.seed, screens, packets)
     rows = figures(verdict, weather)
     BUILD.mkdir(exist_ok=True)
     (BUILD / "chaos.json").write_text(json.dumps(rows, indent=2) + "\n")

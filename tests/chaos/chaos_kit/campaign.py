@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, TypeVar
 from urllib.request import urlopen
 
 from e2e_kit.shapes import serving
@@ -20,11 +20,13 @@ from e2e_kit.shapes import serving
 from chaos_kit.database import Database
 from chaos_kit.deployment import Deployment
 from chaos_kit.evidence import gather
-from chaos_kit.faults import FAULTS, KILL, Weather, strike
+from chaos_kit.faults import FAULTS, KILL, strike
 from chaos_kit.judging import Verdict, judge
 from chaos_kit.load import Load, manifests
+from chaos_kit.packets import Packets
 from chaos_kit.proxy import Proxy
 from chaos_kit.takeovers import TakeOvers
+from chaos_kit.weather import Weather
 from hack.services import Postgres, RabbitMQ, Redis
 from hack.services.server import Server
 
@@ -36,9 +38,11 @@ CALM_SECONDS = 2.0
 WARM_RUNS = 6
 SETTLE_SECONDS = 300.0
 
+Kind = TypeVar("Kind", bound=Server)
+
 
 @contextmanager
-def server_of(kind: type[Server], folder: Path) -> Iterator[Server]:
+def server_of(kind: type[Kind], folder: Path) -> Iterator[Kind]:
     """A server of this campaign alone, removed at the end."""
     server = kind.create(folder)
     try:
@@ -67,18 +71,21 @@ def schedule(kills: int, others: int, chance: Random, names: Iterable[str] = FAU
     return faults
 
 
-def campaign(faults: Sequence[str], workers: int, seed: int, screens: Path) -> tuple[Verdict, Weather, float]:
+def campaign(
+    faults: Sequence[str], workers: int, seed: int, screens: Path, packets: Packets | None = None
+) -> tuple[Verdict, Weather, float]:
     """Runs the campaign. Returns the verdict, what was done, and how long all of it took (seconds).
 
     Args:
         screens: where the output of the processes is left.
+        packets: of the network namespace that this process has for itself.
     """
     began, chance = time.monotonic(), Random(seed)
     with ExitStack() as held:
         folder = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="qd-chaos-")))
         folder.chmod(0o711)
-        held.callback(_keep_screens, folder / "data-screen", screens)
         postgres = held.enter_context(server_of(Postgres, folder))
+        held.callback(_keep_screens, folder / "data-screen", postgres.log, screens)
         broker = held.enter_context(server_of(RabbitMQ, folder))
         redis = held.enter_context(server_of(Redis, folder))
         ledger = held.enter_context(outside_ledger(folder))
@@ -90,15 +97,17 @@ def campaign(faults: Sequence[str], workers: int, seed: int, screens: Path) -> t
         held.enter_context(serving(deployment))
         database = Database(postgres.url)
         held.callback(database.close)
-        weather = Weather(deployment, proxy, postgres, broker, redis, TakeOvers(database), chance)
+        servers = (postgres, broker, redis, database)
+        weather = Weather(deployment, proxy, *servers, TakeOvers(database), chance, packets)
         verdict = _storm(weather, faults, ledger)
     return verdict, weather, time.monotonic() - began
 
 
-def _keep_screens(source: Path, target: Path) -> None:
+def _keep_screens(source: Path, postgres: Path, target: Path) -> None:
     shutil.rmtree(target, ignore_errors=True)
     if source.exists():
         shutil.copytree(source, target)
+        shutil.copy(postgres, target / "postgres.txt")
 
 
 def _storm(weather: Weather, faults: Sequence[str], ledger: str) -> Verdict:

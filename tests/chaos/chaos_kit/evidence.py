@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
 from e2e_kit.client import Client
@@ -43,11 +42,5 @@ def _uncertain(client: Client, approval: Mapping[str, Any]) -> Uncertain:
     run = approval["runId"]
     effects = client.get(f"runs/{run}/effects", limit=PAGE)["items"]
     effect = next(one for one in effects if one["state"] == "uncertain")
-    events = client.get(f"runs/{run}/events", limit=PAGE)["items"]
-    intent = next(event for event in events if event["seq"] == effect["intentSeq"])
-    began, asked = _seconds(intent["at"]), _seconds(approval["createdAt"])
-    return Uncertain(run, effect["arguments"]["entry"], began, asked, str(approval.get("summary", "")))
-
-
-def _seconds(text: str) -> float:
-    return datetime.fromisoformat(text).timestamp()
+    call = f"{run}:{effect['effectId']}"
+    return Uncertain(run, call, effect["arguments"]["entry"], str(approval.get("summary", "")))

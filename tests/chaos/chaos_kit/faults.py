@@ -3,42 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from random import Random
+from collections.abc import Iterable, Mapping
 
-from chaos_kit.deployment import Deployment
-from chaos_kit.proxy import Proxy
-from chaos_kit.standstills import Span
-from chaos_kit.takeovers import TakeOvers
-from chaos_kit.wire import COMMIT, SHARED_APPEND
-from hack.services.server import Server
-from quarterdeck.runtime.constants import LEASE_SECONDS
+from chaos_kit import network_faults, server_faults, tool_deaths
+from chaos_kit.weather import FREEZE_SECONDS, Fault, Weather
 
-# Longer than a worker's lease: somebody else has its runs when it wakes.
-FREEZE_SECONDS = LEASE_SECONDS + 3.0
-OUTAGE_SECONDS = 3.0
-# Replies lost in one fault.
-REPLIES = 5
 KILL = "worker killed"
-
-
-@dataclass(slots=True)
-class Weather:
-    """Everything a fault may need, and what has happened so far."""
-
-    deployment: Deployment
-    proxy: Proxy
-    postgres: Server
-    broker: Server
-    redis: Server
-    take_overs: TakeOvers
-    chance: Random
-    counts: dict[str, int] = field(default_factory=dict)
-    # Unix times between which mcp-manager or its tools died, once for each death.
-    deaths: list[tuple[float, float]] = field(default_factory=list)
-    # Faults other than kills, and when they were there.
-    spans: list[Span] = field(default_factory=list)
 
 
 def kill_worker(weather: Weather) -> None:
@@ -62,96 +32,42 @@ def freeze_worker(weather: Weather) -> None:
     weather.deployment.thaw(name)
 
 
-def lose_commit_replies(weather: Weather) -> None:
-    """Commits succeed and nobody is told."""
-    _lose(weather, COMMIT)
-
-
-def lose_shared_appends(weather: Weather) -> None:
-    """The statement by which many runs append together takes effect, and nobody is told."""
-    _lose(weather, SHARED_APPEND)
-
-
-def _lose(weather: Weather, statement: str) -> None:
-    faults = weather.proxy.faults
-    wanted = faults.lost[statement] + REPLIES
-    faults.lose[statement] = REPLIES
-    deadline = time.monotonic() + 10
-    while faults.lost[statement] < wanted and time.monotonic() < deadline:
-        time.sleep(0.05)
-    faults.lose[statement] = 0
-
-
-def cut_connections(weather: Weather) -> None:
-    """Every connection of the workers to PostgreSQL breaks."""
-    weather.proxy.cut_all()
-
-
-def half_open(weather: Weather) -> None:
-    """Packets between the workers and PostgreSQL vanish; no side is told."""
-    weather.proxy.freeze()
-    time.sleep(FREEZE_SECONDS)
-    weather.proxy.cut_all()
-    weather.proxy.thaw()
-
-
-def restart_postgres(weather: Weather) -> None:
-    """PostgreSQL crashes and comes back."""
-    weather.postgres.kill()
-    time.sleep(OUTAGE_SECONDS)
-    weather.postgres.start()
-
-
-def restart_broker(weather: Weather) -> None:
-    """RabbitMQ crashes and comes back."""
-    weather.broker.kill()
-    time.sleep(OUTAGE_SECONDS)
-    weather.broker.start()
-
-
-def lose_redis(weather: Weather) -> None:
-    """Redis dies with all it holds and comes back empty."""
-    weather.redis.kill()
-    time.sleep(OUTAGE_SECONDS)
-    weather.redis.start()
-
-
-def kill_manager(weather: Weather) -> None:
-    """mcp-manager dies with its tools, calls in flight among them."""
-    began = time.time()
-    weather.deployment.kill_one("mcp-manager")
-    weather.deaths.append((began, time.time()))
-    weather.deployment.restart("mcp-manager")
-    weather.deployment.wait_until_healthy()
-
-
-def kill_tool(weather: Weather) -> None:
-    """A tool server dies; the manager lives."""
-    began = time.time()
-    if weather.deployment.kill_below("mcp-manager", "poster.py"):
-        weather.deaths.append((began, time.time()))
-
-
-FAULTS: Mapping[str, Callable[[Weather], None]] = {
+FAULTS: Mapping[str, Fault] = {
     KILL: kill_worker,
     "worker frozen past its lease": freeze_worker,
-    "reply of a COMMIT lost": lose_commit_replies,
-    "reply of a shared append lost": lose_shared_appends,
-    "database connections cut": cut_connections,
-    "half-open database connections": half_open,
-    "PostgreSQL killed": restart_postgres,
-    "RabbitMQ killed": restart_broker,
-    "Redis killed": lose_redis,
-    "mcp-manager killed": kill_manager,
-    "tool server killed": kill_tool,
+    "reply of a COMMIT lost": network_faults.lose_commit_replies,
+    "reply of a shared append lost": network_faults.lose_shared_appends,
+    "database connections cut": network_faults.cut_connections,
+    "database connections stalled by the proxy": network_faults.stall_connections,
+    "PostgreSQL killed": server_faults.restart_postgres,
+    "RabbitMQ killed": server_faults.restart_broker,
+    "RabbitMQ blocks publishers": server_faults.block_publishers,
+    "Redis killed": server_faults.restart_redis,
+    "Redis flushed": server_faults.flush_redis,
+    "mcp-manager killed": tool_deaths.kill_manager,
+    "tool server killed": tool_deaths.kill_tool,
 }
+# These need a network namespace of the campaign's own.
+DROPS: Mapping[str, Fault] = {
+    "packets to PostgreSQL dropped": network_faults.drop_database_packets,
+    "packets to RabbitMQ dropped": network_faults.drop_broker_packets,
+}
+
+
+def possible(*, packets: bool) -> Iterable[str]:
+    """Returns the names of the faults that can happen here.
+
+    Args:
+        packets: the campaign has a network namespace of its own.
+    """
+    return [*FAULTS, *DROPS] if packets else list(FAULTS)
 
 
 def strike(weather: Weather, name: str) -> None:
     """Lets one fault happen and counts it."""
     began = time.monotonic()
-    FAULTS[name](weather)
+    {**FAULTS, **DROPS}[name](weather)
     if name != KILL:
         weather.spans.append((name, began, time.monotonic()))
     weather.deployment.revive()
-    weather.counts[name] = weather.counts.get(name, 0) + 1
+    weather.counts[name] += 1

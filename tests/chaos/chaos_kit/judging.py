@@ -14,13 +14,21 @@ OVER = ("succeeded", "failed", "cancelled", "timed-out", "quarantined")
 
 @dataclass(frozen=True, slots=True)
 class Uncertain:
-    """An effect that was parked for a person: which, and between which Unix times it was in flight."""
+    """An effect that was parked for a person: its call, what it was to write, and what the person is told."""
 
     run: str
+    call: str
     entry: str
-    began: float
-    asked: float
     why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Death:
+    """mcp-manager or its tools died: when (Unix time), and which calls were in flight."""
+
+    what: str
+    at: float
+    calls: frozenset[str]
 
 
 @dataclass(slots=True)
@@ -48,7 +56,7 @@ def judge(
     runs: Mapping[str, Mapping[str, Any]],
     entries: Sequence[str],
     uncertain: Sequence[Uncertain],
-    deaths: Sequence[tuple[float, float]],
+    deaths: Sequence[Death],
 ) -> Verdict:
     """Returns the verdict.
 
@@ -57,7 +65,7 @@ def judge(
         runs: every run by id, with `state`, `parent` and `reason`.
         entries: what the outside ledger holds.
         uncertain: effects parked for a person.
-        deaths: Unix times between which mcp-manager or a tool died.
+        deaths: of mcp-manager and its tools.
     """
     verdict = Verdict(accepted=len(accepted), uncertain=len(uncertain))
     counts = Counter(entries)
@@ -65,12 +73,20 @@ def judge(
     open_trees = {one.run for one in uncertain} | {str(runs[one.run]["parent"]) for one in uncertain}
     for run in accepted:
         _judge_run(verdict, run, runs, counts, open_trees)
-    for one in sorted(uncertain, key=lambda each: each.asked):
-        if not any(one.began <= after and before <= one.asked for before, after in deaths):
-            verdict.unmatched.append(
-                f"{one.entry} in flight from {one.began:.1f} to {one.asked:.1f}: {one.why}"
-            )
+    verdict.unmatched = [f"{one.entry} (call {one.call}): {one.why}" for one in unmatched(uncertain, deaths)]
     return verdict
+
+
+def unmatched(uncertain: Sequence[Uncertain], deaths: Sequence[Death]) -> list[Uncertain]:
+    """Returns the uncertain effects without a death of their own that hit their call; each is used once."""
+    hit = Counter(call for death in deaths for call in death.calls)
+    left = []
+    for one in uncertain:
+        if hit[one.call] > 0:
+            hit[one.call] -= 1
+        else:
+            left.append(one)
+    return left
 
 
 def _judge_run(

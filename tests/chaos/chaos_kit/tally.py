@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from chaos_kit.faults import Weather
 from chaos_kit.judging import Verdict
 from chaos_kit.standstills import in_the_way, in_words, slowest
+from chaos_kit.weather import Weather
 
 RESUME_TARGET = 10.0
 
@@ -20,15 +20,17 @@ def figures(verdict: Verdict, weather: Weather) -> list[dict[str, Any]]:
     alone = sorted(one.resumed for one in stood if one.resumed and not in_the_way(one, weather.spans))
     # Without a single one nothing was measured.
     in_time = bool(resumed) and p99 <= RESUME_TARGET
+    hit = sum(len(death.calls) for death in weather.deaths)
     lost = len(verdict.lost) + len(verdict.ended_otherwise) + len(verdict.missing)
     return [
         _row("worker kills under load", "kills", kills, "said", None),
         _row("runs accepted", "runs", verdict.accepted, "said", None),
         _row("runs lost or ended otherwise", "runs", lost, "0", lost == 0),
         _row("effects doubled", "effects", len(verdict.doubled), "0", not verdict.doubled),
-        _row("effects parked as uncertain", "effects", verdict.uncertain, "each by a death", None),
+        _row("calls in flight at a manager's or tool's death", "calls", hit, "said", None),
+        _row("effects parked as uncertain", "effects", verdict.uncertain, "no more than those", None),
         _row(
-            "uncertain without a manager's or tool's death",
+            "uncertain without a death that hit this very call",
             "effects",
             len(verdict.unmatched),
             "0",
@@ -68,6 +70,10 @@ def show(verdict: Verdict, weather: Weather, rows: list[dict[str, Any]], seconds
     for statement, count in sorted(weather.proxy.faults.lost.items()):
         print(f"  {count:5} replies of {statement} lost after it had taken effect")
     print(f"  {weather.proxy.faults.cut_connections:5} connections cut")
+    for what, count in sorted(weather.seen.items()):
+        print(f"  {count:5} {what}")
+    hits = sum(bool(death.calls) for death in weather.deaths)
+    print(f"  {hits:5} of {len(weather.deaths)} deaths of mcp-manager and tools hit a call in flight")
     print("What came of it:")
     for row in rows:
         met = {True: "met", False: "MISSED", None: ""}[row["met"]]
