@@ -10,7 +10,6 @@ from sqlalchemy import Connection, Row, insert, update
 
 from quarterdeck.common import codec
 from quarterdeck.common.errors import FailedPrecondition, InvalidArgument, NotFound
-from quarterdeck.common.ids import uuid7
 from quarterdeck.common.tenants import TenantId
 from quarterdeck.runtime import events as ev
 from quarterdeck.runtime.engine import Engine
@@ -66,7 +65,7 @@ class Forker:
         plan = Fork(copied=len(entries), kept=_kept(entries), following=sorted(state.steps) or ["(the end)"])
         if dry_run:
             return plan
-        plan.run_id = uuid7()
+        plan.run_id = self._engine.new_id()
         copies = await asyncio.to_thread(_copies, entries, plan.run_id, tenant.id)
         now = self._engine.clock.now()
         timers = _timers(tenant, plan.run_id, state, now - entries[-1].at)

@@ -6,7 +6,7 @@ the same way as its parent.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +14,6 @@ from sqlalchemy import Connection, select
 
 from quarterdeck.common import codec
 from quarterdeck.common.errors import FailedPrecondition, InvalidArgument
-from quarterdeck.common.ids import uuid7
 from quarterdeck.runtime import events as ev
 from quarterdeck.runtime.constants import RUN_TIMEOUT
 from quarterdeck.runtime.operations.forking import LONGEST_JOURNAL, copied_event
@@ -75,12 +74,14 @@ class Grower:
 
     Args:
         by: who asks for it.
+        new_id: makes a run's id.
     """
 
-    def __init__(self, connection: Connection, by: str, now: float) -> None:
+    def __init__(self, connection: Connection, by: str, now: float, new_id: Callable[[], str]) -> None:
         self._connection = connection
         self._by = by
         self._now = now
+        self._new_id = new_id
         self.growth = Growth()
 
     def grow(self, row: Any, new_id: str, place: Mapping[str, Any]) -> Rest:
@@ -147,7 +148,7 @@ class Grower:
             if len(self.growth.new_runs) + len(self.growth.ended_runs) > MOST_CHILDREN:
                 raise FailedPrecondition(f"a retry carries {MOST_CHILDREN} child runs at most")
             spot = {**place, "parent_step": family.key, "item_index": child.item_index}
-            carried.run = uuid7()
+            carried.run = self._new_id()
             if child.state == "succeeded":
                 carried.done += 1
                 carried.output = codec.loads(child.output) if family.run and child.output else None

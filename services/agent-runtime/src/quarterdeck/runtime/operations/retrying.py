@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
@@ -10,7 +10,6 @@ from typing import Any
 from sqlalchemy import Connection, insert
 
 from quarterdeck.common.errors import Conflict, FailedPrecondition
-from quarterdeck.common.ids import uuid7
 from quarterdeck.common.tenants import TenantId
 from quarterdeck.runtime import events as ev
 from quarterdeck.runtime.engine import Engine
@@ -49,21 +48,29 @@ class Retrier:
             FailedPrecondition: the run is not over, has succeeded, or something of it was undone.
             Conflict: the key was used for another run.
         """
-        now, database = self._engine.clock.now(), self._engine.database
+        now, database, new_id = self._engine.clock.now(), self._engine.database, self._engine.new_id
         if dry_run:
-            return await database.read(plan, tenant, run_id, by, now)
-        made = await database.write(retry, tenant, run_id, by, key or f"retry:{run_id}", now)
+            return await database.read(plan, tenant, run_id, by, now, new_id)
+        made = await database.write(retry, tenant, run_id, by, key or f"retry:{run_id}", now, new_id)
         ready = [row["run_id"] for row in made.growth.new_runs if row["queue_status"] == "ready"]
         await self._engine.wake(ready, {})
         return made
 
 
-def retry(connection: Connection, tenant: TenantId, run_id: str, by: str, key: str, now: float) -> Retry:
+def retry(
+    connection: Connection,
+    tenant: TenantId,
+    run_id: str,
+    by: str,
+    key: str,
+    now: float,
+    new_id: Callable[[], str],
+) -> Retry:
     """See `Retrier.retry`; in the caller's transaction."""
     earlier = runs.by_idempotency_key(connection, tenant.id, key)
     if earlier is not None:
         return _repeated(earlier, run_id)
-    made = plan(connection, tenant, run_id, by, now)
+    made = plan(connection, tenant, run_id, by, now, new_id)
     made.growth.new_runs[0]["idempotency_key"] = key
     _insert(connection, made.growth)
     return made
@@ -99,17 +106,19 @@ def _repeated(earlier: Any, run_id: str) -> Retry:
     return Retry(run_id=earlier.run_id)
 
 
-def plan(connection: Connection, tenant: TenantId, run_id: str, by: str, now: float) -> Retry:
+def plan(
+    connection: Connection, tenant: TenantId, run_id: str, by: str, now: float, new_id: Callable[[], str]
+) -> Retry:
     """Reads what a retry needs and returns it; nothing is written."""
     row = require_run(connection, tenant, run_id)
     require_unsuccessful(row)
-    grower, new_id = Grower(connection, by, now), uuid7()
-    root = {"root_run_id": new_id, "parent_run_id": "", "parent_step": "", "item_index": -1, "depth": 0}
-    rest = grower.grow(row, new_id, root)
+    grower, root_id = Grower(connection, by, now, new_id), new_id()
+    root = {"root_run_id": root_id, "parent_run_id": "", "parent_step": "", "item_index": -1, "depth": 0}
+    rest = grower.grow(row, root_id, root)
     _require_free_gates(connection, grower.growth.new_runs[0])
     kept = [event.data["step"] for event in rest.events if event.type == ev.STEP_COMPLETED]
     following = sorted(rest.state.steps) or ["(the end)" if rest.events else "(the beginning)"]
-    return Retry(new_id, kept, following, rest.uncertain, grower.growth)
+    return Retry(root_id, kept, following, rest.uncertain, grower.growth)
 
 
 def _require_free_gates(connection: Connection, root: Mapping[str, Any]) -> None:

@@ -74,7 +74,7 @@ class Simulator:
         verdict = Verdict(seed)
         self._store.clear()
         seed_run = _Seed(verdict, self._store, self._closure, self._trace)
-        with tuned(seed_run.around.new_id):
+        with tuned():
             with Listening(verdict.problems, verdict.log if self._trace else None):
                 seed_run.run()
             with Listening([], None):

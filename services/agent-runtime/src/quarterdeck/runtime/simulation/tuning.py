@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 # (module, constant): value in a simulation.
@@ -29,15 +29,11 @@ _SMALL: dict[tuple[str, str], Any] = {
 }
 
 
-# Where ids of runs are made by chance.
-_IDS = (("operations.retrying", "uuid7"), ("operations.growing", "uuid7"), ("operations.forking", "uuid7"))
-
-
 @contextlib.contextmanager
-def tuned(new_id: Callable[[], str]) -> Iterator[None]:
-    """Within this context the engine works in small pages, and all its ids follow from the seed."""
+def tuned() -> Iterator[None]:
+    """Within this context the engine works in small pages."""
     before = {}
-    for (module_name, name), value in {**_SMALL, **dict.fromkeys(_IDS, new_id)}.items():
+    for (module_name, name), value in _SMALL.items():
         module = importlib.import_module(f"quarterdeck.runtime.{module_name}")
         before[module, name] = getattr(module, name)
         setattr(module, name, value)

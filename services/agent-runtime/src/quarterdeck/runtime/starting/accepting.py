@@ -22,7 +22,6 @@ from quarterdeck.common.errors import (
     Unavailable,
 )
 from quarterdeck.common.identity import Principal
-from quarterdeck.common.ids import uuid7
 from quarterdeck.common.rpc_client import Peer
 from quarterdeck.common.tenants import TenantId
 from quarterdeck.runtime.constants import PRIORITY_STEP
@@ -127,9 +126,8 @@ class Starter:
     async def _row(self, wish: Start, closure: str, definition: Definition, value: Any) -> dict[str, Any]:
         stored = await artifacts.externalise(self._artifacts, wish.tenant.id, value, INLINE_BYTES)
         revisions = await self._engine.revisions(wish.tenant.id, closure)
-        run_id = uuid7()
         return run_row(
-            run_id=run_id,
+            run_id=self._engine.new_id(),
             tenant_id=wish.tenant.id,
             tenant=wish.tenant.name,
             kind=wish.kind,

@@ -13,7 +13,6 @@ from quarterdeck.common import codec
 from quarterdeck.common.bus import Bus, Message, Subscription
 from quarterdeck.common.clock import rfc3339
 from quarterdeck.common.errors import NotFound, Unavailable
-from quarterdeck.common.ids import uuid7
 from quarterdeck.common.rpc_client import act_for
 from quarterdeck.common.tenants import TenantDirectory, TenantId
 from quarterdeck.common.watching import Watched
@@ -108,7 +107,7 @@ class Triggers:
             return Fired(skipped="the trigger is paused; set spec.paused to false")
         if backfill_from or backfill_to:
             return await self._backfill(tenant, name, declared, payload, backfill_from, backfill_to)
-        cause = Cause(f"id:{fire_id or uuid7()}", self._engine.clock.now(), payload)
+        cause = Cause(f"id:{fire_id or self._engine.new_id()}", self._engine.clock.now(), payload)
         fate = await self._fire(tenant, name, declared, cause, declared.overlap)
         return Fired([fate.run_id] if fate.run_id else [], fate.skipped)
 
@@ -154,7 +153,7 @@ class Triggers:
         Raises:
             QuarterdeckError: not every run could be started; the same event id again starts the rest.
         """
-        event = Event(tenant.id, type, event_id or uuid7(), source, data)
+        event = Event(tenant.id, type, event_id or self._engine.new_id(), source, data)
         matched = await self._dispatcher.dispatch(event)
         await self._bus.publish(event.message())
         return matched
