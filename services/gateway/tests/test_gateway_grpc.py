@@ -47,7 +47,16 @@ def test_every_public_rpc_is_offered_and_no_other():
     table = method_table()
     assert len(table) > 35
     hidden = {path.rsplit("/", 1)[1] for path in table if rpcs.service(Details(path)) is None}
-    assert hidden == {"UpdateStatus", "ResolveClosure", "GetTenant", "GetCall", "WatchCall", "CancelCall"}
+    inside = {
+        "UpdateStatus",
+        "ResolveClosure",
+        "GetTenant",
+        "GetCall",
+        "WatchCall",
+        "CancelCall",
+        "SealCalls",
+    }
+    assert hidden == inside
     assert rpcs.service(Details("/quarterdeck.v1.Nothing/Nothing")) is None
 
 

@@ -214,6 +214,13 @@ class World:
         record: tools_pb2.CallRecord = await peer.call(stub.CancelCall, request)
         return record
 
+    async def seal(self, *call_ids: str) -> list[tools_pb2.CallRecord]:
+        """Closes call ids, as the runtime does."""
+        peer, stub = self.tools()
+        request = tools_pb2.SealCallsRequest(tenant="default", call_ids=call_ids)
+        response: tools_pb2.SealCallsResponse = await peer.call(stub.SealCalls, request)
+        return list(response.records)
+
     def metric(self, name: str, **labels: str) -> float | None:
         """A metric of mcp-manager."""
         return self._running["mcp-manager"][1].telemetry.registry.get_sample_value(name, labels)

@@ -60,6 +60,11 @@ class ToolServiceStub:
                 request_serializer=quarterdeck_dot_v1_dot_tools__pb2.CancelCallRequest.SerializeToString,
                 response_deserializer=quarterdeck_dot_v1_dot_tools__pb2.CallRecord.FromString,
                 _registered_method=True)
+        self.SealCalls = channel.unary_unary(
+                '/quarterdeck.v1.ToolService/SealCalls',
+                request_serializer=quarterdeck_dot_v1_dot_tools__pb2.SealCallsRequest.SerializeToString,
+                response_deserializer=quarterdeck_dot_v1_dot_tools__pb2.SealCallsResponse.FromString,
+                _registered_method=True)
 
 
 class ToolServiceServicer:
@@ -101,6 +106,14 @@ class ToolServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SealCalls(self, request, context):
+        """Closes call ids for good, because their run is over: one that nothing is known of is recorded as
+        cancelled, and what is asked under it later is not sent. Calls in flight are left alone.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ToolServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -128,6 +141,11 @@ def add_ToolServiceServicer_to_server(servicer, server):
                     servicer.CancelCall,
                     request_deserializer=quarterdeck_dot_v1_dot_tools__pb2.CancelCallRequest.FromString,
                     response_serializer=quarterdeck_dot_v1_dot_tools__pb2.CallRecord.SerializeToString,
+            ),
+            'SealCalls': grpc.unary_unary_rpc_method_handler(
+                    servicer.SealCalls,
+                    request_deserializer=quarterdeck_dot_v1_dot_tools__pb2.SealCallsRequest.FromString,
+                    response_serializer=quarterdeck_dot_v1_dot_tools__pb2.SealCallsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -266,6 +284,33 @@ class ToolService:
             '/quarterdeck.v1.ToolService/CancelCall',
             quarterdeck_dot_v1_dot_tools__pb2.CancelCallRequest.SerializeToString,
             quarterdeck_dot_v1_dot_tools__pb2.CallRecord.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SealCalls(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/quarterdeck.v1.ToolService/SealCalls',
+            quarterdeck_dot_v1_dot_tools__pb2.SealCallsRequest.SerializeToString,
+            quarterdeck_dot_v1_dot_tools__pb2.SealCallsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -44,6 +44,10 @@ class ToolServiceStub:
     """Progress of a call in flight, until it ends."""
     CancelCall: _grpc.UnaryUnaryMultiCallable[_tools_pb2.CancelCallRequest, _tools_pb2.CallRecord]
     """Asks the tool to stop; the outcome says whether it did."""
+    SealCalls: _grpc.UnaryUnaryMultiCallable[_tools_pb2.SealCallsRequest, _tools_pb2.SealCallsResponse]
+    """Closes call ids for good, because their run is over: one that nothing is known of is recorded as
+    cancelled, and what is asked under it later is not sent. Calls in flight are left alone.
+    """
 
 @_typing.type_check_only
 class ToolServiceAsyncStub(ToolServiceStub):
@@ -61,6 +65,10 @@ class ToolServiceAsyncStub(ToolServiceStub):
     """Progress of a call in flight, until it ends."""
     CancelCall: _aio.UnaryUnaryMultiCallable[_tools_pb2.CancelCallRequest, _tools_pb2.CallRecord]  # type: ignore[assignment]
     """Asks the tool to stop; the outcome says whether it did."""
+    SealCalls: _aio.UnaryUnaryMultiCallable[_tools_pb2.SealCallsRequest, _tools_pb2.SealCallsResponse]  # type: ignore[assignment]
+    """Closes call ids for good, because their run is over: one that nothing is known of is recorded as
+    cancelled, and what is asked under it later is not sent. Calls in flight are left alone.
+    """
 
 class ToolServiceServicer(metaclass=_abc_1.ABCMeta):
     """Served by mcp-manager."""
@@ -105,5 +113,15 @@ class ToolServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_tools_pb2.CallRecord, _abc.Awaitable[_tools_pb2.CallRecord]]:
         """Asks the tool to stop; the outcome says whether it did."""
+
+    @_abc_1.abstractmethod
+    def SealCalls(
+        self,
+        request: _tools_pb2.SealCallsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tools_pb2.SealCallsResponse, _abc.Awaitable[_tools_pb2.SealCallsResponse]]:
+        """Closes call ids for good, because their run is over: one that nothing is known of is recorded as
+        cancelled, and what is asked under it later is not sent. Calls in flight are left alone.
+        """
 
 def add_ToolServiceServicer_to_server(servicer: ToolServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -45,6 +45,21 @@ class Performer(Protocol):
         """
 
 
+class CallSeals(Protocol):
+    """Closes the calls of runs that are over: what was not made by then is never made."""
+
+    async def seal(self, facts: RunFacts, effects: Sequence[Effect]) -> None:
+        """Closes them. Raises Unavailable when that cannot be done now."""
+
+    async def settle(self, facts: RunFacts, effects: Sequence[Effect]) -> dict[str, Event]:
+        """Closes them and returns the outcomes that are known, by effect.
+
+        Raises:
+            FailedPrecondition: one is still under way.
+            Unavailable: nobody can say at the moment.
+        """
+
+
 class ToolLister(Protocol):
     """Lists what an agent's model may call, once, when its run starts."""
 
@@ -75,6 +90,7 @@ class Engine:
 
     Args:
         approval_expiry: (tenant, policy name) to seconds until an approval expires, or None.
+        calls: closes calls that nobody will ask for any more; None for tools within this process.
         told_end: told of every run that ends here, after its commit.
         wake: awaited with the runs that became ready and the workers to poke.
     """
@@ -90,6 +106,7 @@ class Engine:
     approval_expiry: ApprovalExpiry
     wake: Callable[[list[str], dict[str, str]], Awaitable[None]]
     cache: Cache | None = None
+    calls: CallSeals | None = None
     new_id: Callable[[], str] = uuid7
     told_end: EndListener = _not_told
     timers_changed: asyncio.Event = field(default_factory=asyncio.Event)

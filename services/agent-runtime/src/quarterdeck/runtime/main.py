@@ -15,6 +15,7 @@ from quarterdeck.runtime.effects.checks import CheckPerformer
 from quarterdeck.runtime.effects.memory import MemoryPerformer
 from quarterdeck.runtime.effects.models import ModelPerformer
 from quarterdeck.runtime.effects.routes import Routes
+from quarterdeck.runtime.effects.sealing import ToolCallSeals
 from quarterdeck.runtime.effects.tool_directory import ToolDirectory
 from quarterdeck.runtime.effects.tools import ToolPerformer
 from quarterdeck.runtime.engine import Engine
@@ -120,6 +121,7 @@ class AgentRuntime:
             approval_expiry=self._approval_expiry,
             wake=self._wake,
             cache=platform.cache,
+            calls=ToolCallSeals(tools, platform.peer("mcp-manager")),
             told_end=end_listener(platform.telemetry),
         )
 

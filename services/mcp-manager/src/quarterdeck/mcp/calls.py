@@ -3,8 +3,10 @@
 A write is recorded twice: its intent, durably, before it is sent, and its outcome after. A repeat under the
 same id joins the call under way or gets the recorded outcome; after a restart, an intent without an outcome
 means that nobody can say what happened, and the answer is UNCERTAIN. What to do about it is the runtime's
-business. Read-only calls, by the author's word, leave no durable record: repeating one changes nothing, and
-two commits would take longer than most of them do; their outcomes are kept in memory for a while.
+business. A run's call that was refused is recorded as well, so that an id that was answered stays answered: a
+worker that has lost the run and asks late gets the same answer. Read-only calls, by the author's word, leave
+no durable record: repeating one changes nothing, and two commits would take longer than most of them do;
+their outcomes are kept in memory for a while.
 """
 
 from __future__ import annotations
@@ -87,13 +89,16 @@ class Calls:
             if outcome.status in FINAL or self._executor.is_read_only(call):
                 return outcome
             # It was not sent now, but it may have been before the server or a policy became what it is.
+            if call.run and not outcome.retry_after:
+                return await self._records.refuse(call, outcome)
             recorded = await self._records.find(call.key)
             return outcome if recorded is None else replayed(call, recorded)
         except asyncio.CancelledError:
             if not flight.accept_cancellation():
                 raise
             await self._records.withdraw(flight)
-            return Outcome(Status.CANCELLED, message="cancelled before it was sent")
+            outcome = Outcome(Status.CANCELLED, message="cancelled before it was sent")
+            return await self._records.refuse(call, outcome) if call.run else outcome
 
     def _note(self, call: Call, outcome: Outcome) -> None:
         if outcome.status in FINAL:
@@ -123,6 +128,13 @@ class Calls:
             return await self.outcome(key)
         flight.cancel()
         return await _end_of(flight)
+
+    async def seal(self, key: Key) -> Outcome | None:
+        """Closes a call id; returns what became of the call, None while it is under way."""
+        if key in self._flights:
+            return None
+        recent = self._recent.find(key)
+        return await self._records.seal(key) if recent is None else recent[1]
 
     async def drain(self, seconds: float) -> None:
         """Takes no further calls and lets those under way end for at most `seconds`."""

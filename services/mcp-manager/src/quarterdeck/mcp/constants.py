@@ -60,6 +60,9 @@ EDGE_BODY = 16 * 1024
 # Largest arguments of a call, in bytes: they are read, hashed and written in the event loop.
 MAX_ARGUMENTS = 256 * 1024
 
+# Call ids that are closed by one request.
+MAX_SEALED = 1000
+
 # Outcomes that are kept in memory, by number and by bytes: the only record of read-only calls.
 RECENT_OUTCOMES = 2000
 RECENT_BYTES = 16 * 1024 * 1024

@@ -58,6 +58,9 @@ class Outcome:
 FINAL = frozenset({Status.OK, Status.TOOL_ERROR, Status.UNCERTAIN, Status.TIMEOUT, Status.CANCELLED})
 """Of calls that were sent, or that somebody called off: they stay what they are."""
 
+CALLED_OFF = Outcome(Status.CANCELLED, message="the run was over before this was sent", answered=True)
+"""Of a call whose id was closed before anybody made it."""
+
 
 def not_sent(server: str, reason: str, missing: str = "") -> Outcome:
     """Returns the outcome of a call that could not be sent."""

@@ -10,7 +10,7 @@ from quarterdeck.common.errors import Unavailable
 from quarterdeck.mcp import store
 from quarterdeck.mcp.call import Call
 from quarterdeck.mcp.flights import Flight, Key, require_same
-from quarterdeck.mcp.outcome import Outcome, Status, not_sent
+from quarterdeck.mcp.outcome import CALLED_OFF, Outcome, Status
 
 _LOST = "the platform ended while the call was under way; what became of it is not known"
 
@@ -24,26 +24,49 @@ class Records:
         self._log = log
 
     async def begin(self, flight: Flight, incarnation: str) -> Outcome | None:
-        """Records the intent; returns the outcome of a call that must not be sent."""
+        """Records the intent; returns the outcome of a call that must not be sent.
+
+        Raises:
+            Unavailable: it cannot be recorded; nothing was sent, and the same may be asked again.
+        """
         call = flight.call
-        flight.intent = store.Intent(
+        flight.intent = self._intent(call, incarnation, call.approval_id if call.approved else None)
+        try:
+            known = await self._database.write(store.begin, flight.intent)
+        except store.ApprovalSpent as error:
+            return Outcome(Status.DENIED, message=f"{error}; ask for a new one")
+        except Unavailable as error:
+            raise Unavailable(f"the intent cannot be recorded: {error.message}", retry_after=1.0) from error
+        return None if known is None else replayed(call, known)
+
+    async def refuse(self, call: Call, outcome: Outcome) -> Outcome:
+        """Records that a run's call was not sent, and returns that; or what is on record about it already.
+
+        The run goes on with this answer. A worker that lost the run before it asked for the same call may
+        still do so when it thaws, and must not be the one who makes it after all.
+        """
+        known = await self._database.write(store.close, self._intent(call, "", None), outcome)
+        return outcome if known is None else replayed(call, known)
+
+    async def seal(self, key: Key) -> Outcome:
+        """Closes a call id, and returns what is on record about it from now on."""
+        tenant_id, call_id = key
+        nothing = store.Intent(tenant_id, call_id, "", "", "", "", None, "", self._clock.now())
+        known = await self._database.write(store.close, nothing, CALLED_OFF)
+        return CALLED_OFF if known is None else outcome_of(known)
+
+    def _intent(self, call: Call, incarnation: str, approval_id: str | None) -> store.Intent:
+        return store.Intent(
             tenant_id=call.tenant_id,
             call_id=call.call_id,
             server=call.server,
             tool=call.tool,
             arguments_hash=call.arguments_hash,
             run_id=call.run,
-            approval_id=call.approval_id if call.approved else None,
+            approval_id=approval_id,
             incarnation=incarnation,
             started_at=self._clock.now(),
         )
-        try:
-            known = await self._database.write(store.begin, flight.intent)
-        except store.ApprovalSpent as error:
-            return Outcome(Status.DENIED, message=f"{error}; ask for a new one")
-        except Unavailable as error:
-            return not_sent(call.server, f"the intent cannot be recorded: {error.message}")
-        return None if known is None else replayed(call, known)
 
     async def withdraw(self, flight: Flight) -> None:
         """Takes back the intent of a call that was not sent after all. An older one under its id stays."""
@@ -65,7 +88,8 @@ class Records:
 
 def replayed(call: Call, recorded: store.Recorded) -> Outcome:
     """Returns what a repeat of a recorded call is answered. Raises InvalidArgument if it is none."""
-    require_same(call, recorded.server, recorded.tool, recorded.arguments_hash)
+    if recorded.server:  # an id that was closed unseen is closed for every call
+        require_same(call, recorded.server, recorded.tool, recorded.arguments_hash)
     return outcome_of(recorded)
 
 

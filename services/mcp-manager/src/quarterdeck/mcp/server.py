@@ -15,7 +15,7 @@ from quarterdeck.common.tenants import TenantDirectory
 from quarterdeck.mcp.call import Call
 from quarterdeck.mcp.calls import Calls
 from quarterdeck.mcp.catalog import Effect, Tool
-from quarterdeck.mcp.constants import DEATH_TIMEOUT, LIST_WAIT, MAX_ARGUMENTS
+from quarterdeck.mcp.constants import DEATH_TIMEOUT, LIST_WAIT, MAX_ARGUMENTS, MAX_SEALED
 from quarterdeck.mcp.failures import NotSent
 from quarterdeck.mcp.flights import Key
 from quarterdeck.mcp.incarnation import is_dead
@@ -140,13 +140,28 @@ class ToolServicer(tools_pb2_grpc.ToolServiceServicer):
         """Says what is known about a call id."""
         key = await self._key(request.tenant, request.call_id)
         if self._calls.flight(key) is not None:
-            return tools_pb2.CallRecord(call_id=request.call_id, state=tools_pb2.CallRecord.STATE_IN_FLIGHT)
+            return self._in_flight(request.call_id)
         return self._record(request.call_id, await self._calls.outcome(key))
 
     async def CancelCall(self, request: tools_pb2.CancelCallRequest, context: Any) -> tools_pb2.CallRecord:
         """Asks a call to stop and waits for what became of it."""
         key = await self._key(request.tenant, request.call_id)
         return self._record(request.call_id, await self._calls.cancel(key))
+
+    async def SealCalls(
+        self, request: tools_pb2.SealCallsRequest, context: Any
+    ) -> tools_pb2.SealCallsResponse:
+        """Closes call ids for good."""
+        if len(request.call_ids) > MAX_SEALED:
+            message = f"{len(request.call_ids)} ids; at most {MAX_SEALED:,} at once"
+            raise InvalidArgument(message, field="call_ids")
+        response = tools_pb2.SealCallsResponse()
+        for call_id in request.call_ids:
+            key = await self._key(request.tenant, call_id)
+            outcome = await self._calls.seal(key)
+            record = self._in_flight(call_id) if outcome is None else self._record(call_id, outcome)
+            response.records.append(record)
+        return response
 
     async def WatchCall(
         self, request: tools_pb2.WatchCallRequest, context: Any
@@ -167,6 +182,9 @@ class ToolServicer(tools_pb2_grpc.ToolServiceServicer):
         if not call_id:
             raise InvalidArgument("call_id is required", field="call_id")
         return (await self._tenants.resolve(tenant)).id, call_id
+
+    def _in_flight(self, call_id: str) -> tools_pb2.CallRecord:
+        return tools_pb2.CallRecord(call_id=call_id, state=tools_pb2.CallRecord.STATE_IN_FLIGHT)
 
     def _record(self, call_id: str, outcome: Outcome | None) -> tools_pb2.CallRecord:
         states = tools_pb2.CallRecord

@@ -123,18 +123,32 @@ def _user_of(connection: Connection, intent: Intent) -> str:
 def finish(connection: Connection, tenant_id: str, call_id: str, outcome: Outcome, now: float) -> None:
     """Records how a call ended."""
     within(connection, tenant_id)
+    c = tool_calls.c
+    this = update(tool_calls).where(c.tenant_id == tenant_id, c.call_id == call_id)
+    connection.execute(this.values(**_ended(outcome, now)))
+
+
+def _ended(outcome: Outcome, now: float) -> dict[str, Any]:
     document = {**asdict(replace(outcome, value_json=b"")), "status": outcome.status.value}
     del document["value_json"]
-    values = {
+    return {
         "state": DONE,
         "outcome_json": codec.dumps(document),
         "result_json": outcome.value_json,
         "finished_at": now,
     }
-    c = tool_calls.c
-    connection.execute(
-        update(tool_calls).where(c.tenant_id == tenant_id, c.call_id == call_id).values(**values)
-    )
+
+
+def close(connection: Connection, intent: Intent, outcome: Outcome) -> Recorded | None:
+    """Records that a call was not made and never will be; returns what is on record if its id is known.
+
+    `intent` may have no server: then the id is closed for whatever is asked under it.
+    """
+    within(connection, intent.tenant_id)
+    row = {**asdict(intent), **_ended(outcome, intent.started_at)}
+    if insert_new(connection, tool_calls, row):
+        return None
+    return find(connection, intent.tenant_id, intent.call_id)
 
 
 def withdraw(connection: Connection, intent: Intent) -> None:

@@ -59,7 +59,7 @@ class ToolPerformer:
             raise
         except (QuarterdeckError, ValueError) as error:
             return [failed(effect, "error", "validation", f"the call cannot be made: {error}")]
-        return [await self._event(facts, effect, await self._ask(facts, request))]
+        return [await self.event(facts, effect, await self._ask(facts, request))]
 
     async def call(
         self, facts: RunFacts, state: RunState, effect: Effect, target: dict[str, Any], arguments: Any
@@ -90,7 +90,7 @@ class ToolPerformer:
         data = codec.dumps(value if value is not None else {})
         return tools_pb2.CallToolRequest(
             tenant=facts.tenant,
-            call_id=f"{facts.run_id}:{effect.id}",
+            call_id=call_id(facts.run_id, effect.id),
             server=target["server"],
             tool=target["tool"],
             arguments_json=data,
@@ -105,7 +105,8 @@ class ToolPerformer:
             tool_session=facts.root_run_id,
         )
 
-    async def _event(self, facts: RunFacts, effect: Effect, outcome: tools_pb2.ToolOutcome) -> Event:
+    async def event(self, facts: RunFacts, effect: Effect, outcome: tools_pb2.ToolOutcome) -> Event:
+        """Returns what a run is told of a call's outcome. Raises Unavailable if it cannot be stored."""
         if outcome.status == Status.STATUS_OK:
             return succeeded(effect, await self._result(facts, outcome), ms=round(outcome.duration_ms, 3))
         if outcome.status == Status.STATUS_UNCERTAIN:
@@ -137,6 +138,11 @@ class ToolPerformer:
             policy = "ask"
         more = {"tool": target_path(effect), "policy": policy, "check": check}
         return failed(effect, "uncertain", "uncertain", outcome.message, **more)
+
+
+def call_id(run_id: str, effect_id: str) -> str:
+    """Returns the id under which an effect's call is made, however often it is asked for."""
+    return f"{run_id}:{effect_id}"
 
 
 def target_path(effect: Effect) -> str:

@@ -10,16 +10,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, literal, select
 
 from quarterdeck.common import codec
 from quarterdeck.common.errors import FailedPrecondition, InvalidArgument
 from quarterdeck.runtime import events as ev
 from quarterdeck.runtime.constants import RUN_TIMEOUT
 from quarterdeck.runtime.operations.forking import LONGEST_JOURNAL, copied_event
+from quarterdeck.runtime.operations.left_behind import Known, calls_of, with_outcomes
 from quarterdeck.runtime.operations.rest import Carried, Family, Rest, go_on, rest_of
 from quarterdeck.runtime.operations.rest_without import Undone
-from quarterdeck.runtime.state import RunState
+from quarterdeck.runtime.state import Effect, RunState
 from quarterdeck.runtime.store.journal import read_events
 from quarterdeck.runtime.tables import RUNS
 
@@ -45,7 +46,10 @@ _FRESH = {
 
 @dataclass(slots=True)
 class Growth:
-    """The rows of new runs, the root's first, and how many events they were made from."""
+    """The rows of new runs, the root's first, and how many events they were made from.
+
+    `left_behind`: rows of old runs with calls of which no outcome was recorded.
+    """
 
     events: int = 0
     new_runs: list[dict[str, Any]] = field(default_factory=list)
@@ -53,6 +57,7 @@ class Growth:
     journal: list[dict[str, Any]] = field(default_factory=list)
     timers: list[dict[str, Any]] = field(default_factory=list)
     lengths: dict[str, int] = field(default_factory=dict)
+    left_behind: list[tuple[Any, list[Effect]]] = field(default_factory=list)
 
 
 def require_unsuccessful(row: Any) -> None:
@@ -75,13 +80,17 @@ class Grower:
     Args:
         by: who asks for it.
         new_id: makes a run's id.
+        known: outcomes that were found out after the runs were over.
     """
 
-    def __init__(self, connection: Connection, by: str, now: float, new_id: Callable[[], str]) -> None:
+    def __init__(
+        self, connection: Connection, by: str, now: float, new_id: Callable[[], str], known: Known
+    ) -> None:
         self._connection = connection
         self._by = by
         self._now = now
         self._new_id = new_id
+        self._known = known
         self.growth = Growth()
 
     def grow(self, row: Any, new_id: str, place: Mapping[str, Any]) -> Rest:
@@ -113,7 +122,10 @@ class Grower:
         if self.growth.events > LONGEST_JOURNAL:
             raise InvalidArgument(f"a retry reads {LONGEST_JOURNAL} events at most", field="runId")
         entries = read_events(self._connection, row.tenant_id, row.run_id, 0, LONGEST_JOURNAL)
-        return [entry.event() for entry in entries]
+        journal = [entry.event() for entry in entries]
+        if calls := calls_of(journal):
+            self.growth.left_behind.append((row, calls))
+        return with_outcomes(journal, self._known.get(row.run_id, {}))
 
     def _new_row(self, row: Any, new_id: str, place: Mapping[str, Any]) -> dict[str, Any]:
         return {
@@ -160,7 +172,8 @@ class Grower:
 
     def _children(self, parent: Any, family: Family) -> list[Any]:
         mine = (RUNS.c.parent_run_id == parent.run_id) & (RUNS.c.parent_step == family.key)
-        query = select(RUNS, RUNS.c.last_seq.label("current_seq"))
+        # What is over has no place in the queue any more.
+        query = select(RUNS, RUNS.c.last_seq.label("current_seq"), literal(0).label("priority"))
         query = query.where(mine, RUNS.c.tenant_id == parent.tenant_id)
         if family.run:
             query = query.where(RUNS.c.run_id == family.run)

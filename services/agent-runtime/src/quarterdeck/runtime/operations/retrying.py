@@ -13,13 +13,24 @@ from quarterdeck.common.errors import Conflict, FailedPrecondition
 from quarterdeck.common.tenants import TenantId
 from quarterdeck.runtime import events as ev
 from quarterdeck.runtime.engine import Engine
+from quarterdeck.runtime.execution.loading import facts_of
 from quarterdeck.runtime.operations.deliveries import require_run
 from quarterdeck.runtime.operations.growing import Grower, Growth, require_unsuccessful
+from quarterdeck.runtime.operations.left_behind import Known, LeftBehind
 from quarterdeck.runtime.store import runs
 from quarterdeck.runtime.store.commits import insert_runs
 from quarterdeck.runtime.store.gates import Gates, ahead, hold_back
 from quarterdeck.runtime.store.labels import index_labels
 from quarterdeck.runtime.tables import JOURNAL, RUN_QUEUE, RUNS, TIMERS
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Who asks for a retry and when, and what makes ids of runs."""
+
+    by: str
+    now: float
+    new_id: Callable[[], str]
 
 
 @dataclass(slots=True)
@@ -46,31 +57,48 @@ class Retrier:
 
         Raises:
             FailedPrecondition: the run is not over, has succeeded, or something of it was undone.
+            FailedPrecondition: a call of the old run is still under way.
             Conflict: the key was used for another run.
+            Unavailable: it cannot be found out at the moment what became of a call of the old run.
         """
-        now, database, new_id = self._engine.clock.now(), self._engine.database, self._engine.new_id
+        database, asked = self._engine.database, Asked(by, self._engine.clock.now(), self._engine.new_id)
         if dry_run:
-            return await database.read(plan, tenant, run_id, by, now, new_id)
-        made = await database.write(retry, tenant, run_id, by, key or f"retry:{run_id}", now, new_id)
+            return await database.read(plan, tenant, run_id, asked, {})
+        key = key or f"retry:{run_id}"
+        try:
+            made = await database.write(retry, tenant, run_id, key, asked, None)
+        except LeftBehind as unknown:
+            known = await self._find_out(unknown)
+            made = await database.write(retry, tenant, run_id, key, asked, known)
         ready = [row["run_id"] for row in made.growth.new_runs if row["queue_status"] == "ready"]
         await self._engine.wake(ready, {})
         return made
 
+    async def _find_out(self, unknown: LeftBehind) -> Known:
+        """Closes the calls that the old runs left behind, and returns those outcomes that are known."""
+        calls = self._engine.calls
+        if calls is None:
+            return {}
+        return {row.run_id: await calls.settle(facts_of(row), effects) for row, effects in unknown.runs}
+
 
 def retry(
-    connection: Connection,
-    tenant: TenantId,
-    run_id: str,
-    by: str,
-    key: str,
-    now: float,
-    new_id: Callable[[], str],
+    connection: Connection, tenant: TenantId, run_id: str, key: str, asked: Asked, known: Known | None
 ) -> Retry:
-    """See `Retrier.retry`; in the caller's transaction."""
+    """See `Retrier.retry`; in the caller's transaction.
+
+    Args:
+        known: what became of calls that were left behind; None: it was not looked yet.
+
+    Raises:
+        LeftBehind: it has to be looked first.
+    """
     earlier = runs.by_idempotency_key(connection, tenant.id, key)
     if earlier is not None:
         return _repeated(earlier, run_id)
-    made = plan(connection, tenant, run_id, by, now, new_id)
+    made = plan(connection, tenant, run_id, asked, known or {})
+    if known is None and made.growth.left_behind:
+        raise LeftBehind(made.growth.left_behind)
     made.growth.new_runs[0]["idempotency_key"] = key
     _insert(connection, made.growth)
     return made
@@ -106,13 +134,11 @@ def _repeated(earlier: Any, run_id: str) -> Retry:
     return Retry(run_id=earlier.run_id)
 
 
-def plan(
-    connection: Connection, tenant: TenantId, run_id: str, by: str, now: float, new_id: Callable[[], str]
-) -> Retry:
+def plan(connection: Connection, tenant: TenantId, run_id: str, asked: Asked, known: Known) -> Retry:
     """Reads what a retry needs and returns it; nothing is written."""
     row = require_run(connection, tenant, run_id)
     require_unsuccessful(row)
-    grower, root_id = Grower(connection, by, now, new_id), new_id()
+    root_id, grower = asked.new_id(), Grower(connection, asked.by, asked.now, asked.new_id, known)
     root = {"root_run_id": root_id, "parent_run_id": "", "parent_step": "", "item_index": -1, "depth": 0}
     rest = grower.grow(row, root_id, root)
     _require_free_gates(connection, grower.growth.new_runs[0])

@@ -1,8 +1,8 @@
 """Ends runs at once, in one transaction and whoever holds them: nothing is undone, nothing more is asked for.
 
 The run is taken from its holder by its epoch, as a worker that died would lose it, so this works on a run
-that no worker can advance any more. What was in flight is recorded as abandoned: nobody will ask what became
-of it.
+that no worker can advance any more. What was in flight is recorded as abandoned, and its call ids are closed:
+a worker that was frozen before the call does not make it when it thaws.
 """
 
 from __future__ import annotations
@@ -11,21 +11,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import structlog
 from sqlalchemy import Connection, select, update
 
 from quarterdeck.common import codec
+from quarterdeck.common.errors import QuarterdeckError
 from quarterdeck.common.tenants import TenantId
 from quarterdeck.runtime import events as ev
 from quarterdeck.runtime.engine import Engine
 from quarterdeck.runtime.execution.loading import facts_of
 from quarterdeck.runtime.execution.unit import finished_row, parent_delivery
 from quarterdeck.runtime.operations.deliveries import require_run
-from quarterdeck.runtime.state import RunState
+from quarterdeck.runtime.reducer.effects import effect_of
+from quarterdeck.runtime.state import Effect, RunState
 from quarterdeck.runtime.store import runs
 from quarterdeck.runtime.store.commits import Commit, commit
 from quarterdeck.runtime.store.family import open_below
 from quarterdeck.runtime.tables import JOURNAL, RUN_QUEUE
 from quarterdeck.runtime.tracing import end_of
+
+log = structlog.get_logger("terminating")
 
 # The holder of a run that is being terminated; no worker has this name.
 NOBODY = "terminated"
@@ -36,11 +41,15 @@ _IN_FLIGHT = "the run was terminated while this was in flight; whether it was do
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A run that was ended here: its row as it was before, and what was appended after `seq`."""
+    """A run that was ended here: its row as it was before, and what was appended after `seq`.
+
+    `calls`: the tool calls that were in flight.
+    """
 
     row: Any
     seq: int
     events: Sequence[ev.Event]
+    calls: Sequence[Effect]
 
 
 @dataclass(slots=True)
@@ -71,7 +80,22 @@ class Terminator:
             for ended in done.ended:
                 self._told(ended, now)
             await self._engine.wake(done.ready, done.poke)
+            await self._seal(done.ended)
             more = done.more
+
+    async def _seal(self, ended: Sequence[Ended]) -> None:
+        """Has nobody make the calls that were announced and not made, as far as that can be had now.
+
+        What cannot be closed because the manager is away is closed before the run is retried.
+        """
+        calls = self._engine.calls
+        for one in ended:
+            if calls is None or not one.calls:
+                continue
+            try:
+                await calls.seal(facts_of(one.row), one.calls)
+            except QuarterdeckError as error:
+                log.warning("run.calls_not_closed", run_id=one.row.run_id, reason=error.message)
 
     def _told(self, ended: Ended, now: float) -> None:
         row = ended.row
@@ -104,7 +128,8 @@ def _end(connection: Connection, row: Any, error: dict[str, Any], now: float, do
     if held is None:
         return
     holder, epoch, seq = held
-    events = _last_events(connection, row.run_id, error, now)
+    effects = _in_flight(connection, row.run_id)
+    events = _last_events(list(effects), error, now)
     state = RunState(run_id=row.run_id, seq=seq + len(events), outcome="cancelled", error=error)
     state.spent, state.tokens = row.cost, row.tokens
     told = parent_delivery(facts_of(row), state, None)
@@ -122,7 +147,8 @@ def _end(connection: Connection, row: Any, error: dict[str, Any], now: float, do
         session=row.session,
     )
     answer = commit(connection, unit, now)
-    done.ended.append(Ended(row, seq, events))
+    calls = [effect for effect in effects.values() if effect.kind == "tool"]
+    done.ended.append(Ended(row, seq, events, calls))
     done.ready += answer.ready
     done.poke |= answer.poke
     if holder:
@@ -140,19 +166,22 @@ def _take(connection: Connection, run_id: str) -> tuple[str, int, int] | None:
     return holder or "", found.epoch, found.seq
 
 
-def _last_events(connection: Connection, run_id: str, error: dict[str, Any], now: float) -> list[ev.Event]:
+def _last_events(abandoned: list[str], error: dict[str, Any], now: float) -> list[ev.Event]:
     problem = ev.error_value("uncertain", _IN_FLIGHT)
-    abandoned = _in_flight(connection, run_id)
     outcomes = [{"effect": effect, "status": "abandoned", "error": problem} for effect in abandoned]
     events = [ev.Event(ev.EFFECT_OUTCOME, outcome, now) for outcome in outcomes]
     return [*events, ev.Event(ev.RUN_CANCELLED, {"error": error, "abandoned": abandoned}, now)]
 
 
-def _in_flight(connection: Connection, run_id: str) -> list[str]:
+def _in_flight(connection: Connection, run_id: str) -> dict[str, Effect]:
     """Returns the effects with an intent and no outcome: read, not folded, for a fold may be impossible."""
     about_effects = JOURNAL.c.type.in_((ev.EFFECT_INTENT, ev.EFFECT_OUTCOME))
     query = select(JOURNAL.c.type, JOURNAL.c.data).where(JOURNAL.c.run_id == run_id, about_effects)
-    effects: dict[str, bool] = {}
+    effects: dict[str, Effect] = {}
     for row in connection.execute(query.order_by(JOURNAL.c.seq)).all():
-        effects[codec.loads(row.data)["effect"]] = row.type == ev.EFFECT_INTENT
-    return [effect for effect, in_flight in effects.items() if in_flight]
+        data = codec.loads(row.data)
+        if row.type == ev.EFFECT_INTENT:
+            effects[data["effect"]] = effect_of(data)
+        else:
+            effects.pop(data["effect"], None)
+    return effects

@@ -12,7 +12,19 @@ from quarterdeck.runtime.state import NOT_MADE, AgentState, Effect, RunState
 
 def intended(state: RunState, data: dict[str, Any], at: float) -> None:
     """`effect.intent`: what will be done, and what is reserved for it."""
-    effect = Effect(
+    effect = effect_of(data)
+    state.effects[effect.id] = effect
+    state.effect_count += 1
+    reserve(state, {"cost": effect.reserve, "tokens": effect.reserve_tokens}, 1)
+    step = state.steps[effect.step]
+    step.status, step.effect, step.reason = st.EFFECT, effect.id, ""
+    if effect.kind in ("tool", "memory"):
+        step.params = {"target": effect.target, "arguments": effect.arguments}
+
+
+def effect_of(data: dict[str, Any]) -> Effect:
+    """Returns the effect that an `effect.intent` announces."""
+    return Effect(
         data["effect"],
         data["step"],
         data["kind"],
@@ -24,13 +36,6 @@ def intended(state: RunState, data: dict[str, Any], at: float) -> None:
         data.get("checks", ""),
         data.get("reserve_tokens", 0),
     )
-    state.effects[effect.id] = effect
-    state.effect_count += 1
-    reserve(state, {"cost": effect.reserve, "tokens": effect.reserve_tokens}, 1)
-    step = state.steps[effect.step]
-    step.status, step.effect, step.reason = st.EFFECT, effect.id, ""
-    if effect.kind in ("tool", "memory"):
-        step.params = {"target": effect.target, "arguments": effect.arguments}
 
 
 def ended(state: RunState, data: dict[str, Any], at: float) -> None:

@@ -39,6 +39,8 @@ _FIRST = 4.0
 # with the square of the visits, so that common places do not use up what there is to strike.
 _STRUCK_WAITING = 0.04
 _STRUCK_FLEETING = 0.3
+# Chance that a process is frozen when an intent of it is durable and the call is not made.
+_BEFORE_CALL = 0.01
 # Places that few runs ever come to; they are struck so much more often.
 _RARE = (
     "runtime/execution/failing.py:",
@@ -144,6 +146,12 @@ class Adversary:
                 return fate
             roll -= likely
         return ""
+
+    def freezes_before_call(self) -> bool:
+        """Returns whether a process is frozen between the intent and the call of a tool."""
+        if self.is_quiet or STALL not in self.plan.host_faults:
+            return False
+        return self.chance.random() < _BEFORE_CALL * self.plan.hosts
 
     def at_point(self, point: str, *, fleeting: bool) -> None:
         """A task was suspended there: strikes its process perhaps, at rare places as readily as at others."""

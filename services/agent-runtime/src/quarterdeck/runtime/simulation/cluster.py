@@ -82,8 +82,8 @@ class Cluster:
         if host is not None:
             self.strike(host, fault)
 
-    def strike(self, host: Host, fault: str) -> None:
-        """Strikes a process, now."""
+    def strike(self, host: Host, fault: str, seconds: float = 0.0) -> None:
+        """Strikes a process, now. `seconds`: for how long it is frozen; 0: as chance will have it."""
         adversary, chance = self._around.adversary, self._around.adversary.chance
         if host.is_draining and fault == adv.DRAIN:
             return
@@ -93,7 +93,7 @@ class Cluster:
         if fault == adv.CRASH:
             self._end(host, chance.choice((0.1, 1.0, 5.0)))
         elif fault == adv.STALL:
-            self._around.loop.freeze(host.process, chance.choice((0.2, 2.0, 11.0, 16.0)))
+            self._around.loop.freeze(host.process, seconds or chance.choice((0.2, 2.0, 11.0, 16.0)))
         elif fault == adv.JUMP:
             host.process.skew = _skew(chance)
         else:
@@ -106,6 +106,14 @@ class Cluster:
         except Unavailable:
             self._trace(f"{host.process.name} could not say goodbye")
         self._around.loop.world_later(0.0, self._end, host, 0.5)
+
+    def intended(self, process: Process) -> None:
+        """An intent of a process is durable, and the call is next: freezes it there perhaps, for long."""
+        adversary = self._around.adversary
+        if adversary.freezes_before_call():
+            host = next((host for host in self.hosts if host.process is process), None)
+            if host is not None:
+                self.strike(host, adv.STALL, 16.0)
 
     def strike_any(self) -> None:
         """Strikes some process with something."""

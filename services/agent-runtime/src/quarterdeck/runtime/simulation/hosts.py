@@ -18,6 +18,7 @@ from quarterdeck.runtime.definition import Definition
 from quarterdeck.runtime.effects.checks import CheckPerformer
 from quarterdeck.runtime.effects.memory import MemoryPerformer
 from quarterdeck.runtime.effects.models import ModelPerformer
+from quarterdeck.runtime.effects.sealing import ToolCallSeals
 from quarterdeck.runtime.effects.tool_directory import ToolDirectory
 from quarterdeck.runtime.effects.tools import ToolPerformer
 from quarterdeck.runtime.engine import Engine
@@ -191,6 +192,7 @@ class Host:
             approval_expiry=lambda _tenant, policy: EXPIRES.get(policy),
             wake=self._wake,
             new_id=around.new_id,
+            calls=ToolCallSeals(tools, manager),
         )
         directory.engine = engine
         return engine

@@ -21,13 +21,20 @@ from quarterdeck.v1 import memory_pb2, tools_pb2
 
 Reply = Callable[[Any], None]
 Status = tools_pb2.ToolOutcome.Status
+State = tools_pb2.CallRecord.State
+_CALLED_OFF = tools_pb2.ToolOutcome(
+    status=Status.STATUS_CANCELLED, message="its run was over before it was sent"
+)
 # Seconds that a call without a deadline may hang before the connection is found dead.
 KEEPALIVE = 20.0
 
 
 @dataclass(slots=True)
 class Call:
-    """What the manager knows about a call id. `outcome` is None while it is in flight."""
+    """What the manager knows about a call id. `outcome` is None while it is in flight.
+
+    `request` is empty for an id that was closed before anybody asked under it.
+    """
 
     request: bytes
     outcome: tools_pb2.ToolOutcome | None = None
@@ -93,6 +100,8 @@ class Manager:
             else:
                 listed.unavailable.append(f"{request.server}: there is none")
             reply(listed)
+        elif name == "SealCalls":
+            reply(tools_pb2.SealCallsResponse(records=map(self._seal, request.call_ids)))
         else:
             self._call(request, reply)
 
@@ -102,12 +111,21 @@ class Manager:
             self._on_call(request)
             self.calls[request.call_id] = Call(asked, waiting=[reply])
             self._begin(request)
-        elif _content(known.request) != _content(asked):
+        elif known.request and _content(known.request) != _content(asked):
             self._problems.append(f"call {request.call_id} was asked again with other arguments")
         elif known.outcome is not None:
             reply(known.outcome)
         else:
             known.waiting.append(reply)
+
+    def _seal(self, call_id: str) -> tools_pb2.CallRecord:
+        """Closes a call id and says what is known about it."""
+        call = self.calls.setdefault(call_id, Call(b"", _CALLED_OFF))
+        if call.outcome is None:
+            return tools_pb2.CallRecord(call_id=call_id, state=State.STATE_IN_FLIGHT)
+        uncertain = call.outcome.status == Status.STATUS_UNCERTAIN
+        state = State.STATE_UNCERTAIN if uncertain else State.STATE_DONE
+        return tools_pb2.CallRecord(call_id=call_id, state=state, outcome=call.outcome, server_dead=uncertain)
 
     def _begin(self, request: tools_pb2.CallToolRequest) -> None:
         chance = self._adversary.chance

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from quarterdeck.runtime import events as ev
 from quarterdeck.runtime.simulation.hosts import Host
 from quarterdeck.runtime.simulation.invariants import leaked, overdrawn
 from quarterdeck.runtime.simulation.processes import Process
@@ -23,14 +24,22 @@ class Oracles:
     Args:
         hosts: the workers that are alive.
         problems: where what is wrong is told.
+        on_intent: told of a process whose intent to call a tool is durable now, before it knows.
     """
 
-    def __init__(self, store: SharedStore, hosts: Callable[[], Iterable[Host]], problems: list[str]) -> None:
+    def __init__(
+        self,
+        store: SharedStore,
+        hosts: Callable[[], Iterable[Host]],
+        problems: list[str],
+        on_intent: Callable[[Process], None],
+    ) -> None:
         self.commits = 0
         self.fenced = 0
         self._store = store
         self._hosts = hosts
         self._problems = problems
+        self._on_intent = on_intent
 
     def witness(
         self, process: Process, function: Callable[..., Any], args: tuple[Any, ...]
@@ -72,6 +81,8 @@ class Oracles:
             self._problems.append(f"{appended} of {len(unit.events)} events were appended to {unit.run_id}")
         elif process.is_alive:
             self._look_at_memory(process, unit)
+            if appended and any(event.type == ev.EFFECT_INTENT for event in unit.events):
+                self._on_intent(process)
 
     def _look_at_memory(self, process: Process, unit: Commit) -> None:
         """What the executor believes to be reserved is what is at work."""

@@ -71,8 +71,9 @@ class Order:
     """One run that a client wants.
 
     `at`, `cancel_after`, `pause_after`, `fork_after`: seconds. `terminate`: it is not cancelled but ended
-    at once. `is_retried`: should it not succeed. `run_id`: as it was accepted, empty until then.
-    `offspring`: its retries and forks. `seed`: for what the client does later.
+    at once. `is_retried`: should it not succeed. `is_impatient`: it is ended when its worker is frozen.
+    `run_id`: as it was accepted, empty until then. `offspring`: its retries and forks. `seed`: for what the
+    client does later.
     """
 
     number: int
@@ -86,6 +87,7 @@ class Order:
     terminate: bool = False
     run_id: str = ""
     is_retried: bool = False
+    is_impatient: bool = False
     fork_after: float | None = None
     offspring: list[str] = field(default_factory=list)
     was_refused: bool = False
@@ -123,7 +125,8 @@ def _order(chance: random.Random, number: int, scene: Scene, **more: Any) -> Ord
         order.cancel_after, order.terminate = _moment(chance), chance.random() < 0.3
     elif chance.random() < 0.1:
         order.pause_after = _moment(chance)
-    order.is_retried = chance.random() < 0.5
+    order.is_impatient = chance.random() < 0.4
+    order.is_retried = order.is_impatient or chance.random() < 0.5
     order.fork_after = 2 * _moment(chance) if chance.random() < 0.15 else None
     return order
 

@@ -32,9 +32,7 @@ def of_effects(runs: dict[str, Seen], ledger: Ledger, deaths: int) -> Iterator[s
                 yield f"{run.title}: {tool} {key} ({effect}) is done and happened {times} times"
             if status not in ("ok", "uncertain", "abandoned", "") and times:
                 yield f"{run.title}: {tool} {key} ({effect}) is {status} and happened"
-            # A run that is terminated leaves calls behind: who retries it is asked, and may say "once more"
-            # of what a frozen worker does only later.
-            if status == "abandoned" or (status == "uncertain" and tool in _REPEATABLE):
+            if status == "uncertain" and tool in _REPEATABLE:
                 repeats[tool, key] += 1
             if status == "uncertain" and not deaths:
                 yield f"{run.title}: {tool} {key} ({effect}) is uncertain though nobody died"

@@ -55,6 +55,8 @@ class People:
         await self._start(order)
         if order.run_id:
             self._signal_soon(order, order.run_id)
+        if order.run_id and order.is_impatient:
+            self._around.loop.create_task(self._end_if_frozen(order))
         if order.run_id and order.is_retried:
             self._around.loop.create_task(self._retry(order))
         if order.run_id and order.fork_after is not None:
@@ -130,6 +132,18 @@ class People:
         else:
             await self._requests.do(order.run_id, deliveries.cancel, "not wanted", PRINCIPAL.subject)
 
+    async def _end_if_frozen(self, order: Order) -> None:
+        """Ends the run as soon as its holder moves no more; so the holder thaws when all is over."""
+        while True:
+            await asyncio.sleep(0.1)
+            ((_, is_over),) = self._around.store.rows(_STATE, order.run_id) or [("", True)]
+            if is_over or self._around.adversary.is_quiet:
+                return
+            if self._requests.is_with_frozen(order.run_id):
+                order.terminate = True
+                await self._cancel(order)
+                return
+
     async def _retry(self, order: Order) -> None:
         """Has the run go on where it failed, once it has failed."""
         while True:
@@ -139,16 +153,25 @@ class People:
                 break
         if state in ("", "succeeded"):
             return
-        try:
-            made: Retry = await self._requests.insist(
-                lambda host: Retrier(host.engine).retry(
-                    TENANT, order.run_id, PRINCIPAL.subject, "", dry_run=False
+        made = await self._retried(order)
+        if made is not None:
+            order.offspring.append(made.run_id)
+            self._signal_soon(order, made.run_id)
+
+    async def _retried(self, order: Order) -> Retry | None:
+        """Retries the run; None when it was undone, or another run has its key by now."""
+        while True:
+            try:
+                made: Retry = await self._requests.insist(
+                    lambda host: Retrier(host.engine).retry(
+                        TENANT, order.run_id, PRINCIPAL.subject, "", dry_run=False
+                    )
                 )
-            )
-        except FailedPrecondition:
-            return  # it was undone, or another run has its key by now
-        order.offspring.append(made.run_id)
-        self._signal_soon(order, made.run_id)
+                return made
+            except FailedPrecondition as error:
+                if error.reason != "CallUnderWay":
+                    return None
+                await asyncio.sleep(1.0)
 
     async def _fork(self, order: Order) -> None:
         """Forks the run at some point of what its journal has by now."""

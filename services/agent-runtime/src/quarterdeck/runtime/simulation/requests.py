@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from quarterdeck.common.errors import FailedPrecondition, NotFound, Unavailable
-from quarterdeck.runtime.simulation.cluster import Cluster
+from quarterdeck.runtime.simulation.cluster import PATIENCE, Cluster
 from quarterdeck.runtime.simulation.hosts import Host, Surroundings
 from quarterdeck.runtime.testing.harness import TENANT
 
@@ -31,6 +31,13 @@ class Requests:
             await self.insist(work)
         except (FailedPrecondition, NotFound):
             return  # it is over
+
+    def is_with_frozen(self, run_id: str) -> bool:
+        """Returns whether a worker that is frozen, and stays so for some time, has the run."""
+        soon = self._around.loop.time() + PATIENCE
+        hosts = [host for host in self._cluster.hosts if host.process.is_frozen]
+        frozen = [host.worker for host in hosts if host.process.frozen_until > soon]
+        return any(run_id in worker._runs for worker in frozen)
 
     async def insist(self, what: Callable[[Host], Coroutine[Any, Any, Any]]) -> Any:
         """Asks until there is an answer."""

@@ -25,6 +25,7 @@ from quarterdeck.runtime.simulation.manager import Manager, Memories
 from quarterdeck.runtime.simulation.oracles import Oracles
 from quarterdeck.runtime.simulation.orders import orders_for
 from quarterdeck.runtime.simulation.people import People
+from quarterdeck.runtime.simulation.processes import Process
 from quarterdeck.runtime.simulation.requests import Requests
 from quarterdeck.runtime.simulation.seen import journals
 from quarterdeck.runtime.simulation.store import SharedStore
@@ -102,7 +103,12 @@ class _Seed:
         )
         self._adversary = Adversary(random.Random(f"{seed}/faults"), plan_for(chance), verdict.coverage)
         self._ledger = Ledger()
-        self._oracles = Oracles(store, lambda: self._cluster.hosts, verdict.problems)
+        self._oracles = Oracles(
+            store,
+            lambda: self._cluster.hosts,
+            verdict.problems,
+            self._intended,
+        )
         self._manager = Manager(
             self._loop, self._adversary, Bank(self._ledger), self._oracles.call, verdict.problems
         )
@@ -126,6 +132,9 @@ class _Seed:
         self._attendants = Attendants(around, requests, self._ledger, process, verdict.problems)
         self._window = chance.uniform(6.0, 20.0)
         self._plan_chance = chance
+
+    def _intended(self, process: Process) -> None:
+        self._cluster.intended(process)
 
     def _note(self, text: str) -> None:
         self._verdict.log.append(f"{self._loop.time():10.4f} {text}")
