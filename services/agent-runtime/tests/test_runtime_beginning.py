@@ -5,8 +5,9 @@ import asyncio
 import pytest
 from sqlalchemy import select
 
-from quarterdeck.common.errors import AlreadyExists
-from quarterdeck.runtime.tables import RUN_QUEUE
+from quarterdeck.common.errors import AlreadyExists, Conflict
+from quarterdeck.runtime.store import births
+from quarterdeck.runtime.tables import RUN_LABELS, RUN_QUEUE, TIMERS
 from quarterdeck.runtime.testing.harness import Harness
 
 STEP = {"name": "a", "tool": {"server": "s", "name": "slow", "arguments": {"n": 1}}}
@@ -133,3 +134,65 @@ async def test_more_decisions_than_one_commit_holds(tmp_path):
     ]
     async with Harness(tmp_path, specs={"Workflow/w": {"nodes": nodes}}) as h:
         assert await h.output(await h.start("Workflow", "w")) == 1
+
+
+MIXED = {
+    "Workflow/w": {"nodes": [STEP]},
+    "Workflow/pure": {"nodes": [{"name": "a", "transform": {"output": {"n": 2}}}]},
+    "Workflow/waits": {"nodes": [{"name": "a", "wait": {"signal": {"name": "paid", "timeout": "1h"}}}]},
+    "Workflow/pauses": {"nodes": [{"name": "a", "wait": {"duration": "50ms"}}]},
+}
+
+
+async def labelled(h, run_id):
+    query = select(RUN_LABELS.c.name, RUN_LABELS.c.value).where(RUN_LABELS.c.run_id == run_id)
+    return [tuple(row) for row in await h.look(query)]
+
+
+async def test_runs_that_begin_together_are_as_if_alone(tmp_path):
+    gate = Gate()
+    async with Harness(tmp_path, specs=MIXED, tools={"s/slow": gate}) as h:
+        await at_leisure(h)
+        names = ["w", "pure", "waits", "pauses"] * 5
+        ids = await asyncio.gather(*(h.start("Workflow", name, labels={"is": name}) for name in names))
+        places = {row.run_id: row for row in await h.look(select(RUN_QUEUE))}
+        for run_id, name in zip(ids, names, strict=True):
+            row = await h.row(run_id)
+            journal = await h.journal(run_id)
+            assert await labelled(h, run_id) == [("is", name)]
+            if name == "pure":
+                assert (row.state, row.last_seq, run_id in places) == ("succeeded", len(journal), False)
+                assert await h.output(run_id) == {"n": 2}
+            elif name in ("w", "waits"):
+                status = {"w": "held", "waits": "parked"}[name]
+                assert (places[run_id].status, places[run_id].seq) == (status, len(journal))
+        timers = {row.run_id for row in await h.look(select(TIMERS))}
+        assert {run_id for run_id, name in zip(ids, names, strict=True) if name == "waits"} <= timers
+        for run_id, name in zip(ids, names, strict=True):
+            if name == "waits":
+                await h.signal(run_id, "paid", {"n": 3})
+            elif name == "w":
+                gate.open.set()
+        for run_id in ids:
+            assert (await h.wait(run_id)).state == "succeeded"
+        assert gate.calls == 5
+
+
+async def test_used_key_answers_amid_runs_that_begin_together(tmp_path):
+    gate = Gate()
+    async with Harness(tmp_path, specs=MIXED, tools={"s/slow": gate}) as h:
+        await at_leisure(h)
+        first = await h.start("Workflow", "pure", idempotency_key="once")
+        wishes = [h.start("Workflow", "pure", idempotency_key=f"other-{n}") for n in range(5)]
+        wishes += [h.start("Workflow", "pure", idempotency_key="once")]
+        wishes += [h.start("Workflow", "pauses", idempotency_key="once")]
+        *others, same, refused = await asyncio.gather(*wishes, return_exceptions=True)
+        assert same == first
+        assert isinstance(refused, Conflict)
+        assert len({first, *others}) == 6
+
+
+async def test_parameters_of_the_shared_statement_fit_the_tables():
+    """A column that is added later is in the statement and in its arguments alike."""
+    wanted = 2 + sum(len(table.c) for table in births.TABLES)
+    assert f"${wanted}::" in births.statement() and f"${wanted + 1}::" not in births.statement()

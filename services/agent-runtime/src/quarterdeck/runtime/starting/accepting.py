@@ -218,7 +218,7 @@ def accept(connection: Connection, wish: Start, row: dict[str, Any], now: float)
     """Inserts the run in the caller's transaction, as keys and sessions allow."""
     within(connection, wish.tenant.id)
     at = gates.Gates(wish.tenant.id, wish.session, row["gate"])
-    serialize(connection, *_once(wish), *at.names())
+    serialize(connection, *filter(None, [once(wish)]), *at.names())
     if wish.idempotency_key:
         earlier = runs.by_idempotency_key(connection, wish.tenant.id, wish.idempotency_key)
         if earlier is not None:
@@ -240,9 +240,9 @@ def accept(connection: Connection, wish: Start, row: dict[str, Any], now: float)
     return accepted
 
 
-def _once(wish: Start) -> list[str]:
-    """Returns what no other start may decide about at the same time, besides gates."""
-    return [f"{wish.tenant.id}:{wish.idempotency_key}"] if wish.idempotency_key else []
+def once(wish: Start) -> str:
+    """Returns what no other start may decide about at the same time, besides gates; empty: nothing."""
+    return f"{wish.tenant.id}:{wish.idempotency_key}" if wish.idempotency_key else ""
 
 
 def _repeat(wish: Start, earlier: Row[Any]) -> Accepted:

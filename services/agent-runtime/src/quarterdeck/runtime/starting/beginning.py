@@ -7,6 +7,7 @@ worker is full or the run waits at a gate, is accepted for the queue and claimed
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,13 +16,17 @@ from sqlalchemy import Connection
 from quarterdeck.common.database import Database
 from quarterdeck.common.errors import QuarterdeckError, Unavailable
 from quarterdeck.runtime.execution.loading import Loaded, facts_of
-from quarterdeck.runtime.starting.accepting import Accepted, Start, accept
+from quarterdeck.runtime.starting.accepting import Accepted, Start, accept, once
 from quarterdeck.runtime.state import RunState
-from quarterdeck.runtime.store.commits import Commit, Committed, commit
+from quarterdeck.runtime.store.births import Newborn, create_together, may_go_together
+from quarterdeck.runtime.store.commits import Commit, Committed, Fate, commit
 from quarterdeck.runtime.store.queue import Claim
 from quarterdeck.runtime.tables import RUNS
 
 FIRST_EPOCH = 1
+# What a birth is made from, and what it comes to: no second part if the run waits at its gate.
+Wanted = tuple[Start, dict[str, Any], Commit, float]
+Begun = tuple[Accepted, Committed | None]
 _DEFAULTS = {column.name: getattr(column.default, "arg", None) for column in RUNS.c}
 
 
@@ -55,7 +60,7 @@ class Birth:
     async def commit(self, unit: Commit, now: float) -> Committed:
         """Accepts the run together with its first append. Raises Unborn."""
         try:
-            accepted, answer = await self._database.write(_accept_held, self._wish, self._row, unit, now)
+            accepted, answer = await self._make(unit, now)
         except QuarterdeckError as error:
             self._settle(error)
             raise Unborn from error
@@ -63,6 +68,14 @@ class Birth:
         if answer is None:
             raise Unborn
         return answer
+
+    async def _make(self, unit: Commit, now: float) -> Begun:
+        wanted = (self._wish, self._row, unit, now)
+        if may_go_together(self._row, unit):
+            made = await self._database.write_together(begin_together, wanted)
+            if made is not None:
+                return made
+        return await self._database.write(_accept_held, *wanted)
 
     def decline(self) -> bool:
         """Leaves the run to the queue. Returns False if it is too late: its fate is known already."""
@@ -83,9 +96,24 @@ class Birth:
             self.accepted.set_result(result)
 
 
-def _accept_held(
-    connection: Connection, wish: Start, row: dict[str, Any], unit: Commit, now: float
-) -> tuple[Accepted, Committed | None]:
+def begin_together(connection: Connection, items: Sequence[Wanted]) -> list[Begun | Exception | None]:
+    """Accepts runs that may go together (see `births`), each held and with its first append.
+
+    Answers with None for a run whose idempotency key was used before: it is for `_accept_held` to say what
+    follows from that.
+    """
+    if connection.dialect.name != "postgresql":
+        return [_accept_held(connection, *item) for item in items]
+    births = [Newborn(row, unit, once(wish)) for wish, row, unit, _ in items]
+    created = create_together(connection, births)
+    return [_begun(birth.row["run_id"]) if birth.row["run_id"] in created else None for birth in births]
+
+
+def _begun(run_id: str) -> Begun:
+    return Accepted(run_id, created=True, begun=True), Committed(Fate.DONE)
+
+
+def _accept_held(connection: Connection, wish: Start, row: dict[str, Any], unit: Commit, now: float) -> Begun:
     """Accepts the run as one that the unit's worker holds, and makes its first append."""
     held = {**row, "queue_status": "held", "worker": unit.worker, "epoch": unit.epoch}
     accepted = accept(connection, wish, held, now)

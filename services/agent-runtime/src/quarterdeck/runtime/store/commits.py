@@ -112,9 +112,13 @@ def commit(connection: Connection, unit: Commit, now: float) -> Committed:
 
 
 def _append(connection: Connection, unit: Commit) -> None:
-    if not unit.events:
-        return
-    rows = [
+    if unit.events:
+        statements.APPEND.many(connection, journal_rows(unit))
+
+
+def journal_rows(unit: Commit) -> list[dict[str, Any]]:
+    """Returns the events of an append as rows of the journal."""
+    return [
         {
             "run_id": unit.run_id,
             "seq": unit.seq + offset,
@@ -125,7 +129,6 @@ def _append(connection: Connection, unit: Commit) -> None:
         }
         for offset, event in enumerate(unit.events, 1)
     ]
-    statements.APPEND.many(connection, rows)
 
 
 def _side_tables(connection: Connection, unit: Commit, answer: Committed) -> None:

@@ -11,7 +11,7 @@ from quarterdeck.common import codec
 from quarterdeck.runtime.store.commits import Commit, Committed, Fate, commit
 
 # Columns of a run's row that change, in the order of the function's arguments, and their types.
-_COLUMNS = {
+COLUMNS = {
     "state": "text",
     "reason": "text",
     "cost": "bigint",
@@ -27,11 +27,11 @@ _COLUMNS = {
 _TYPES = (
     *("text", "text[]", "text[]", "text[]", "integer[]", "integer[]", "integer[]", "text[]", "integer[]"),
     *("boolean[]", "integer[]", "integer[]", "text[]", "bytea[]", "float8[]", "integer[]"),
-    *(f"{kind}[]" for kind in _COLUMNS.values()),
+    *(f"{kind}[]" for kind in COLUMNS.values()),
     *("integer[]", "bigint[]", "float8"),
 )
 _ARGUMENTS = ", ".join(f"${n}::{kind}" for n, kind in enumerate(_TYPES, 1))
-_CALL = f"SELECT number, fate FROM commit_runs({_ARGUMENTS})"
+CALL = f"SELECT number, fate FROM commit_runs({_ARGUMENTS})"
 
 # An append, and the time it is made at.
 Dated = tuple[Commit, float]
@@ -39,7 +39,7 @@ Dated = tuple[Commit, float]
 
 def is_plain(unit: Commit) -> bool:
     """Returns whether an append touches nothing but its own run: then it may go together with others."""
-    return unit.run.keys() <= _COLUMNS.keys() and not (
+    return unit.run.keys() <= COLUMNS.keys() and not (
         unit.timers
         or unit.timers_cleared
         or unit.children
@@ -63,7 +63,7 @@ def commit_together(connection: Connection, items: Sequence[Dated]) -> list[Comm
     if connection.dialect.name != "postgresql":
         return [commit(connection, unit, now) for unit, now in items]
     cursor = connection.connection.cursor()
-    cursor.execute(_CALL, _arguments(items))
+    cursor.execute(CALL, _arguments(items))
     fates = {number: Fate(fate) for number, fate in cursor.fetchall()}
     return [Committed(fates[number]) for number in range(1, len(items) + 1)]
 
@@ -90,7 +90,7 @@ def _arguments(items: Sequence[Dated]) -> list[Any]:
         [unit.finished for unit in units],
         *_columns(events, 5),
         [number for number, _ in rows],
-        *([values.get(name) for _, values in rows] for name in _COLUMNS),
+        *([values.get(name) for _, values in rows] for name in COLUMNS),
         *_columns(consumed, 2),
         max(now for _, now in items),
     ]
