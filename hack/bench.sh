@@ -10,7 +10,7 @@ run() {
   if [ -f "bench/$1.py" ]; then
     "$python" "bench/$1.py"
   elif [ -f "bench/$1/__main__.py" ]; then
-    "$python" "bench/$1"
+    PYTHONPATH="$PWD/bench:$PWD${PYTHONPATH:+:$PYTHONPATH}" "$python" -m "$1"
   else
     echo "error: there is no benchmark $1" >&2
     exit 2
@@ -32,7 +32,7 @@ if [ "$wanted" != all ]; then
   run "$wanted"
   exit
 fi
-for name in runtime map startup gateway tools memory; do
+for name in sqlite runtime map startup gateway tools memory; do
   echo "== $name"
   run "$name" || failed=1
 done

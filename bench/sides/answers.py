@@ -8,14 +8,18 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 
-def serve(measure: Callable[[int, int], None]) -> None:
-    """Answers {"concurrency": c, "runs": n} with {"seconds": s}, the time `measure(c, n)` took."""
+def serve(measure: Callable[[int, int], Mapping[str, float] | None]) -> None:
+    """Answers {"concurrency": c, "runs": n} with {"seconds": s}, the time `measure(c, n)` took.
+
+    What `measure` returns is said as well, and wins.
+    """
     print(json.dumps({"ready": True}), flush=True)
     for line in sys.stdin:
         wanted = json.loads(line)
         began = time.perf_counter()
-        measure(wanted["concurrency"], wanted["runs"])
-        print(json.dumps({"seconds": time.perf_counter() - began}), flush=True)
+        more = measure(wanted["concurrency"], wanted["runs"])
+        seconds = time.perf_counter() - began
+        print(json.dumps({"seconds": seconds, **(more or {})}), flush=True)

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 import subprocess
+import threading
 from pathlib import Path
 from typing import Any
+
+# Seconds that an answer may take.
+PATIENCE = 240.0
 
 
 class Side:
@@ -14,25 +18,47 @@ class Side:
     def __init__(self, *command: str | Path) -> None:
         parts = [str(part) for part in command]
         self._process = subprocess.Popen(parts, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self._answer()
+        self._read()
 
-    def _answer(self) -> dict[str, Any]:
+    @property
+    def pid(self) -> int:
+        """The process's id."""
+        return self._process.pid
+
+    def _read(self) -> dict[str, Any]:
         assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        if not line:
-            raise RuntimeError("a side of the comparison ended")
-        answer: dict[str, Any] = json.loads(line)
-        return answer
+        patience = threading.Timer(PATIENCE, self._process.kill)
+        patience.start()
+        try:
+            while line := self._process.stdout.readline():
+                if line.startswith("{"):  # a peer may greet first
+                    answer: dict[str, Any] = json.loads(line)
+                    return answer
+        finally:
+            patience.cancel()
+        raise RuntimeError(f"a side of the comparison ended, or was too slow: {self._process.args!r}")
 
-    def rate(self, concurrency: int, runs: int) -> float:
-        """Makes it do `runs` runs and returns how many it did in a second."""
+    def ask(self, concurrency: int, runs: int) -> None:
+        """Makes it begin `runs` runs; `answer` waits for their end."""
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps({"concurrency": concurrency, "runs": runs}) + "\n")
         self._process.stdin.flush()
-        return runs / float(self._answer()["seconds"])
+
+    def answer(self) -> dict[str, Any]:
+        """Returns what it measured: "seconds", and whatever else this side says."""
+        return self._read()
+
+    def rate(self, concurrency: int, runs: int) -> float:
+        """Makes it do `runs` runs and returns how many it did in a second."""
+        self.ask(concurrency, runs)
+        return runs / float(self.answer()["seconds"])
 
     def close(self) -> None:
         """Ends the process."""
         assert self._process.stdin is not None
         self._process.stdin.close()
-        self._process.wait(30)
+        try:
+            self._process.wait(30)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()

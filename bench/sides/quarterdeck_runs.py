@@ -1,24 +1,30 @@
-"""Ours: runs of five no-op tool steps on the engine, with its own database on SQLite.
+"""Ours: runs of five no-op tool steps, or of five pure nodes, on the engine with a database of its own.
 
 Everything the engine does to a run is done: start, claim, journal, queue, end. The tool is
-registered in this process, as the peer's is. Driven as `answers.py` says.
+registered in this process, as the peer's is. Driven as `answers.py` says; it says its loop's lag too.
 
-    python bench/sides/quarterdeck_runs.py DIRECTORY
+    python bench/sides/quarterdeck_runs.py DIRECTORY [DATABASE_URL [tools|pure]]
 """
 
 from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import uvloop
 from answers import serve
+from lag import Lag
+from sqlalchemy import func, select
 
+from quarterdeck.common.database import open_database
+from quarterdeck.runtime.tables import METADATA, RUNS
 from quarterdeck.runtime.testing.harness import Harness
 
 STEPS = 5
+AT_ONCE = 128
 
 
 async def noop(arguments: Any) -> Any:
@@ -26,19 +32,20 @@ async def noop(arguments: Any) -> Any:
     return arguments
 
 
-def workflow() -> dict[str, Any]:
+def workflow(work: str) -> dict[str, Any]:
     """Returns the workflow of five steps in a row."""
     nodes: list[dict[str, Any]] = []
     for number in range(STEPS):
-        tool = {"server": "bench", "name": "noop", "arguments": {"i": number}}
-        nodes.append({"name": f"n{number}", "tool": tool, "next": [{"to": f"n{number + 1}"}]})
+        tool = {"tool": {"server": "bench", "name": "noop", "arguments": {"i": number}}}
+        does = tool if work == "tools" else {"transform": {"output": {"i": number}}}
+        nodes.append({"name": f"n{number}", **does, "next": [{"to": f"n{number + 1}"}]})
     del nodes[-1]["next"]
     return {"nodes": nodes}
 
 
-async def one(harness: Harness) -> None:
+async def one(harness: Harness, kind: str = "Workflow", name: str = "five") -> None:
     """Starts a run and waits until its end is committed."""
-    run_id = await harness.start("Workflow", "five", {})
+    run_id = await harness.start(kind, name, {})
     events = harness.engine.live.listen(run_id)
     while (event := await events.get()).type != "run.succeeded":
         if event.type.startswith("run.failed"):
@@ -46,27 +53,56 @@ async def one(harness: Harness) -> None:
     harness.engine.live.forget(run_id, events)
 
 
-async def run(harness: Harness, concurrency: int, runs: int) -> None:
+async def one_at_once(harness: Harness) -> str:
+    """Starts a run that ends in the commit that starts it, and returns its id."""
+    return await harness.start("Workflow", "five", {})
+
+
+async def all_ended(harness: Harness, ids: list[str]) -> None:
+    """Waits until all of these have ended well: one query for all, as the peer makes none at all."""
+    ended = select(func.count()).where(RUNS.c.run_id.in_(ids), RUNS.c.state == "succeeded")
+
+    async def have_all() -> bool:
+        return bool((await harness.look(ended))[0][0] == len(ids))
+
+    await harness.until(have_all)
+
+
+async def run(harness: Harness, work: str, concurrency: int, runs: int) -> Mapping[str, float]:
     """Does `runs` runs, `concurrency` at a time."""
     left = iter(range(runs))
+    ids: list[str] = []
 
     async def worker() -> None:
         for _number in left:
-            await one(harness)
+            if work == "tools":
+                await one(harness)
+            else:
+                ids.append(await one_at_once(harness))
 
-    await asyncio.gather(*(worker() for _ in range(concurrency)))
+    async with Lag() as lag:
+        await asyncio.gather(*(worker() for _ in range(concurrency)))
+        await all_ended(harness, ids)
+    return {"lag": lag.at(0.999)}
 
 
-def main(directory: Path) -> None:
+async def open_harness(directory: Path, url: str, work: str) -> Harness:
+    """Returns the engine, its worker started."""
+    database = await open_database(url, METADATA) if url else None
+    specs = {"Workflow/five": workflow(work)}
+    harness = Harness(
+        directory, specs=specs, tools={"bench/noop": noop}, concurrency=AT_ONCE, database=database
+    )
+    return await harness.__aenter__()
+
+
+def main(directory: Path, url: str = "", work: str = "tools") -> None:
     """Serves measurements."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        harness = Harness(
-            directory, specs={"Workflow/five": workflow()}, tools={"bench/noop": noop}, concurrency=128
-        )
-        runner.run(harness.__aenter__())
-        serve(lambda concurrency, runs: runner.run(run(harness, concurrency, runs)))
+        harness = runner.run(open_harness(directory, url, work))
+        serve(lambda concurrency, runs: runner.run(run(harness, work, concurrency, runs)))
         runner.run(harness.__aexit__())
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), *sys.argv[2:])

@@ -6,7 +6,7 @@ and the figure is the median of the ratios of neighbouring turns, so that what e
 counts for both. LangGraph is given the better of its two savers. One run at a time is compared, and
 then each side at the concurrency that suits it best.
 
-    python bench/runtime.py [--rounds 25]
+    python bench/sqlite.py [--rounds 25]
 """
 
 from __future__ import annotations
@@ -78,9 +78,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=25)
     options = parser.parse_args()
     if not PEER_PYTHON.exists():
-        raise SystemExit(f"error: there is no {PEER_PYTHON}; `make bench-runtime` makes it")
+        raise SystemExit(f"error: there is no {PEER_PYTHON}; `make bench-sqlite` makes it")
     BUILD.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="bench-runtime-", dir=BUILD) as folder:
+    with tempfile.TemporaryDirectory(prefix="bench-sqlite-", dir=BUILD) as folder:
         peer = HERE / "sides/langgraph_runs.py"
         sides = {saver: Side(PEER_PYTHON, peer, saver, folder) for saver in SAVERS}
         sides["ours"] = Side(sys.executable, HERE / "sides/quarterdeck_runs.py", folder)
@@ -89,7 +89,7 @@ def main() -> None:
         finally:
             for side in sides.values():
                 side.close()
-    report("runtime", figures)
+    report("sqlite", figures)
 
 
 if __name__ == "__main__":
