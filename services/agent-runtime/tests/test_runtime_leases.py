@@ -9,7 +9,6 @@ from quarterdeck.runtime.execution.leasing import Lease, may_judge
 from quarterdeck.runtime.tables import WORKERS
 from quarterdeck.runtime.testing.harness import Harness
 
-
 SPECS = {"Workflow/one": {"nodes": [{"name": "t", "transform": {"output": 1}}]}}
 
 
