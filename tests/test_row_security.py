@@ -18,7 +18,7 @@ TABLES = {
 }
 # What is scheduled is claimed across tenants and holds no content; the registry's say which tenants are.
 WITHOUT = {
-    "runtime": {"run_queue", "timers", "workers"},
+    "runtime": {"run_queue", "timers", "workers", "allotments"},
     "registry": {"tenants", "counter"},
 }
 _UNPROTECTED = """

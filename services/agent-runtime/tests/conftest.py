@@ -10,7 +10,12 @@ from hack.services.databases import administer, beside
 from quarterdeck.runtime.testing.harness import Harness
 
 # Modules about what the database must hold together. QD_TEST_DIALECT=postgresql runs the others there too.
-ON_BOTH = ("test_runtime_durability", "test_runtime_suspects", "test_runtime_beginning")
+ON_BOTH = (
+    "test_runtime_durability",
+    "test_runtime_suspects",
+    "test_runtime_beginning",
+    "test_runtime_limits_at_work",
+)
 DIALECTS = ("sqlite", "postgresql")
 
 

@@ -16,6 +16,7 @@ from quarterdeck.runtime.state import RunState
 from quarterdeck.runtime.store import queue
 from quarterdeck.runtime.store.commits import Commit, Fate, commit
 from quarterdeck.runtime.store.inbox import Delivery, deliver
+from quarterdeck.runtime.testing.claiming import claim_once
 from quarterdeck.runtime.testing.harness import TENANT, Harness
 from quarterdeck.runtime.testing.stubs import ToolFailure
 
@@ -106,7 +107,7 @@ async def test_parking_sees_what_arrived_meanwhile(tmp_path):
         def scene(connection):
             queue.leave(connection, h.engine.worker, 0.0)
             deliver(connection, Delivery(run, TENANT.id, "signal", {"name": "x"}), 0.0, [], {})
-            (claim,) = queue.claim(connection, "me", 1, 1e12).claims
+            (claim,) = claim_once(connection, "me", 1, 1e12).claims
             late = Delivery(run, TENANT.id, "signal", {"name": "go", "payload": 1})
             deliver(connection, late, 0.0, [], {})
             unit = Commit(run, TENANT.id, "me", claim.epoch, claim.seq, park_if_inbox=1)
@@ -123,10 +124,10 @@ async def test_poison_is_set_aside_and_released(tmp_path):
         await abandon(h.worker)
         run = await h.start("Workflow", "w", {})
         for attempt in range(3):
-            haul = await h.database.write(queue.claim, f"dead-{attempt}", 1, 1e12)
+            haul = await h.database.write(claim_once, f"dead-{attempt}", 1, 1e12)
             assert haul.claims[0].attempts == attempt + 1 and not haul.poisoned
             await h.database.write(queue.give_up, run, haul.claims[0].epoch, 0.0, 0.0)
-        haul = await h.database.write(queue.claim, "next", 1, 1e12)
+        haul = await h.database.write(claim_once, "next", 1, 1e12)
         assert not haul.claims and haul.poisoned == [run]
         row = await h.row(run)
         assert row.state == "quarantined" and "3 attempts" in row.reason

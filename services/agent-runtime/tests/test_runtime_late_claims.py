@@ -7,6 +7,7 @@ from quarterdeck.runtime.execution import worker
 from quarterdeck.runtime.execution.loading import Fenced, load
 from quarterdeck.runtime.store import queue
 from quarterdeck.runtime.store.inbox import Delivery, deliver
+from quarterdeck.runtime.testing.claiming import claim_once
 from quarterdeck.runtime.testing.harness import TENANT, Harness
 
 WAITING = {"Workflow/w": {"nodes": [{"name": "s", "wait": {"signal": {"name": "go"}}}]}}
@@ -23,9 +24,9 @@ async def test_a_late_claim_is_fenced(tmp_path):
 
         def claimed_twice(connection):
             deliver(connection, Delivery(run, TENANT.id, "signal", {"name": "x"}), 0.0, [], {})
-            (late,) = queue.claim(connection, "late", 1, 1e12).claims
+            (late,) = claim_once(connection, "late", 1, 1e12).claims
             queue.hand_back(connection, run, late.epoch, 0.0)
-            (claim,) = queue.claim(connection, "other", 1, 1e12).claims
+            (claim,) = claim_once(connection, "other", 1, 1e12).claims
             return late, claim
 
         late, claim = await h.database.write(claimed_twice)

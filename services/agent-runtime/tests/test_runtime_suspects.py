@@ -19,6 +19,7 @@ from quarterdeck.runtime.constants import (
 from quarterdeck.runtime.store import queue
 from quarterdeck.runtime.store.suspicion import Suspect, Verdict, guilty, judge, patience
 from quarterdeck.runtime.tables import RUN_QUEUE
+from quarterdeck.runtime.testing.claiming import claim_once
 from quarterdeck.runtime.testing.harness import Harness
 
 CHILD = {
@@ -120,8 +121,8 @@ async def test_a_lone_run_is_blamed_and_a_crowd_is_not(tmp_path):
 
         def deaths(connection):
             """A worker dies with one run, another with two."""
-            first = queue.claim(connection, "one", 1, 1e12).claims
-            queue.claim(connection, "two", 2, 1e12)
+            first = claim_once(connection, "one", 1, 1e12).claims
+            claim_once(connection, "two", 2, 1e12)
             queue.take_over(connection, 0.0, 0.0)
             alone = {row.run_id: row.alone for row in connection.execute(select(RUN_QUEUE))}
             return first[0].run_id, alone
@@ -205,7 +206,7 @@ async def test_a_claim_whose_answer_was_lost_is_no_attempt(tmp_path):
         def lost_claims(connection):
             attempts = []
             for _ in range(4):
-                claims = queue.claim(connection, "w", 1, 1e12).claims
+                claims = claim_once(connection, "w", 1, 1e12).claims
                 attempts += [claim.attempts for claim in claims]
                 queue.hand_back_stray(connection, run, "w", 1.0)
             return attempts

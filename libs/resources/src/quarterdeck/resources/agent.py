@@ -76,6 +76,13 @@ class AgentLimits(Model):
         description="Longest time at work. Not counted: waiting for people, for runs that it started, "
         "for a tool or model that is gone, and a pause.",
     )
+    concurrency: int | None = Field(
+        None,
+        ge=1,
+        le=10_000,
+        description="Most runs of the agent that are worked on at once; more wait in the queue. One that "
+        "waits does not count. Absent: any number.",
+    )
 
 
 class ContextSettings(Model):

@@ -91,10 +91,14 @@ def _differing(model: Model, usual: Model, path: str, read: Names = frozenset())
             yield _later(f"{path}.{alias}", f"{alias} is", "leave it out")
 
 
+_READ_OF_TENANT = frozenset(
+    {"display_name", "namespace", "suspended", "quota", "retention", "priority", "weight"}
+)
+
+
 def _tenant(tenant: Tenant) -> Iterator[FieldError]:
-    read = {"display_name", "namespace", "suspended", "quota", "retention"}
-    yield from _differing(tenant.spec.quota, Quota(), "spec.quota")
-    yield from _differing(tenant.spec, TenantSpec(), "spec", read)
+    yield from _differing(tenant.spec.quota, Quota(), "spec.quota", frozenset({"running_runs"}))
+    yield from _differing(tenant.spec, TenantSpec(), "spec", _READ_OF_TENANT)
 
 
 def _route(route: ModelRoute) -> Iterator[FieldError]:

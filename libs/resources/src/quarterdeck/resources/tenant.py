@@ -15,7 +15,10 @@ class Quota(Model):
     """How much of the platform a tenant may use at a time."""
 
     running_runs: int | None = Field(
-        None, ge=1, le=10_000_000, description="Runs that are not waiting or done."
+        None,
+        ge=1,
+        le=10_000_000,
+        description="Runs that are worked on at once; more wait in the queue. One that waits does not count.",
     )
     objects: int | None = Field(None, ge=1, le=1_000_000, description="Objects of all kinds.")
     tool_servers: int | None = Field(None, ge=0, le=100_000, description="MCPServers.")
@@ -52,7 +55,12 @@ class TenantSpec(Model):
     namespace: Name | None = Field(None, description="A namespace labelled for it; absent: one is made.")
     data_plane: Name = Field("default", description="The release that holds its runs and memories.")
     region: Name | None = Field(None, description="Where its data stays.")
-    priority: int = Field(0, ge=-100, le=100, description="Higher ones are served first.")
+    priority: int = Field(
+        0, ge=-100, le=100, description="Higher ones have their turns first in each round; they get no more."
+    )
+    weight: int = Field(
+        1, ge=1, le=100, description="Turns in each round, while others have runs waiting too."
+    )
     quota: Quota = Field(Quota(), description="How much it may use at a time.")
     budget: TenantBudget | None = Field(None, description="What it may use in a month.")
     retention: RunRetention | None = Field(None, description="How long its runs are kept.")

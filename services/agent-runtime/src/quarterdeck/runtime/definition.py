@@ -102,9 +102,18 @@ class AgentDefinition:
     output_schema: Mapping[str, Any] | None
     budget: Mapping[str, int]
     turns: int
+    # Most runs that are worked on at once; 0: any number.
+    concurrency: int = 0
 
 
 Definition = WorkflowDefinition | AgentDefinition
+
+
+def lane_of(definition: Definition) -> dict[str, Any]:
+    """Returns what a run's place in the queue says about the limit that it shares with its agent's others."""
+    if isinstance(definition, AgentDefinition) and definition.concurrency:
+        return {"lane": definition.name, "lane_limit": definition.concurrency}
+    return {}
 
 
 def compile_definition(kind: str, name: str, spec: Mapping[str, Any], default_turns: int) -> Definition:
@@ -138,6 +147,7 @@ def _agent(name: str, spec: Mapping[str, Any], default_turns: int) -> AgentDefin
         output_schema=(spec.get("output") or {}).get("schema"),
         budget=_budget(limits),
         turns=int(limits.get("turns") or default_turns),
+        concurrency=int(limits.get("concurrency") or 0),
     )
 
 

@@ -14,6 +14,7 @@ from quarterdeck.common.clock import Clock
 from quarterdeck.common.database import Database
 from quarterdeck.common.errors import NotFound
 from quarterdeck.common.ids import uuid7
+from quarterdeck.runtime.claims.shares import ShareOf, usual_share
 from quarterdeck.runtime.constants import DEFAULT_AGENT_TURNS
 from quarterdeck.runtime.definition import Definition, compile_definition
 from quarterdeck.runtime.events import Event
@@ -91,6 +92,7 @@ class Engine:
     Args:
         approval_expiry: (tenant, policy name) to seconds until an approval expires, or None.
         calls: closes calls that nobody will ask for any more; None for tools within this process.
+        share_of: tenant id to what the tenant gets of the workers.
         told_end: told of every run that ends here, after its commit.
         wake: awaited with the runs that became ready and the workers to poke.
     """
@@ -109,6 +111,7 @@ class Engine:
     calls: CallSeals | None = None
     new_id: Callable[[], str] = uuid7
     told_end: EndListener = _not_told
+    share_of: ShareOf = usual_share
     timers_changed: asyncio.Event = field(default_factory=asyncio.Event)
     _definitions: OrderedDict[tuple[str, str], Definition] = field(default_factory=OrderedDict)
     _specs: OrderedDict[tuple[str, str], dict[str, Any]] = field(default_factory=OrderedDict)

@@ -10,6 +10,7 @@ from quarterdeck.common.service import Platform, Service
 from quarterdeck.common.tenants import TenantDirectory
 from quarterdeck.common.watching import ObjectWatcher, Watched
 from quarterdeck.resources.durations import duration_seconds
+from quarterdeck.runtime.claims.shares import TenantShares
 from quarterdeck.runtime.config import RuntimeSettings
 from quarterdeck.runtime.effects.checks import CheckPerformer
 from quarterdeck.runtime.effects.memory import MemoryPerformer
@@ -63,6 +64,7 @@ class AgentRuntime:
         self._watcher = ObjectWatcher(platform, platform.database, WATCHED, WATCHED_KINDS, self._on_object)
         self._routes = Routes(self._watcher, os.environ, platform.telemetry.tracer)
         self._directory = ToolDirectory(platform.peer("mcp-manager"), platform.clock)
+        self._shares = TenantShares()
         self._engine = self._make_engine()
         self._directory.engine = self._engine
         self._lookout = Lookout(self._engine)
@@ -123,12 +125,15 @@ class AgentRuntime:
             cache=platform.cache,
             calls=ToolCallSeals(tools, platform.peer("mcp-manager")),
             told_end=end_listener(platform.telemetry),
+            share_of=self._shares.of,
         )
 
     async def _wake(self, ready: list[str], poke: dict[str, str]) -> None:
         await self._worker.wake(ready, poke)
 
     async def _on_object(self, watched: Watched, deleted: bool) -> None:
+        if watched.kind == "Tenant":
+            self._shares.on_object(watched, deleted)
         if watched.kind == "Trigger":
             await self._triggers.on_object(watched, deleted)
         await self._lookout.on_object(watched, deleted)

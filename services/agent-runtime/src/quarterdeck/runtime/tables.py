@@ -14,6 +14,7 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
+    TextClause,
     UniqueConstraint,
     event,
     text,
@@ -34,6 +35,11 @@ _COUNT = _ID
 _RUN_ID = String().with_variant(String(collation="C"), "postgresql")
 _FRESH = text(f"status = 'ready' AND attempts < {SUSPECT_ATTEMPTS}")
 _SUSPECT = text(f"status = 'ready' AND attempts >= {SUSPECT_ATTEMPTS}")
+
+
+def _of_ready(name: str, *columns: str | TextClause) -> Index:
+    return Index(name, *columns, sqlite_where=_FRESH, postgresql_where=_FRESH)
+
 
 # -- scheduling: ids, times and counters only; claiming looks across tenants ------------------
 RUN_QUEUE = Table(
@@ -57,17 +63,17 @@ RUN_QUEUE = Table(
     Column("version", Integer, nullable=False),
     # Names the last append: who does not know whether it was made looks here.
     Column("batch", String, nullable=False, default="", server_default=""),
+    # The agent whose runs share a limit, as the run pins it, and that limit; empty and 0 without one.
+    Column("lane", String, nullable=False, default="", server_default=""),
+    Column("lane_limit", Integer, nullable=False, default=0, server_default="0"),
+    # These three are for workers of the release before.
     Index("run_queue_claim", "status", text("priority DESC"), "ready_at"),
+    _of_ready("run_queue_turns", "tenant_id", text("priority DESC"), "ready_at"),
+    _of_ready("run_queue_due", "ready_at"),
     Index("run_queue_worker", "worker"),
-    Index(
-        "run_queue_turns",
-        "tenant_id",
-        text("priority DESC"),
-        "ready_at",
-        sqlite_where=_FRESH,
-        postgresql_where=_FRESH,
-    ),
-    Index("run_queue_due", "ready_at", sqlite_where=_FRESH, postgresql_where=_FRESH),
+    # Where a strand begins, and what has come since; see `store.strands`.
+    _of_ready("run_queue_strands", "tenant_id", "lane", "priority", "ready_at"),
+    _of_ready("run_queue_arrivals", "ready_at", "tenant_id", "lane", "priority"),
     Index("run_queue_suspects", "ready_at", sqlite_where=_SUSPECT, postgresql_where=_SUSPECT),
     sqlite_with_rowid=False,
     # Room in each page: a step's update then touches no index.
@@ -91,6 +97,21 @@ WORKERS = Table(
     Column("worker", String, primary_key=True),
     Column("started_at", Float, nullable=False),
     Column("heartbeat_at", Float, nullable=False),
+)
+
+# What each worker may fill of a limit on runs worked on at once: a tenant's (lane ""), or an agent's.
+ALLOTMENTS = Table(
+    "allotments",
+    METADATA,
+    Column("tenant_id", String, primary_key=True),
+    Column("lane", String, primary_key=True),
+    Column("worker", String, primary_key=True),
+    Column("slots", Integer, nullable=False),
+    # Counts the changes, so that one that comes late changes nothing.
+    Column("version", Integer, nullable=False),
+    Index("allotments_by_worker", "worker"),
+    sqlite_with_rowid=False,
+    postgresql_with={"fillfactor": 50},
 )
 
 # -- content -----------------------------------------------------------------------------------
@@ -291,7 +312,7 @@ WATCHED = objects_table(METADATA)
 
 # -- PostgreSQL --------------------------------------------------------------------------------
 # Tables without row-level security: scheduling looks across tenants, and holds no content.
-SCHEDULING = frozenset({"run_queue", "timers", "workers"})
+SCHEDULING = frozenset({"run_queue", "timers", "workers", "allotments"})
 protect(METADATA, SCHEDULING)
 
 

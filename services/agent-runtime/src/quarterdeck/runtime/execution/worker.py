@@ -10,6 +10,7 @@ import structlog
 
 from quarterdeck.common.bus import Bus, Message
 from quarterdeck.common.errors import QuarterdeckError, Unavailable
+from quarterdeck.runtime.claims.claimer import Claimer, Haul
 from quarterdeck.runtime.constants import (
     HEARTBEAT_PERIOD,
     SUSPECT_LOOK,
@@ -31,7 +32,6 @@ from quarterdeck.runtime.tracing import within
 
 log = structlog.get_logger("worker")
 
-CLAIM_BATCH = 32
 RETRY_DELAY = 0.5
 
 
@@ -59,8 +59,7 @@ class Worker:
         self._suspect: queue.Claim | None = None
         # Other suspects wait for somebody to be idle: nothing new begins here.
         self._makes_room = False
-        # The tenant that had the last turn here; see `store.turns`.
-        self._turn = ""
+        self._claimer = Claimer(engine)
         # Cleared while an idle worker claims: what is born meanwhile would keep a suspect from being alone.
         self._may_begin = asyncio.Event()
         self._may_begin.set()
@@ -85,7 +84,7 @@ class Worker:
             if not await self._published(message) and worker == self._engine.worker:
                 await self._on_poke(message)
         if ready and not await self._published(Message(TOPIC_READY, "", {})):
-            self._wake.set()
+            self._look_again()
 
     async def _published(self, message: Message) -> bool:
         """Returns False when the bus did not take it; why not is in the bus's own log and health."""
@@ -95,6 +94,10 @@ class Worker:
         return False
 
     async def _on_ready(self, _message: Message) -> None:
+        self._look_again()
+
+    def _look_again(self) -> None:
+        self._claimer.hear()
         self._wake.set()
 
     async def _on_poke(self, message: Message) -> None:
@@ -121,27 +124,23 @@ class Worker:
 
     async def _claim_all(self) -> float:
         """Claims what there is room for. Returns the seconds until there is more, a sweep's at most."""
+        await self._claimer.tend()
         while not self._draining and (room := self._concurrency - len(self._runs)) > 0:
             if await self._is_taken_up():
                 return SUSPECT_LOOK
-            now, batch = self._engine.clock.now(), min(room, CLAIM_BATCH)
-            haul = await self._claim(batch, now)
+            haul = await self._claim(room)
             self._begin(haul)
-            if len(haul.claims) < batch:
-                if haul.suspects:
-                    return SUSPECT_LOOK
-                due = haul.due
-                return SWEEP_PERIOD if due is None else min(SWEEP_PERIOD, max(0.001, due - now))
+            if haul.delay:
+                return haul.delay
         return SWEEP_PERIOD
 
-    async def _claim(self, batch: int, now: float) -> queue.Haul:
-        idle, me = not self._runs, self._engine.worker
+    async def _claim(self, room: int) -> Haul:
+        idle = not self._runs
         if idle:
             self._may_begin.clear()
         try:
-            look, turn = queue.claim_and_look, self._turn
-            haul = await self._engine.database.write(look, me, batch, now, idle=idle, turn=turn)
-            self._turn, self._makes_room = haul.turn, haul.makes_room
+            haul = await self._claimer.claim(room, idle=idle)
+            self._makes_room = haul.makes_room
             return haul
         finally:
             self._may_begin.set()
@@ -156,7 +155,7 @@ class Worker:
                 self._suspect = None
         return self._suspect is not None
 
-    def _begin(self, haul: queue.Haul) -> None:
+    def _begin(self, haul: Haul) -> None:
         for run_id in haul.poisoned:
             self._engine.instruments.quarantined.inc()
             log.error("run.quarantined", run_id=run_id)
@@ -164,6 +163,7 @@ class Worker:
             if claim.alone:
                 log.warning("run.claimed_alone", run_id=claim.run_id, attempts=claim.attempts)
                 self._suspect = claim
+            self._claimer.begins(claim.tenant_id, claim.lane)
             self._runs[claim.run_id] = asyncio.create_task(self._advance(claim), name=claim.run_id)
         self._engine.instruments.held.set(len(self._runs))
 
@@ -177,7 +177,10 @@ class Worker:
         has_room = len(self._runs) < self._concurrency and not self._makes_room
         if not at_work or self._suspect is not None or not has_room:
             return None
+        if not self._claimer.is_free(row["tenant_id"], row.get("lane_limit", 0)):
+            return None
         birth = Birth(self._engine.database, wish, row)
+        self._claimer.begins(birth.claim.tenant_id, birth.claim.lane)
         self._runs[row["run_id"]] = asyncio.create_task(self._advance(birth.claim, birth), name=row["run_id"])
         self._engine.instruments.held.set(len(self._runs))
         return await asyncio.shield(birth.accepted)
@@ -189,7 +192,10 @@ class Worker:
         finally:
             if birth is not None:
                 birth.abandon()
-            if not let_go or len(self._runs) >= self._concurrency:
+            if not let_go:
+                self._claimer.hear()
+            waited_for = self._claimer.ended(claim.tenant_id, claim.lane)
+            if waited_for or not let_go or len(self._runs) >= self._concurrency:
                 self._wake.set()
             self._executors.pop(claim.run_id, None)
             self._early_pokes.discard(claim.run_id)
@@ -271,13 +277,13 @@ class Worker:
         renewed = await self._lease.renew()
         held = renewed.held
         if renewed.freed:
-            self._wake.set()
+            self._look_again()
         for run_id in sorted(held.keys() & self._executors.keys()):  # a poke may have been lost
             self._executors[run_id].look(held[run_id])
         for run_id in sorted(held.keys() - self._runs.keys()):
             now = self._engine.clock.now()
             await self._engine.database.write(queue.hand_back_stray, run_id, self._engine.worker, now)
-            self._wake.set()
+            self._look_again()
 
     # -- the end ---------------------------------------------------------------------------------
 

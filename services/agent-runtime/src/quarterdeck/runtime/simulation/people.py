@@ -10,6 +10,7 @@ from typing import Any
 from quarterdeck.common import artifacts
 from quarterdeck.common.constants import INLINE_BYTES
 from quarterdeck.common.errors import AlreadyExists, FailedPrecondition, InvalidArgument
+from quarterdeck.runtime.definition import lane_of
 from quarterdeck.runtime.operations import deliveries
 from quarterdeck.runtime.operations.forking import Fork, Forker
 from quarterdeck.runtime.operations.retrying import Retrier, Retry
@@ -109,6 +110,7 @@ class People:
             gate=gate_of(wish),
             idempotency_key=wish.idempotency_key,
             request_hash=request_hash(wish),
+            **lane_of(definition),
         )
         return await accept_here(engine, host.worker.begin, wish, row)
 

@@ -25,7 +25,7 @@ from quarterdeck.common.identity import Principal
 from quarterdeck.common.rpc_client import Peer
 from quarterdeck.common.tenants import TenantId
 from quarterdeck.runtime.constants import PRIORITY_STEP
-from quarterdeck.runtime.definition import Definition
+from quarterdeck.runtime.definition import Definition, lane_of
 from quarterdeck.runtime.engine import Engine
 from quarterdeck.runtime.operations.signals import check_signal
 from quarterdeck.runtime.starting.inputs import check_input
@@ -146,6 +146,7 @@ class Starter:
             trigger_name=wish.trigger,
             idempotency_key=wish.idempotency_key or None,
             request_hash=request_hash(wish),
+            **lane_of(definition),
         )
 
     async def _single_call(self, wish: Start) -> tuple[Start, str]:

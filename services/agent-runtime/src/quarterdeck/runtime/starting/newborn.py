@@ -10,6 +10,7 @@ from sqlalchemy import Row
 from quarterdeck.common import artifacts, codec
 from quarterdeck.common.constants import INLINE_BYTES
 from quarterdeck.runtime import events as ev
+from quarterdeck.runtime.definition import lane_of
 from quarterdeck.runtime.engine import Engine
 from quarterdeck.runtime.execution.unit import RunFacts
 from quarterdeck.runtime.planner.budgets import narrower
@@ -64,6 +65,7 @@ async def child_row(engine: Engine, parent: RunFacts, child: NewChild, now: floa
         depth=parent.depth + 1,
         root_run_id=parent.root_run_id,
         session=session,
+        **lane_of(definition),
     )
 
 

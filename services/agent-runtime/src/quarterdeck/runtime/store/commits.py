@@ -158,7 +158,8 @@ def insert_runs(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
 
     Args:
         rows: column values of `runs`, plus `queue_status` and `priority` for the queue, and
-            `worker` and `epoch` if somebody holds the run from the beginning.
+            `worker` and `epoch` if somebody holds the run from the beginning, `lane` and
+            `lane_limit` if it shares its agent's limit.
     """
     queue = [
         {
@@ -173,6 +174,8 @@ def insert_runs(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
             "seq": 0,
             "inbox": 0,
             "version": REDUCER_VERSION,
+            "lane": row.get("lane", ""),
+            "lane_limit": row.get("lane_limit", 0),
         }
         for row in rows
     ]

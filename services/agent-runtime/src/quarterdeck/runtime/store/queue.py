@@ -1,8 +1,11 @@
-"""Who works on which run: workers hold leases by a heartbeat, runs carry the epoch of their claim."""
+"""Who works on which run: workers hold leases by a heartbeat, runs carry the epoch of their claim.
+
+How runs are claimed is in `claiming`.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from sqlalchemy import (
     ColumnElement,
@@ -21,10 +24,8 @@ from quarterdeck.common import codec
 from quarterdeck.common.database import within
 from quarterdeck.runtime.constants import LONGEST_REASON
 from quarterdeck.runtime.events import EFFECT_INTENT
-from quarterdeck.runtime.store import statements
+from quarterdeck.runtime.store import allotments, statements
 from quarterdeck.runtime.store.moments import moment
-from quarterdeck.runtime.store.suspicion import Suspect, Verdict, guilty, judge, ready_suspects
-from quarterdeck.runtime.store.turns import take_turns
 from quarterdeck.runtime.tables import JOURNAL, RUN_QUEUE, RUNS, TIMERS, WORKERS
 
 
@@ -38,102 +39,12 @@ class Claim:
     seq: int
     attempts: int
     alone: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Haul:
-    """What a look at the queue brought.
-
-    Attributes:
-        claims: runs that the worker holds now.
-        poisoned: runs that were put into quarantine instead.
-        due: when the next run that is no suspect will be ready (Unix time), None when there is none.
-        suspects: there are suspects that wait for an idle worker.
-        turn: the tenant that had the last turn, for the worker's next claim.
-        makes_room: the worker takes nothing new until it holds nothing, or the suspects are gone.
-    """
-
-    claims: list[Claim]
-    poisoned: list[str]
-    due: float | None = None
-    suspects: bool = False
-    turn: str = ""
-    makes_room: bool = False
-
-
-def claim(
-    connection: Connection, worker: str, limit: int, now: float, *, idle: bool = True, turn: str = ""
-) -> Haul:
-    """Takes up to `limit` ready runs: half by turns, else the most urgent; or suspects.
-
-    Args:
-        idle: the worker holds no run.
-        turn: the tenant that had the last turn in the worker's last claim.
-    """
-    suspects, poisoned = _quarantine_guilty(connection, ready_suspects(connection, now))
-    verdict, chosen = judge(suspects, idle=idle, now=now)
-    if verdict is Verdict.MAKE_ROOM:
-        return Haul([], poisoned, suspects=True, makes_room=True)
-    if chosen:
-        alone = verdict is Verdict.TAKE
-        taken = _taken(connection, worker, [_claim_of(suspect, alone) for suspect in chosen[:limit]])
-        return Haul(taken, poisoned, suspects=True, turn=turn)
-    tenants = (limit + 1) // 2
-    turns = _taken(connection, worker, [_claim(*row) for row in take_turns(connection, turn, tenants, now)])
-    rest = _taken(connection, worker, _most_urgent(connection, limit - len(turns), now))
-    last = turns[-1].tenant_id if len(turns) == tenants else ""
-    return Haul(turns + rest, poisoned, suspects=bool(suspects), turn=last)
-
-
-def _quarantine_guilty(connection: Connection, suspects: list[Suspect]) -> tuple[list[Suspect], list[str]]:
-    """Returns the suspects that are left, and the ids of the others."""
-    poisoned = []
-    for suspect in filter(guilty, suspects):
-        last = last_intent(connection, suspect.tenant_id, suspect.run_id)
-        quarantine(
-            connection, suspect.tenant_id, suspect.run_id, f"no progress in {suspect.attempts} attempts{last}"
-        )
-        poisoned.append(suspect.run_id)
-    return [suspect for suspect in suspects if not guilty(suspect)], poisoned
-
-
-def _claim_of(suspect: Suspect, alone: bool) -> Claim:
-    epoch, attempts = suspect.epoch + 1, suspect.attempts + 1
-    return Claim(suspect.run_id, suspect.tenant_id, epoch, suspect.seq, attempts, alone=alone)
-
-
-def _most_urgent(connection: Connection, limit: int, now: float) -> list[Claim]:
-    ready = statements.CANDIDATES.rows(connection, {"b_now": now, "b_limit": limit}) if limit else []
-    return [_claim(*row) for row in ready]
-
-
-def _claim(run_id: str, tenant_id: str, epoch: int, seq: int, attempts: int) -> Claim:
-    return Claim(run_id, tenant_id, epoch + 1, seq, attempts + 1)
-
-
-def _taken(connection: Connection, worker: str, runs: list[Claim]) -> list[Claim]:
-    if runs:
-        statements.TAKE.many(connection, [{"b_run": run.run_id, "b_worker": worker} for run in runs])
-    return runs
-
-
-def claim_and_look(
-    connection: Connection, worker: str, limit: int, now: float, *, idle: bool, turn: str = ""
-) -> Haul:
-    """Claims, and says too when the next run will be ready."""
-    haul = claim(connection, worker, limit, now, idle=idle, turn=turn)
-    return replace(haul, due=next_ready_at(connection))
+    lane: str = ""
 
 
 def is_suspect(connection: Connection, run_id: str, epoch: int) -> bool:
     """Returns whether a run that was claimed alone has made no progress yet and is still held."""
     return bool(statements.UNDER_SUSPICION.rows(connection, {"b_run": run_id, "b_epoch": epoch}))
-
-
-def next_ready_at(connection: Connection) -> float | None:
-    """Returns when the next ready run that is no suspect is due (Unix time), None when there is none."""
-    found = statements.NEXT_READY.rows(connection, {})
-    return float(found[0][0]) if found else None
 
 
 def last_intent(connection: Connection, tenant_id: str, run_id: str) -> str:
@@ -212,7 +123,7 @@ def take_over(connection: Connection, now: float, lease: float, *, everybody: bo
     dead = delete(WORKERS)
     if not everybody:
         dead = dead.where(WORKERS.c.heartbeat_at < moment(connection, now) - lease)
-    connection.execute(dead)
+    allotments.forget(connection, list(connection.execute(dead.returning(WORKERS.c.worker)).scalars()))
     # Also of workers that nobody knows: one that was declared dead may have claimed after that.
     orphans = (RUN_QUEUE.c.status == "held") & RUN_QUEUE.c.worker.not_in(select(WORKERS.c.worker))
     _blame_the_lonely(connection, orphans)
@@ -274,3 +185,4 @@ def leave(connection: Connection, worker: str, now: float) -> None:
     left = update(RUN_QUEUE).where(RUN_QUEUE.c.run_id.in_(_in_order(mine)))
     connection.execute(left.values(status="ready", worker="", attempts=0, alone=0, ready_at=now))
     connection.execute(delete(WORKERS).where(WORKERS.c.worker == worker))
+    allotments.forget(connection, [worker])

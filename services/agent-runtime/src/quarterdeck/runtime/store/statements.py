@@ -90,16 +90,9 @@ _CANDIDATE = (
     RUN_QUEUE.c.seq,
     RUN_QUEUE.c.attempts,
 )
-CANDIDATES = Prepared(
-    select(*_CANDIDATE)
-    .where(*_DUE, RUN_QUEUE.c.attempts < SUSPECT_ATTEMPTS)
-    .order_by(RUN_QUEUE.c.priority.desc(), RUN_QUEUE.c.ready_at)
-    .limit(bindparam("b_limit"))
-    .with_for_update(skip_locked=True)
-)
 # Written out as in the index's own condition; parameters would hide that it applies.
 SUSPECTS = Prepared(
-    select(*_CANDIDATE, RUN_QUEUE.c.alone, RUN_QUEUE.c.ready_at)
+    select(*_CANDIDATE, RUN_QUEUE.c.alone, RUN_QUEUE.c.ready_at, RUN_QUEUE.c.lane, RUN_QUEUE.c.lane_limit)
     .where(text(f"status = 'ready' AND attempts >= {SUSPECT_ATTEMPTS}"), *_DUE[1:])
     .order_by(RUN_QUEUE.c.ready_at)
     .limit(bindparam("b_limit"))
@@ -122,10 +115,4 @@ UNDER_SUSPICION = Prepared(
         RUN_QUEUE.c.status == "held",
         RUN_QUEUE.c.attempts > SUSPECT_ATTEMPTS,
     )
-)
-NEXT_READY = Prepared(
-    select(RUN_QUEUE.c.ready_at)
-    .where(text(f"status = 'ready' AND attempts < {SUSPECT_ATTEMPTS}"))
-    .order_by(RUN_QUEUE.c.ready_at)
-    .limit(1)
 )

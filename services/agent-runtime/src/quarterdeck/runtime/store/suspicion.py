@@ -42,6 +42,8 @@ class Suspect:
     attempts: int
     alone: int
     ready_at: float
+    lane: str = ""
+    lane_limit: int = 0
 
 
 class Verdict(Enum):

@@ -20,6 +20,8 @@ from quarterdeck.common.identity import Principal
 from quarterdeck.common.ids import uuid7
 from quarterdeck.common.tenants import TenantId
 from quarterdeck.runtime.approvals import deciding
+from quarterdeck.runtime.claims.shares import ShareOf, usual_share
+from quarterdeck.runtime.definition import lane_of
 from quarterdeck.runtime.engine import ApprovalExpiry, Engine, Performer, ToolLister
 from quarterdeck.runtime.execution.worker import Worker
 from quarterdeck.runtime.instruments import Instruments
@@ -71,6 +73,7 @@ class Harness:
         database: Database | None = None,
         grace: float = 1.0,
         cache: Cache | None = None,
+        share_of: ShareOf = usual_share,
     ) -> None:
         self._folder = folder
         self._specs = specs
@@ -85,6 +88,7 @@ class Harness:
         self._given = database
         self._grace = grace
         self._cache = cache
+        self._share_of = share_of
         self.database: Database
         self.engine: Engine
         self.worker: Worker
@@ -117,6 +121,7 @@ class Harness:
             approval_expiry=self._approval_expiry,
             wake=self._wake,
             cache=self._cache,
+            share_of=self._share_of,
         )
         self.worker = Worker(self.engine, self.bus, concurrency=self._concurrency, alone=True)
         await self.worker.start()
@@ -177,6 +182,7 @@ class Harness:
             gate=gate_of(wish),
             idempotency_key=wish.idempotency_key or None,
             request_hash=request_hash(wish),
+            **lane_of(definition),
         )
         return (await accept_here(self.engine, self.worker.begin, wish, row)).run_id
 

@@ -1,0 +1,97 @@
+"""Limits on runs worked on at once, kept by the engine: what waits takes no slot, and holds up nobody."""
+
+import asyncio
+from dataclasses import replace
+
+from sqlalchemy import select
+
+from quarterdeck.runtime.claims.shares import Share
+from quarterdeck.runtime.execution.worker import Worker
+from quarterdeck.runtime.tables import RUN_QUEUE
+from quarterdeck.runtime.testing.harness import TENANT, Harness
+from quarterdeck.runtime.testing.transcripts import say, script
+
+
+class Busy:
+    """Counts how many are at work at once."""
+
+    def __init__(self):
+        self.now = self.most = 0
+
+    async def __call__(self, *_):
+        self.now += 1
+        self.most = max(self.most, self.now)
+        await asyncio.sleep(0.03)
+        self.now -= 1
+        return {}
+
+
+WORKFLOW = {"nodes": [{"name": "a", "tool": {"server": "s", "name": "busy", "arguments": {}}}]}
+
+
+def at_most(running):
+    return lambda tenant_id: Share(running=running) if tenant_id == TENANT.id else Share()
+
+
+async def test_a_tenant_has_no_more_at_work_than_it_may(tmp_path):
+    busy = Busy()
+    share = {"share_of": at_most(3), "tools": {"s/busy": busy}}
+    async with Harness(tmp_path, specs={"Workflow/w": WORKFLOW}, **share) as h:
+        other = Worker(replace(h.engine, worker="other"), h.bus, concurrency=8, alone=False)
+        await other.start()
+        runs = [await h.start("Workflow", "w") for _ in range(24)]
+        for run in runs:
+            await h.output(run)
+        await other.drain(1.0)
+    assert busy.most == 3
+
+
+async def test_what_waits_takes_no_slot(tmp_path):
+    child = {"nodes": [{"name": "c", "workflow": {"name": "leaf"}}]}
+    specs = {"Workflow/w": child, "Workflow/leaf": WORKFLOW}
+    busy = Busy()
+    async with Harness(tmp_path, specs=specs, tools={"s/busy": busy}, share_of=at_most(1)) as h:
+        runs = [await h.start("Workflow", "w") for _ in range(4)]
+        for run in runs:
+            await h.output(run)
+    assert busy.most == 1
+
+
+async def test_an_agent_has_no_more_at_work_than_it_may_and_holds_up_no_other(tmp_path):
+    busy, free = Busy(), Busy()
+
+    model = script(say("done"))
+
+    class Model:
+        async def perform(self, facts, *rest):
+            await (busy if facts.name == "a" else free)()
+            return await model.perform(facts, *rest)
+
+    specs = {
+        "Agent/a": {"instructions": "x", "limits": {"concurrency": 2}},
+        "Agent/b": {"instructions": "x"},
+    }
+    async with Harness(tmp_path, specs=specs, performers={"model": Model()}) as h:
+        runs = [await h.start("Agent", name) for name in "aaaaaaaabbbbbbbb"]
+        lanes = await h.look(select(RUN_QUEUE.c.lane, RUN_QUEUE.c.lane_limit).distinct())
+        assert ("a", 2) in {tuple(row) for row in lanes}
+        for run in runs:
+            assert await h.output(run) == "done"
+    assert busy.most == 2 and free.most > 2
+
+
+async def test_a_run_that_is_tried_again_counts_too(tmp_path):
+    busy = Busy()
+    share = {"share_of": at_most(2), "tools": {"s/busy": busy}}
+    async with Harness(tmp_path, specs={"Workflow/w": WORKFLOW}, **share) as h:
+        await h.worker.drain(0.0)
+        runs = [await h.start("Workflow", "w") for _ in range(6)]
+
+        def suspected(connection):
+            connection.execute(RUN_QUEUE.update().values(attempts=2))
+
+        await h.database.write(suspected)
+        await h.start_worker()
+        for run in runs:
+            await h.output(run)
+    assert busy.most <= 2
