@@ -208,7 +208,7 @@ async def test_a_claim_whose_answer_was_lost_is_no_attempt(tmp_path):
             for _ in range(4):
                 claims = claim_once(connection, "w", 1, 1e12).claims
                 attempts += [claim.attempts for claim in claims]
-                queue.hand_back_stray(connection, run, "w", 1.0)
+                queue.hand_back_strays(connection, [run], "w", 1.0)
             return attempts
 
         assert await h.database.write(lost_claims) == [1, 1, 1, 1]

@@ -45,12 +45,15 @@ class Lease:
     async def renew(self) -> Renewed:
         """Renews the lease, and frees the runs of workers whose lease has run out."""
         database, now = self._engine.database, self._engine.clock.now()
+        began = asyncio.get_running_loop().time()
         held = await database.write(queue.heartbeat, self._engine.worker, now)
         last, self._renewed = self._renewed, asyncio.get_running_loop().time()
         since = self._renewed - last
         self._forbears = not may_judge(since, forbore=self._forbears)
         if self._forbears:
-            log.warning("worker.heartbeat_late", seconds=round(since, 1))
+            log.warning(
+                "worker.heartbeat_late", seconds=round(since, 1), writing=round(self._renewed - began, 1)
+            )
             return Renewed(held, 0)
         freed = await database.write(queue.take_over, now, LEASE_SECONDS)
         if freed:

@@ -280,9 +280,9 @@ class Worker:
             self._look_again()
         for run_id in sorted(held.keys() & self._executors.keys()):  # a poke may have been lost
             self._executors[run_id].look(held[run_id])
-        for run_id in sorted(held.keys() - self._runs.keys()):
+        if strays := sorted(held.keys() - self._runs.keys()):
             now = self._engine.clock.now()
-            await self._engine.database.write(queue.hand_back_stray, run_id, self._engine.worker, now)
+            await self._engine.database.write(queue.hand_back_strays, strays, self._engine.worker, now)
             self._look_again()
 
     # -- the end ---------------------------------------------------------------------------------

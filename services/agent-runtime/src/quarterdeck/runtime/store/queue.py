@@ -5,6 +5,7 @@ How runs are claimed is in `claiming`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import (
@@ -168,15 +169,15 @@ def current_seq(connection: Connection, run_id: str) -> int | None:
     return seq
 
 
-def hand_back_stray(connection: Connection, run_id: str, worker: str, now: float) -> None:
-    """Gives back a run that the database says `worker` holds though it does not work on it.
+def hand_back_strays(connection: Connection, runs: Sequence[str], worker: str, now: float) -> None:
+    """Gives back runs that the database says `worker` holds though it does not work on them.
 
-    The claim does not count as an attempt: its answer was lost, or the database was away when it ended.
+    The claims do not count as attempts: their answers were lost, or the database was away when they ended.
     """
-    mine = (RUN_QUEUE.c.run_id == run_id) & (RUN_QUEUE.c.worker == worker) & (RUN_QUEUE.c.status == "held")
+    mine = RUN_QUEUE.c.run_id.in_(runs) & (RUN_QUEUE.c.worker == worker) & (RUN_QUEUE.c.status == "held")
     fewer = case((RUN_QUEUE.c.attempts > 0, RUN_QUEUE.c.attempts - 1), else_=0)
-    given = update(RUN_QUEUE).where(mine).values(status="ready", worker="", ready_at=now, attempts=fewer)
-    connection.execute(given)
+    given = update(RUN_QUEUE).where(RUN_QUEUE.c.run_id.in_(_in_order(mine)))
+    connection.execute(given.values(status="ready", worker="", ready_at=now, attempts=fewer))
 
 
 def leave(connection: Connection, worker: str, now: float) -> None:
