@@ -7,3 +7,4 @@ python=$1
 MYPYPATH=examples/invoice-matching "$python" -m mypy examples/invoice-matching
 MYPYPATH=tests/e2e:examples/invoice-matching "$python" -m mypy tests/e2e
 MYPYPATH=tests/chaos:tests/e2e:.:examples/invoice-matching "$python" -m mypy tests/chaos/chaos_kit
+MYPYPATH=tests/weather:tests/e2e:.:examples/invoice-matching "$python" -m mypy tests/weather/weather_kit

@@ -34,6 +34,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=int(time.time()))
     options = parser.parse_args()
     os.environ["QD_SERVICES_FSYNC"] = options.fsync
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # a worker that starts again shall not compile all of it
     packets = own_network()
     dropping = (
         "in a network namespace of its own" if packets else "without a network namespace: no packets dropped"

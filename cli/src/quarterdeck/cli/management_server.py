@@ -5,49 +5,62 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import TYPE_CHECKING
 
 from quarterdeck.cli.constants import EXIT_IN_USE
 from quarterdeck.cli.errors import CliError
 from quarterdeck.cli.startup_errors import explain_start
-from quarterdeck.common.management import management_app
+from quarterdeck.common.errors import Unavailable
+from quarterdeck.common.management import management_app, watch_health
 from quarterdeck.common.service import Platform, Service
 
 if TYPE_CHECKING:
     import uvicorn
 
 BACKLOG = 128
+# The health check that fails until the service works.
+STARTING = "start"
+
+Build = Callable[[Platform], Awaitable[Service]]
 
 
 class ManagedService:
-    """A service and its management port, started and stopped together.
+    """A service and its management port, built, started and stopped together.
 
-    The port opens first and closes last: a process that starts or drains can be asked how it does.
+    The port opens first and closes last: a process that waits for its database, starts or drains can be
+    asked how it does.
     """
 
-    def __init__(self, platform: Platform, service: Service, host: str, port: int) -> None:
+    def __init__(self, platform: Platform, build: Build, host: str, port: int) -> None:
         self.platform = platform
-        self.service = service
+        self.service: Service | None = None
+        self._build = build
         self._address = (host, port)
         self._server: uvicorn.Server | None = None
         self._serving: asyncio.Task[None] | None = None
+        self._closed = False
         self.port = port
+        platform.checks[STARTING] = _starting
 
     async def start(self) -> None:
-        """Listens, then starts the service. Raises CliError if the port is in use or the service fails."""
+        """Listens, then builds and starts the service. Raises CliError if one of these fails."""
         try:
             await self._start()
         except Exception as error:
             raise explain_start(error, self.platform.settings.data_dir.absolute()) from error
 
     async def _start(self) -> None:
-        listener = listen(*self._address)
-        self.port = listener.getsockname()[1]
-        self._server = _quiet_server(self.platform)
-        self._serving = asyncio.create_task(self._server.serve(sockets=[listener]), name="management")
         try:
-            await self.service.start()
+            listener = listen(*self._address)
+            self.port = listener.getsockname()[1]
+            self._server = _quiet_server(self.platform)
+            self._serving = asyncio.create_task(self._server.serve(sockets=[listener]), name="management")
+            self.platform.spawn(watch_health(self.platform), "health")
+            service = await self._build(self.platform)
+            await service.start()
+            self.service = service
+            del self.platform.checks[STARTING]
         except BaseException:
             await self._close()
             raise
@@ -55,15 +68,23 @@ class ManagedService:
     async def stop(self, grace: float) -> None:
         """Drains the service, then closes the port and the platform's parts."""
         try:
-            await self.service.stop(grace)
+            if self.service is not None:
+                await self.service.stop(grace)
         finally:
             await self._close()
 
     async def _close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
         if self._server is not None and self._serving is not None:
             self._server.should_exit = True
             await self._serving
         await self.platform.close()
+
+
+async def _starting() -> None:
+    raise Unavailable("the service has not started yet")
 
 
 def listen(host: str, port: int) -> socket.socket:

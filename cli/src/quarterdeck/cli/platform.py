@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from quarterdeck.cli.startup_errors import explain_start
+from quarterdeck.common.management import watch_health
 from quarterdeck.common.service import Platform, Service, open_platform
 from quarterdeck.common.settings import PlatformSettings
 
@@ -61,6 +62,7 @@ class EmbeddedPlatform:
                 await service.start()
             for platform in self.platforms.values():
                 platform.spawn(platform.telemetry.watch_loop(), "loop-lag")
+                platform.spawn(watch_health(platform), "health")
         except BaseException as error:
             await self.stop(0)
             if isinstance(error, Exception):

@@ -11,7 +11,6 @@ from quarterdeck.cli.output import note
 from quarterdeck.cli.platform import build_service
 from quarterdeck.cli.process import serve_until_stopped
 from quarterdeck.cli.processes import listed, this_process
-from quarterdeck.cli.startup_errors import explain_start
 from quarterdeck.cli.uptime import say_draining
 from quarterdeck.common.service import open_platform
 from quarterdeck.common.settings import PlatformSettings
@@ -19,24 +18,17 @@ from quarterdeck.common.settings import PlatformSettings
 
 async def serve_one(name: str, settings: PlatformSettings, announce: Callable[[str, str], None]) -> None:
     """Builds and serves `name` with a management port; the gateway also announces (url, grpc address)."""
-    data_dir = settings.data_dir.absolute()
     platform = open_platform(name, settings)
-    try:
-        service = await build_service(platform)
-    except BaseException as error:
-        await platform.close()
-        if isinstance(error, Exception):
-            raise explain_start(error, data_dir) from error
-        raise
-    managed = ManagedService(platform, service, settings.management_host, settings.management_port)
+    platform.patient = True
+    managed = ManagedService(platform, build_service, settings.management_host, settings.management_port)
 
     listing = contextlib.ExitStack()
 
     def ready() -> None:
         mine = this_process(name, settings.management_host, managed.port)
-        listing.enter_context(listed(data_dir, mine))
+        listing.enter_context(listed(settings.data_dir.absolute(), mine))
         platform.spawn(platform.telemetry.watch_loop(), "loop-lag")
-        where = addresses(service) if name == "gateway" else (settings.listen_address(name),)
+        where = addresses(managed.service) if name == "gateway" else (settings.listen_address(name),)
         note(f"{name} serves {' and '.join(where)}")
         note(f"  health and metrics: {mine.health}")
         if name == "gateway":

@@ -9,6 +9,8 @@ from quarterdeck.common.errors import QuarterdeckError
 from quarterdeck.common.service import Platform
 
 CHECK_TIMEOUT = 5.0
+# Seconds between two looks of a service at its own parts, for its metrics.
+WATCH_PERIOD = 10.0
 # Without these a service does its work, more slowly. Alone they do not take it out of service.
 SPARED = frozenset({"redis", "bus"})
 
@@ -40,7 +42,20 @@ def verdict(failing: set[str], part: str = "") -> str:
     return "degraded" if not part and failing <= SPARED else "failing"
 
 
+async def watch_health(platform: Platform) -> None:
+    """Looks at a service's parts for ever, so that its metrics know what fails though nobody asks /health."""
+    while True:
+        await health(platform)
+        await asyncio.sleep(WATCH_PERIOD)
+
+
 async def _check(platform: Platform, name: str) -> str:
+    result = await _result(platform, name)
+    platform.telemetry.failing.labels(name).set(result != "ok")
+    return result
+
+
+async def _result(platform: Platform, name: str) -> str:
     try:
         async with asyncio.timeout(CHECK_TIMEOUT):
             await platform.checks[name]()

@@ -21,7 +21,7 @@ from quarterdeck.common.artifacts import ArtifactStore, open_artifacts
 from quarterdeck.common.bus import Bus, open_bus
 from quarterdeck.common.cache import Cache, open_cache
 from quarterdeck.common.clock import Clock, SystemClock
-from quarterdeck.common.database import Database, open_database
+from quarterdeck.common.database import Awaited, Database, open_database
 from quarterdeck.common.identity import KeyDirectory, TokenVerifier, WorkloadIdentity
 from quarterdeck.common.rpc_client import Peer
 from quarterdeck.common.rpc_server import RpcServer
@@ -45,7 +45,11 @@ class Service(Protocol):
 
 @dataclass(slots=True)
 class Platform:
-    """The parts of one service: opened by `open_platform`, closed by `close`."""
+    """The parts of one service: opened by `open_platform`, closed by `close`.
+
+    Attributes:
+        patient: a database server that cannot be used yet is waited for, instead of ending the start.
+    """
 
     name: str
     settings: PlatformSettings
@@ -59,6 +63,7 @@ class Platform:
     authorizer: Authorizer
     checks: dict[str, Check] = field(default_factory=dict)
     database: Database | None = None
+    patient: bool = False
     _peers: dict[str, Peer] = field(default_factory=dict)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
@@ -70,7 +75,13 @@ class Platform:
 
     async def open_database(self, metadata: MetaData, migrations: str = "") -> Database:
         """Opens this service's database and adds its health check ("db")."""
-        self.database = await open_database(self.settings.database_for(self.name), metadata, migrations)
+        url = self.settings.database_for(self.name)
+        if self.patient:
+            awaited = Awaited(url, self.clock)
+            self.checks["db"] = awaited.check
+            self.database = await awaited.open(metadata, migrations)
+        else:
+            self.database = await open_database(url, metadata, migrations)
         self.checks["db"] = self.database.check
         return self.database
 

@@ -71,6 +71,12 @@ class Telemetry:
         self.rpcs = Counter(
             "grpc_server_handled_total", "RPCs served.", ["grpc_method", "grpc_code"], registry=self.registry
         )
+        self.failing = Gauge(
+            "health_check_failing",
+            "1 while a part of the service fails its health check.",
+            ["part"],
+            registry=self.registry,
+        )
         self.rpc_seconds = Histogram(
             "grpc_server_handling_seconds",
             "Time to serve an RPC.",
