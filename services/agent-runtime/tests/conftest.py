@@ -15,6 +15,7 @@ ON_BOTH = (
     "test_runtime_suspects",
     "test_runtime_beginning",
     "test_runtime_limits_at_work",
+    "test_runtime_large_trees",
 )
 DIALECTS = ("sqlite", "postgresql")
 

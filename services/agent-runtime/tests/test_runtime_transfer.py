@@ -16,7 +16,7 @@ from quarterdeck.common.tenants import TenantId
 from quarterdeck.runtime.operations.effects_view import list_effects
 from quarterdeck.runtime.operations.forking import Forker
 from quarterdeck.runtime.operations.retrying import Retrier
-from quarterdeck.runtime.store import archives, definitions, runs
+from quarterdeck.runtime.store import archives, definitions, runs, trees
 from quarterdeck.runtime.store.journal import read_events
 from quarterdeck.runtime.store.runs import LabelTest, RunFilter
 from quarterdeck.runtime.tables import ARCHIVES, DEFINITIONS, RUN_LABELS, RUNS
@@ -127,7 +127,7 @@ def entries_of(data):
 
 async def tree_of(h, run_id):
     """The ids of a run and of all below it, in the order of a file."""
-    below = await h.database.read(runs.descendants, TENANT.id, run_id)
+    below = await h.database.read(trees.descendants, TENANT.id, run_id)
     rows = [await h.row(one) for one in [run_id, *below]]
     return [row.run_id for row in sorted(rows, key=lambda row: (row.depth, row.run_id))]
 
@@ -151,7 +151,7 @@ async def test_a_run_is_the_same_elsewhere(here, there):
     events = sum([len(await here.journal(one)) for one in tree])
     assert (found.runs, found.events, found.original) == (5, events, run)
     assert found.artifacts >= 1
-    copies = sorted([found.run_id, *await there.database.read(runs.descendants, THERE.id, found.run_id)])
+    copies = sorted([found.run_id, *await there.database.read(trees.descendants, THERE.id, found.run_id)])
     names = dict(zip(tree, copies, strict=True))
     assert not set(tree) & set(copies)
     for old, new in names.items():

@@ -8,11 +8,12 @@ from sqlalchemy import Connection
 
 from quarterdeck.common import codec
 from quarterdeck.runtime import events as ev
-from quarterdeck.runtime.store.journal import Recorded, read_events
-from quarterdeck.runtime.store.runs import descendants
+from quarterdeck.runtime.store.journal import Recorded, about_effects
+from quarterdeck.runtime.store.trees import descendants
 from quarterdeck.v1 import runs_pb2
 
-PAGE = 5000
+# By run, then by effect.
+Found = dict[str, dict[str, runs_pb2.Effect]]
 _STATES = {"ok": "done", "uncertain": "uncertain", "abandoned": "abandoned"}
 
 
@@ -21,17 +22,10 @@ def list_effects(
 ) -> list[runs_pb2.Effect]:
     """Returns the effects of a run, in order, and of the runs below it if asked for."""
     run_ids = [run_id, *(descendants(connection, tenant_id, run_id) if include_children else ())]
-    return [effect for one in run_ids for effect in _of_run(connection, tenant_id, one)]
-
-
-def _of_run(connection: Connection, tenant_id: str, run_id: str) -> list[runs_pb2.Effect]:
-    found: dict[str, runs_pb2.Effect] = {}
-    after = 0
-    while page := read_events(connection, tenant_id, run_id, after, PAGE):
-        for entry in page:
-            _take(found, run_id, entry)
-        after = page[-1].seq
-    return list(found.values())
+    found: Found = {}
+    for one, entry in about_effects(connection, tenant_id, run_id, below=include_children):
+        _take(found.setdefault(one, {}), one, entry)
+    return [effect for one in run_ids for effect in found.get(one, {}).values()]
 
 
 def _take(found: dict[str, runs_pb2.Effect], run_id: str, entry: Recorded) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select
@@ -57,6 +57,14 @@ def read(connection: Connection, tenant_id: str, run_id: str, after: int, limit:
     )
     pages = connection.execute(query).scalars()
     return [entry for page in pages for entry in unpack(page) if entry[0] > after][:limit]
+
+
+def read_all(connection: Connection, tenant_id: str, run_id: str) -> Iterator[Entry]:
+    """Yields the entries of an archived journal, in order."""
+    within(connection, tenant_id)
+    query = select(ARCHIVES.c.events).where(ARCHIVES.c.run_id == run_id, ARCHIVES.c.tenant_id == tenant_id)
+    for page in connection.execute(query.order_by(ARCHIVES.c.last_seq)).scalars():
+        yield from unpack(page)
 
 
 def origins(connection: Connection, tenant_id: str, run_ids: Sequence[str]) -> dict[str, str]:

@@ -8,9 +8,8 @@ from sqlalchemy import Connection, select
 
 from quarterdeck.common.database import within
 from quarterdeck.runtime.store.inbox import Delivery, deliver
+from quarterdeck.runtime.store.trees import tree_of
 from quarterdeck.runtime.tables import RUNS
-
-_IN_ONE_QUERY = 500
 
 
 def tell_children(
@@ -42,23 +41,6 @@ def open_below(connection: Connection, run: Any, limit: int) -> list[str]:
         mine = still_open.where(RUNS.c.root_run_id == run.run_id, RUNS.c.run_id != run.run_id)
         found = connection.execute(mine.order_by(RUNS.c.run_id).limit(limit)).scalars()
         return [str(run_id) for run_id in found]
-    below = _below(connection, run.tenant_id, run.run_id)
-    pages = (below[at : at + _IN_ONE_QUERY] for at in range(0, len(below), _IN_ONE_QUERY))
-    found_below = [
-        str(run_id)
-        for page in pages
-        for run_id in connection.execute(still_open.where(RUNS.c.run_id.in_(page))).scalars()
-    ]
-    return sorted(found_below)[:limit]
-
-
-def _below(connection: Connection, tenant_id: str, run_id: str) -> list[str]:
-    found: list[str] = []
-    waiting = [run_id]
-    while waiting:
-        page, waiting = waiting[:_IN_ONE_QUERY], waiting[_IN_ONE_QUERY:]
-        children = select(RUNS.c.run_id).where(RUNS.c.tenant_id == tenant_id, RUNS.c.parent_run_id.in_(page))
-        fresh = [str(child) for child in connection.execute(children).scalars()]
-        found += fresh
-        waiting += fresh
-    return found
+    below = tree_of(run.tenant_id, run.run_id)
+    mine = still_open.join(below, below.c.run_id == RUNS.c.run_id).where(below.c.level > 0)
+    return [str(found) for found in connection.execute(mine.order_by(RUNS.c.run_id).limit(limit)).scalars()]

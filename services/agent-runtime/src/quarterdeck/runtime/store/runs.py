@@ -12,6 +12,7 @@ from quarterdeck.common import codec
 from quarterdeck.common.database import within
 from quarterdeck.runtime.store.commits import insert_runs
 from quarterdeck.runtime.store.labels import index_labels
+from quarterdeck.runtime.store.trees import tree_of
 from quarterdeck.runtime.tables import RUN_LABELS, RUN_QUEUE, RUNS
 
 OPEN_STATES = ("pending", "running", "waiting", "quarantined")
@@ -181,20 +182,6 @@ def turn_rows(connection: Connection, tenant_id: str, ids: Sequence[str]) -> lis
     return list(connection.execute(select(RUNS.c.run_id, RUNS.c.input, RUNS.c.output).where(mine)).all())
 
 
-def descendants(connection: Connection, tenant_id: str, run_id: str) -> list[str]:
-    """Returns the ids of every run below one, children before grandchildren."""
-    within(connection, tenant_id)
-    found: list[str] = []
-    level = [run_id]
-    while level:
-        rows = connection.execute(
-            select(RUNS.c.run_id).where(RUNS.c.tenant_id == tenant_id, RUNS.c.parent_run_id.in_(level))
-        ).all()
-        level = [row.run_id for row in rows]
-        found.extend(level)
-    return found
-
-
 def count_open(connection: Connection, tenant_id: str) -> int:
     """Returns how many runs of a tenant are not over."""
     within(connection, tenant_id)
@@ -210,9 +197,11 @@ def at_work(connection: Connection, tenant_id: str, run: Any) -> bool:
         run: its row.
     """
     within(connection, tenant_id)
-    tree = RUNS.c.root_run_id == run.run_id
-    if run.root_run_id != run.run_id:
-        tree = RUNS.c.run_id.in_([run.run_id, *descendants(connection, tenant_id, run.run_id)])
     moving = RUN_QUEUE.c.status.in_(("ready", "held"))
-    query = select(RUNS.c.run_id).join(RUN_QUEUE, RUN_QUEUE.c.run_id == RUNS.c.run_id)
-    return connection.execute(query.where(moving, tree).limit(1)).first() is not None
+    if run.root_run_id == run.run_id:
+        tree = RUNS.c.root_run_id == run.run_id
+        query = select(RUNS.c.run_id).join(RUN_QUEUE, RUN_QUEUE.c.run_id == RUNS.c.run_id).where(tree)
+    else:
+        below = tree_of(tenant_id, run.run_id)
+        query = select(below.c.run_id).join(RUN_QUEUE, RUN_QUEUE.c.run_id == below.c.run_id)
+    return connection.execute(query.where(moving).limit(1)).first() is not None

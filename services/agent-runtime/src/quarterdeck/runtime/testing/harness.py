@@ -29,7 +29,7 @@ from quarterdeck.runtime.operations import deliveries
 from quarterdeck.runtime.operations.terminating import Terminator
 from quarterdeck.runtime.starting.accepting import Start, accept_here, gate_of, request_hash
 from quarterdeck.runtime.starting.newborn import run_row
-from quarterdeck.runtime.store import approvals, definitions, runs
+from quarterdeck.runtime.store import approvals, definitions, runs, trees
 from quarterdeck.runtime.store.journal import read_events
 from quarterdeck.runtime.streaming.live import LiveEvents
 from quarterdeck.runtime.tables import METADATA
@@ -245,7 +245,7 @@ class Harness:
 
     async def tree(self, run_id: str) -> list[str]:
         """Returns the ids of a run and of every run below it, parents first."""
-        return [run_id, *await self.database.read(runs.descendants, TENANT.id, run_id)]
+        return [run_id, *await self.database.read(trees.descendants, TENANT.id, run_id)]
 
     async def cancel(self, run_id: str, reason: str = "test") -> None:
         """Asks the run to stop."""

@@ -17,7 +17,7 @@ from quarterdeck.runtime.engine import Engine
 from quarterdeck.runtime.operations import deliveries
 from quarterdeck.runtime.store.journal import Recorded, read_events
 from quarterdeck.runtime.store.mentions import digests_in
-from quarterdeck.runtime.tables import RUNS
+from quarterdeck.runtime.store.trees import tree_of
 from quarterdeck.runtime.transfer.chain import ChainWriter
 from quarterdeck.runtime.transfer.entries import (
     ARTIFACT_PART,
@@ -133,11 +133,8 @@ class Exporter:
 def _tree(connection: Connection, tenant: TenantId, run_id: str) -> list[str]:
     """Returns the ids of a run and of all below it, parents before their children."""
     deliveries.require_run(connection, tenant, run_id)
-    mine = (RUNS.c.tenant_id == tenant.id) & (RUNS.c.run_id == run_id)
-    tree = select(RUNS.c.run_id, RUNS.c.depth).where(mine).cte("tree", recursive=True)
-    below = select(RUNS.c.run_id, RUNS.c.depth).join(tree, RUNS.c.parent_run_id == tree.c.run_id)
-    tree = tree.union_all(below)
-    query = select(tree.c.run_id).order_by(tree.c.depth, tree.c.run_id).limit(MOST_RUNS + 1)
+    tree = tree_of(tenant.id, run_id)
+    query = select(tree.c.run_id).order_by(tree.c.level, tree.c.run_id).limit(MOST_RUNS + 1)
     found = list(connection.execute(query).scalars())
     if len(found) > MOST_RUNS:
         raise FailedPrecondition(
