@@ -16,6 +16,7 @@ ON_BOTH = (
     "test_runtime_beginning",
     "test_runtime_limits_at_work",
     "test_runtime_large_trees",
+    "test_runtime_together",
 )
 DIALECTS = ("sqlite", "postgresql")
 

@@ -66,6 +66,9 @@ class Pool:
             "search_path": address.schema,
             "lock_timeout": LOCK_TIMEOUT,
             "idle_in_transaction_session_timeout": SILENCE_TIMEOUT,
+            # Queues are empty at one moment and full at the next: a plan that was made for the one, and is
+            # kept, must not scan at the other.
+            "enable_seqscan": "off",
         } | ({"role": role} if role else {})
         self._engine = create_async_engine(
             address.url,

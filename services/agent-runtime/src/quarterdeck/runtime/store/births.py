@@ -8,7 +8,7 @@ labels, first events and timers are inserts of one statement: one round trip and
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -41,7 +41,7 @@ class Newborn:
 def may_go_together(row: dict[str, Any], unit: Commit) -> bool:
     """Returns whether a new run waits for nobody, and its first append touches only itself."""
     alone = not row["gate"] and not row["session"]
-    return alone and is_plain(replace(unit, timers=())) and not unit.consumed
+    return alone and is_plain(unit) and not unit.consumed
 
 
 def create_together(connection: Connection, births: Sequence[Newborn]) -> set[str]:

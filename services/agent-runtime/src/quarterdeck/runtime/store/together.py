@@ -32,6 +32,25 @@ _TYPES = (
 )
 _ARGUMENTS = ", ".join(f"${n}::{kind}" for n, kind in enumerate(_TYPES, 1))
 CALL = f"SELECT number, fate FROM commit_runs({_ARGUMENTS})"
+# With timers that are set or cleared. One that is firing at this moment is locked: it goes by itself.
+_NEXT = len(_TYPES) + 1
+_MADE = "JOIN made ON made.number = g.unit AND made.fate IN ('done', 'not-parked')"
+CALL_WITH_TIMERS = f"""
+WITH made AS MATERIALIZED ({CALL}),
+  cleared AS (
+    DELETE FROM timers AS t USING (
+      SELECT t.run_id, t.timer
+      FROM unnest(${_NEXT}::integer[], ${_NEXT + 1}::text[]) AS g(unit, timer) {_MADE}
+      JOIN timers AS t ON t.run_id = ($2::text[])[g.unit] AND t.timer = g.timer FOR UPDATE OF t SKIP LOCKED
+    ) AS gone WHERE t.run_id = gone.run_id AND t.timer = gone.timer
+  ),
+  added AS (
+    INSERT INTO timers (run_id, timer, tenant_id, due)
+    SELECT ($2::text[])[g.unit], g.timer, ($3::text[])[g.unit], g.due
+    FROM unnest(${_NEXT + 2}::integer[], ${_NEXT + 3}::text[], ${_NEXT + 4}::float8[]) AS g(unit, timer, due)
+    {_MADE}
+  )
+SELECT number, fate FROM made"""
 
 # An append, and the time it is made at.
 Dated = tuple[Commit, float]
@@ -40,9 +59,7 @@ Dated = tuple[Commit, float]
 def is_plain(unit: Commit) -> bool:
     """Returns whether an append touches nothing but its own run: then it may go together with others."""
     return unit.run.keys() <= COLUMNS.keys() and not (
-        unit.timers
-        or unit.timers_cleared
-        or unit.children
+        unit.children
         or unit.approvals
         or unit.approvals_closed
         or unit.deliveries
@@ -63,7 +80,11 @@ def commit_together(connection: Connection, items: Sequence[Dated]) -> list[Comm
     if connection.dialect.name != "postgresql":
         return [commit(connection, unit, now) for unit, now in items]
     cursor = connection.connection.cursor()
-    cursor.execute(CALL, _arguments(items))
+    arguments, timers = _arguments(items), _timers([unit for unit, _ in items])
+    if any(timers):
+        cursor.execute(CALL_WITH_TIMERS, [*arguments, *timers])
+    else:
+        cursor.execute(CALL, arguments)
     fates = {number: Fate(fate) for number, fate in cursor.fetchall()}
     return [Committed(fates[number]) for number in range(1, len(items) + 1)]
 
@@ -94,6 +115,14 @@ def _arguments(items: Sequence[Dated]) -> list[Any]:
         *_columns(consumed, 2),
         max(now for _, now in items),
     ]
+
+
+def _timers(units: Sequence[Commit]) -> list[list[Any]]:
+    """Returns which timers are cleared, and which are set; those of a run that is over go with it anyway."""
+    going = [(number, unit) for number, unit in enumerate(units, 1) if not unit.finished]
+    cleared = [(number, timer) for number, unit in going for timer in unit.timers_cleared]
+    added = [(number, timer["timer"], timer["due"]) for number, unit in going for timer in unit.timers]
+    return [*_columns(cleared, 2), *_columns(added, 3)]
 
 
 def _columns(rows: Iterable[tuple[Any, ...]], width: int) -> list[list[Any]]:
