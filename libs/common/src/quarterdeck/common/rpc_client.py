@@ -50,10 +50,15 @@ def act_for(principal: Principal | None) -> None:
     _acting_for.set(principal)
 
 
+def acting_for() -> Principal | None:
+    """Returns the principal that this task's calls are made for; None: the service itself."""
+    return _acting_for.get()
+
+
 def call_metadata(token: str) -> list[tuple[str, str]]:
     """Returns the metadata of one call."""
     metadata = [(WORKLOAD_HEADER, f"Bearer {token}")]
-    principal = _acting_for.get()
+    principal = acting_for()
     if principal is not None and not principal.is_service:
         metadata += [(PRINCIPAL_HEADER, principal.subject), (GROUPS_HEADER, ",".join(principal.groups))]
     trace = current_traceparent()

@@ -11,7 +11,7 @@ from quarterdeck.common.paging import decode_cursor, encode_cursor, page_limit
 from quarterdeck.common.tenants import TenantId
 from quarterdeck.runtime.bounds import check_inline, check_labels, check_message, check_names
 from quarterdeck.runtime.rpcs.desk import Desk
-from quarterdeck.runtime.rpcs.translate import label_tests, state_words
+from quarterdeck.runtime.rpcs.translate import label_tests, run_message, state_words
 from quarterdeck.runtime.starting.accepting import JOIN, QUEUE, REJECT, REPLACE, TOOL, Start
 from quarterdeck.runtime.store import runs
 from quarterdeck.runtime.tracing import link_to
@@ -36,6 +36,8 @@ class StartingRpcs(Desk):
         await self._check_message(wish)
         accepted = await self._starter.start(wish)
         link_to(accepted.run_id)
+        if accepted.row is not None:
+            return run_message(accepted.row)
         return await self._run(tenant, accepted.run_id)
 
     async def _check_message(self, wish: Start) -> None:

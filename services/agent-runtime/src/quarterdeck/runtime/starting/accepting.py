@@ -22,7 +22,7 @@ from quarterdeck.common.errors import (
     Unavailable,
 )
 from quarterdeck.common.identity import Principal
-from quarterdeck.common.rpc_client import Peer
+from quarterdeck.common.rpc_client import Peer, acting_for
 from quarterdeck.common.tenants import TenantId
 from quarterdeck.runtime.constants import PRIORITY_STEP
 from quarterdeck.runtime.definition import Definition, lane_of
@@ -30,6 +30,7 @@ from quarterdeck.runtime.engine import Engine
 from quarterdeck.runtime.operations.signals import check_signal
 from quarterdeck.runtime.starting.inputs import check_input
 from quarterdeck.runtime.starting.newborn import run_row
+from quarterdeck.runtime.starting.sharing import Shared
 from quarterdeck.runtime.store import definitions, gates, runs
 from quarterdeck.runtime.store.inbox import Delivery, deliver
 from quarterdeck.v1 import resources_pb2, resources_pb2_grpc
@@ -37,6 +38,9 @@ from quarterdeck.v1 import resources_pb2, resources_pb2_grpc
 REJECT, JOIN, REPLACE, QUEUE = "reject", "join", "replace", "queue"
 # The kind of a run that is a single tool call; its name is "server/tool".
 TOOL = "Tool"
+
+# Tenant, kind and name of what is to run, and who asks: not everybody may see everything.
+Wanted = tuple[str, str, str, Principal | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +64,17 @@ class Start:
 
 @dataclass(slots=True)
 class Accepted:
-    """A run that is durable now, and whom to wake. `begun`: it is held by whom its row names."""
+    """A run that is durable now, and whom to wake.
+
+    Attributes:
+        begun: it is held by whom its row names.
+        row: how it stood when it had begun, as a look at the database would have told; None: look.
+    """
 
     run_id: str
     created: bool
     begun: bool = False
+    row: Any = None
     ready: list[str] = field(default_factory=list)
     poke: dict[str, str] = field(default_factory=dict)
 
@@ -88,6 +98,7 @@ class Starter:
         self._clock: Clock = engine.clock
         self._registry = registry
         self._stub = registry.stub(resources_pb2_grpc.RegistryServiceStub)
+        self._resolve = Shared(self._ask_registry)
 
     async def start(self, wish: Start) -> Accepted:
         """Accepts a run, or answers with the one that this wish already started.
@@ -164,9 +175,8 @@ class Starter:
 
     async def newest_closure(self, wish: Start) -> str:
         """Pins the newest accepted revisions; while the registry is away, those of the last start."""
-        request = resources_pb2.ResolveClosureRequest(tenant=wish.tenant.name, kind=wish.kind, name=wish.name)
         try:
-            found = await self._registry.call(self._stub.ResolveClosure, request, patience=0)
+            found = await self._resolve((wish.tenant.name, wish.kind, wish.name, acting_for()))
         except Unavailable:
             return await self._last_closure(wish)
         if not found.revisions:
@@ -177,6 +187,14 @@ class Starter:
         if not self._engine.knows_closure(wish.tenant.id, closure):
             root = (wish.kind, wish.name)
             await self._database.write(definitions.save_closure, wish.tenant.id, root, specs)
+        return closure
+
+    async def _ask_registry(self, wanted: Wanted) -> resources_pb2.Closure:
+        tenant, kind, name, _ = wanted
+        request = resources_pb2.ResolveClosureRequest(tenant=tenant, kind=kind, name=name)
+        closure: resources_pb2.Closure = await self._registry.call(
+            self._stub.ResolveClosure, request, patience=0
+        )
         return closure
 
     async def _last_closure(self, wish: Start) -> str:

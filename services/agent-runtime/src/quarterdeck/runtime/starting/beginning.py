@@ -106,15 +106,25 @@ def begin_together(connection: Connection, items: Sequence[Wanted]) -> list[Begu
         return [_accept_held(connection, *item) for item in items]
     births = [Newborn(row, unit, once(wish)) for wish, row, unit, _ in items]
     created = create_together(connection, births)
-    return [_begun(birth.row["run_id"]) if birth.row["run_id"] in created else None for birth in births]
+    return [_begun(birth) if birth.row["run_id"] in created else None for birth in births]
 
 
-def _begun(run_id: str) -> Begun:
-    return Accepted(run_id, created=True, begun=True), Committed(Fate.DONE)
+def _begun(birth: Newborn) -> Begun:
+    row = as_begun(birth.row, birth.unit)
+    return Accepted(row.run_id, created=True, begun=True, row=row), Committed(Fate.DONE)
+
+
+def as_begun(row: dict[str, Any], unit: Commit) -> Any:
+    """Returns the row of a run after its first commit, with what `runs.get_run` adds to it."""
+    place = {"current_seq": len(unit.events), "queue_status": "held"}
+    return SimpleNamespace(**{**_DEFAULTS, **row, **unit.run, **place})
 
 
 def _accept_held(connection: Connection, wish: Start, row: dict[str, Any], unit: Commit, now: float) -> Begun:
     """Accepts the run as one that the unit's worker holds, and makes its first append."""
     held = {**row, "queue_status": "held", "worker": unit.worker, "epoch": unit.epoch}
     accepted = accept(connection, wish, held, now)
-    return accepted, commit(connection, unit, now) if accepted.begun else None
+    if not accepted.begun:
+        return accepted, None
+    accepted.row = as_begun(row, unit)
+    return accepted, commit(connection, unit, now)
