@@ -2,6 +2,7 @@
 
 import time
 
+import asyncpg
 import pytest
 from sqlalchemy import insert, text
 
@@ -52,3 +53,60 @@ async def test_a_run_lies_in_the_week_it_began_in(database):
     found = await database.write(put)
     names = await parts(database)
     assert [found[weeks[n]] for n in weeks] == [names[0], names[1], "journal_default", "journal_default"]
+
+
+async def made(url, weeks):
+    """Makes the partition of so many weeks from now, as the platform would have then; returns its name."""
+    week = int(time.time() // 604800) + weeks
+    name = f"journal_{time.strftime('%Y%m%d', time.gmtime(week * 604800))}"
+    owner = await asyncpg.connect(url)
+    await owner.execute("SET search_path TO agent_runtime")
+    low, high = [await owner.fetchval("SELECT journal_bound($1)", number) for number in (week, week + 1)]
+    await owner.execute(f"CREATE TABLE {name} PARTITION OF journal FOR VALUES FROM ('{low}') TO ('{high}')")
+    await owner.execute(f"SELECT protect_partition('{name}')")
+    await owner.close()
+    return name
+
+
+def put_one(connection, weeks):
+    within(connection, "somebody")
+    run = uuid7(int((time.time() + weeks * 7 * 86400) * 1000))
+    row = {"run_id": run, "seq": 1, "tenant_id": "somebody", "type": "x", "data": b"", "at": 0.0}
+    connection.execute(insert(JOURNAL).values(**row))
+
+
+def count(connection):
+    within(connection, "somebody")
+    return connection.execute(text("SELECT count(*) FROM journal")).scalar()
+
+
+def clear(connection):
+    within(connection, "somebody")
+    connection.execute(text("DELETE FROM journal"))
+
+
+async def test_past_weeks_in_which_nothing_is_left_are_dropped(database, postgres_database):
+    before = await parts(database)
+    _empty, full, recent = [await made(postgres_database, weeks) for weeks in (-9, -8, -1)]
+    await database.write(put_one, -8)
+    assert await database.write(functions.drop_partitions) == 1
+    assert set(await parts(database)) == {*before, full, recent}
+    assert await database.read(count) == 1
+    await database.write(clear)
+    assert await database.write(functions.drop_partitions) == 1
+    assert set(await parts(database)) == {*before, recent}
+
+
+async def test_a_reader_of_the_journal_holds_up_nobody_for_long(database, postgres_database):
+    name = await made(postgres_database, -9)
+    reader = await asyncpg.connect(postgres_database)
+    transaction = reader.transaction()
+    await transaction.start()
+    await reader.execute("SELECT count(*) FROM agent_runtime.journal")
+    began = time.monotonic()
+    assert await database.write(functions.drop_partitions) == 0
+    assert time.monotonic() - began < 5
+    assert name in await parts(database)
+    await transaction.rollback()
+    await reader.close()
+    assert await database.write(functions.drop_partitions) == 1

@@ -105,6 +105,8 @@ class Retention:
             tally = await self.sweep(last, self._rule(name))
             if tally != Tally():
                 log.info("retention.swept", tenant=name, runs=tally.runs, artifacts=tally.artifacts)
+        if dropped := await self._database.write(functions.drop_partitions):
+            log.info("retention.partitions_dropped", partitions=dropped)
 
     def rule(self, tenant: str) -> Rule:
         """Returns a tenant's rule."""

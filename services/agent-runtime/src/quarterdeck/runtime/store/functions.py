@@ -6,10 +6,20 @@ from importlib.resources import files
 
 from sqlalchemy import Connection
 
+from quarterdeck.common.database import across_tenants
+
 # Weeks that the journal has partitions for, ahead of the present one.
 WEEKS_AHEAD = 8
+# Past weeks whose partitions stay, empty or not: a start may still be on its way with an id of last week.
+WEEKS_KEPT = 1
 # In the order in which they may be created.
-NAMES = ("journal_bound", "protect_partition", "make_journal_partitions", "commit_runs")
+NAMES = (
+    "journal_bound",
+    "protect_partition",
+    "make_journal_partitions",
+    "drop_empty_journal_partitions",
+    "commit_runs",
+)
 
 
 def source(name: str) -> str:
@@ -26,6 +36,18 @@ def keep_partitions(connection: Connection) -> int:
         return 0
     made = connection.exec_driver_sql(f"SELECT make_journal_partitions({WEEKS_AHEAD})").scalar()
     return int(made or 0)
+
+
+def drop_partitions(connection: Connection) -> int:
+    """Drops the journal's partitions of past weeks in which nothing is left; returns how many.
+
+    It does without those that somebody has locked, and is to be called alone in its transaction.
+    """
+    if connection.dialect.name != "postgresql":
+        return 0
+    across_tenants(connection)
+    dropped = connection.exec_driver_sql(f"SELECT drop_empty_journal_partitions({WEEKS_KEPT})").scalar()
+    return int(dropped or 0)
 
 
 def creating() -> list[str]:
