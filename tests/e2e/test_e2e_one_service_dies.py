@@ -23,7 +23,7 @@ def test_each_service_in_turn_is_killed_and_comes_back(tmp_path: Path, month: Pa
         for number, service in enumerate(SERVICES):
             wait_for_rows(ledger, "bookings", 1 + 3 * number, RUN_SECONDS)
             platform.kill_one(service)
-            platform.start_one(service)
+            platform.start_again(service)
         wait_for_rows(ledger, "bookings", 1 + 3 * len(SERVICES), RUN_SECONDS)
         assert platform.kill_below("mcp-manager", "servers/ledger.py")
         with platform.client() as client:

@@ -198,6 +198,71 @@ async def test_a_peer_that_stops_in_the_middle_of_a_call_is_away(tmp_path):
             await platform.close()
 
 
+async def test_a_read_that_its_replica_took_along_is_answered_by_another(tmp_path):
+    settings = PlatformSettings(data_dir=tmp_path)
+    replicas, servers, slows = [], [], [Slow(), Slow()]
+    for servicer in (*slows, Servicer()):
+        replica = open_platform("memory", settings.model_copy(update={"listen": "127.0.0.1:0"}))
+        server = replica.rpc_server(memory_pb2.DESCRIPTOR.services_by_name["MemoryService"])
+        memory_pb2_grpc.add_MemoryServiceServicer_to_server(servicer, server.grpc)
+        await server.start()
+        replicas.append(replica)
+        servers.append(server)
+    address = "ipv4:" + ",".join(f"127.0.0.1:{server.port}" for server in servers)
+    gateway = open_platform("gateway", settings.model_copy(update={"peers": {"memory": address}}))
+    act_for(ADMIN)
+    peer, memory = stub(gateway)
+    await peer.channel.channel_ready()
+    calls = [
+        asyncio.create_task(peer.call(memory.SearchMemory, memory_pb2.SearchMemoryRequest(tenant="default")))
+        for _ in range(9)
+    ]
+    try:
+        for slow in slows:
+            await slow.asked.wait()
+        for server in servers[:2]:
+            await server.stop(0)
+        assert {(await call).items[0].id for call in calls} == {"local:admin"}
+    finally:
+        act_for(None)
+        await servers[2].stop(0)
+        for platform in (*replicas, gateway):
+            await platform.close()
+
+
+async def test_a_write_that_broke_off_is_not_made_again(tmp_path):
+    written = []
+
+    class Writing(Servicer):
+        async def SaveMemory(self, request, context):
+            written.append(request)
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "broke off")
+
+        async def SearchMemory(self, request, context):
+            written.append(request)
+            raise Unavailable("the vectors are away")
+
+    settings = PlatformSettings(data_dir=tmp_path)
+    memory, gateway = open_platform("memory", settings), open_platform("gateway", settings)
+    server = memory.rpc_server(memory_pb2.DESCRIPTOR.services_by_name["MemoryService"])
+    memory_pb2_grpc.add_MemoryServiceServicer_to_server(Writing(), server.grpc)
+    await server.start()
+    act_for(ADMIN)
+    try:
+        peer, stub_ = stub(gateway)
+        with pytest.raises(Unavailable):
+            await peer.call(stub_.SaveMemory, memory_pb2.SaveMemoryRequest(tenant="default"))
+        assert len(written) == 1
+        with pytest.raises(Unavailable):
+            await peer.call(stub_.SearchMemory, memory_pb2.SearchMemoryRequest(tenant="default"))
+        assert len(written) == 2, "a peer that answers that something is away was asked once"
+    finally:
+        act_for(None)
+        await server.stop(0)
+        for platform in (memory, gateway):
+            await platform.close()
+
+
 async def test_a_peer_that_vanishes_without_a_word_is_given_up(tmp_path, monkeypatch):
     """A call without a limit of its own would otherwise wait for as long as TCP does."""
     # Ten times as impatient as in earnest.

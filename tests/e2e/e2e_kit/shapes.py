@@ -166,37 +166,48 @@ class FiveProcesses(Shape):
         """Kills what a service started and whose command line has these words; returns how many."""
         return sum(kill_below(child, words) for child in self.children if child.name == service)
 
-    def start_one(self, service: str) -> None:
-        """Starts a service again that was killed, and waits until all are healthy."""
-        self.children = [child for child in self.children if child.name != service]
-        self.children.append(self._spawn(service))
+    def start_again(self, *killed: str) -> None:
+        """Starts services again that were killed, and waits until all are healthy."""
+        self.children = [child for child in self.children if child.name not in killed]
+        self.children += [self._spawn(service) for service in killed]
         self._wait_until_healthy(START_SECONDS)
 
 
-class TwoWorkers(FiveProcesses):
-    """Five processes on a database server, and a second agent-runtime that only works: nobody calls it.
+class ManyWorkers(FiveProcesses):
+    """Five processes on real servers, and more agent-runtimes beside the first; callers share them all.
 
     Args:
-        database_url: of a PostgreSQL database for all of them.
+        servers: settings that name the servers, such as QD_DATABASE_URL.
+        count: how many agent-runtimes there are.
     """
 
-    name = "five processes and a second worker"
-    SECOND = "agent-runtime-2"
+    name = "five processes and more workers"
 
-    def __init__(self, data_dir: Path, database_url: str, environment: Mapping[str, str]) -> None:
-        super().__init__(data_dir, {**environment, "QD_DATABASE_URL": database_url})
-        self._management[self.SECOND], self._second = free_ports(2)
+    def __init__(self, data_dir: Path, servers: Mapping[str, str], count: int) -> None:
+        super().__init__(data_dir, servers)
+        self.workers = ("agent-runtime", *(f"agent-runtime-{number}" for number in range(2, count + 1)))
+        more = self.workers[1:]
+        ports = free_ports(2 * len(more))
+        self._management |= dict(zip(more, ports, strict=False))
+        first = self._addresses["agent-runtime"]
+        self._listen = {"agent-runtime": first} | {
+            worker: f"127.0.0.1:{port}" for worker, port in zip(more, ports[len(more) :], strict=True)
+        }
+        self._addresses["agent-runtime"] = f"ipv4:{','.join(self._listen.values())}"
 
     def commands(self) -> Mapping[str, Sequence[str]]:
         """See `Shape.commands`."""
-        port = str(self._management[self.SECOND])
-        return {**super().commands(), self.SECOND: ("serve", "agent-runtime", "--management-port", port)}
+        more = {
+            worker: ("serve", "agent-runtime", "--management-port", str(self._management[worker]))
+            for worker in self.workers
+        }
+        return {**super().commands(), **more}
 
     def environment_of(self, child: str) -> Mapping[str, str]:
         """See `Shape.environment_of`."""
-        if child != self.SECOND:
+        if child not in self._listen:
             return super().environment_of(child)
-        return {**super().environment_of("agent-runtime"), "QD_LISTEN": f"127.0.0.1:{self._second}"}
+        return {**super().environment_of("agent-runtime"), "QD_LISTEN": self._listen[child]}
 
 
 SHAPES: Mapping[str, type[Shape]] = {shape.name: shape for shape in (OneProcess, FiveProcesses)}

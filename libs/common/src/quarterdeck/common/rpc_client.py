@@ -20,6 +20,7 @@ from quarterdeck.common.constants import (
 )
 from quarterdeck.common.identity import Principal, WorkloadIdentity
 from quarterdeck.common.rpc_errors import from_rpc_error
+from quarterdeck.common.rpc_repeats import only_reads, repeating
 from quarterdeck.common.tracing import current_traceparent
 
 CLIENT_OPTIONS = (
@@ -97,19 +98,24 @@ class Peer:
     ) -> Any:
         """Makes a unary call. Raises QuarterdeckError.
 
+        One that only reads, and that nobody answered, is made again a few times: another replica may.
+
         Args:
-            timeout: seconds for the call itself; None: no limit.
+            timeout: seconds for each attempt; None: no limit.
             patience: seconds to wait first for a peer that is away; 0 for a caller that can do without it.
         """
-        await self._reconnected(patience)
+        await self.reconnected(patience)
         try:
-            return await method(request, timeout=timeout, metadata=self.metadata())
+            return await repeating(
+                lambda: method(request, timeout=timeout, metadata=self.metadata()),
+                repeat=patience > 0 and only_reads(method),
+            )
         except grpc.aio.AioRpcError as error:
             raise from_rpc_error(error) from None
 
     async def stream(self, method: Any, request: Any, timeout: float | None = None) -> Any:
         """Makes a streaming call and yields its messages, like `call`. Raises QuarterdeckError."""
-        await self._reconnected(RECONNECT_SECONDS)
+        await self.reconnected()
         call = method(request, timeout=timeout, metadata=self.metadata())
         try:
             async for message in call:
@@ -119,7 +125,7 @@ class Peer:
         finally:
             call.cancel()
 
-    async def _reconnected(self, patience: float) -> None:
+    async def reconnected(self, patience: float = RECONNECT_SECONDS) -> None:
         """Waits while the peer cannot be reached; after `patience` the call itself tells why not."""
         if self.channel.get_state(try_to_connect=True) is not UNREACHABLE:
             return

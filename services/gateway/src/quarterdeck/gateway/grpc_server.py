@@ -15,6 +15,7 @@ from google.protobuf.message import DecodeError
 from quarterdeck.common.errors import InvalidArgument, QuarterdeckError, Unavailable
 from quarterdeck.common.identity import Principal
 from quarterdeck.common.rpc_errors import DETAILS_KEY, to_trailers
+from quarterdeck.common.rpc_repeats import reads, repeating
 from quarterdeck.common.rpc_server import OPEN_SERVICES, SERVER_OPTIONS
 from quarterdeck.common.service import Platform
 from quarterdeck.common.telemetry import Telemetry
@@ -72,16 +73,23 @@ class PublicRpcs(grpc.GenericRpcHandler):
             began = time.perf_counter()
             try:
                 await self._admit(method, request, context)
-                invoke: Any = self._platform.peer(method.owner).channel.unary_unary(method.path)
-                response: bytes = await invoke(
-                    request, timeout=context.time_remaining(), metadata=self._metadata(method)
-                )
+                response = await self._ask(method, request, context)
             except (grpc.aio.AioRpcError, QuarterdeckError) as error:
                 await self._abort(method, context, error, began)
             self._count(method, "OK", began)
             return response
 
         return call
+
+    async def _ask(self, method: Method, request: bytes, context: Any) -> bytes:
+        peer = self._platform.peer(method.owner)
+        await peer.reconnected()
+        invoke: Any = peer.channel.unary_unary(method.path)
+        response: bytes = await repeating(
+            lambda: invoke(request, timeout=context.time_remaining(), metadata=self._metadata(method)),
+            repeat=reads(method.path),
+        )
+        return response
 
     def _stream(self, method: Method) -> Any:
         async def call(request: bytes, context: Any) -> AsyncIterator[bytes]:

@@ -12,6 +12,7 @@ from quarterdeck.common import codec
 from quarterdeck.common.errors import DeadlineExceeded, QuarterdeckError, Unavailable
 from quarterdeck.common.identity import Principal
 from quarterdeck.common.rpc_errors import DETAILS_KEY, from_rpc_error
+from quarterdeck.common.rpc_repeats import reads, repeating
 from quarterdeck.common.service import Platform
 from quarterdeck.gateway.authentication import current_principal
 from quarterdeck.gateway.constants import PLURALS, REAUTHORIZE_SECONDS
@@ -84,11 +85,7 @@ class Upstream:
         """Makes a unary call for the current principal. Raises QuarterdeckError."""
         method, invoke = self._callable(name)
         await self.admit(current_principal(), method, request)
-        metadata = self._platform.peer(method.owner).metadata()
-        try:
-            return await invoke(request, timeout=timeout, metadata=metadata)
-        except grpc.aio.AioRpcError as error:
-            raise explain(error, method.owner) from None
+        return await self._ask(method, invoke, request, timeout)
 
     async def stream(self, name: str, request: Any) -> AsyncIterator[Any]:
         """Makes a streaming call; closing the iterator cancels it.
@@ -116,10 +113,15 @@ class Upstream:
 
     async def call_as_gateway(self, name: str, request: Any) -> Any:
         """Makes a unary call for nobody but the gateway itself: a webhook has no principal."""
-        method, invoke = self._callable(name)
-        metadata = self._platform.peer(method.owner).metadata()
+        return await self._ask(*self._callable(name), request, DEFAULT_TIMEOUT)
+
+    async def _ask(self, method: Method, invoke: Any, request: Any, timeout: float | None) -> Any:
+        peer = self._platform.peer(method.owner)
+        await peer.reconnected()
         try:
-            return await invoke(request, timeout=DEFAULT_TIMEOUT, metadata=metadata)
+            return await repeating(
+                lambda: invoke(request, timeout=timeout, metadata=peer.metadata()), repeat=reads(method.path)
+            )
         except grpc.aio.AioRpcError as error:
             raise explain(error, method.owner) from None
 
