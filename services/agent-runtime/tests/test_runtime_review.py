@@ -303,7 +303,7 @@ async def test_a_decision_that_came_too_late_is_refused(tmp_path):
 
         def both(connection):
             connection.execute(update(TIMERS).values(due=0.0))
-            assert fire_due(connection, h.clock.now(), 10)[0] == 1
+            assert fire_due(connection, 0.0, h.clock.now(), 10)[0] == 1
             vote = deciding.Vote(asked.approval_id, True, "me")
             with pytest.raises(Conflict):
                 deciding.decide(connection, TENANT, vote, h.clock.now(), [], {})
@@ -322,9 +322,9 @@ async def test_a_decision_in_time_holds_though_the_alarm_goes_off(tmp_path):
 
         def both(connection):
             vote = deciding.Vote(asked.approval_id, True, "me")
-            fire_due(connection, h.clock.now() + 59.0, 10)
+            fire_due(connection, 0.0, h.clock.now() + 59.0, 10)
             deciding.decide(connection, TENANT, vote, h.clock.now(), [], {})
-            fire_due(connection, h.clock.now() + 61.0, 10)
+            fire_due(connection, 0.0, h.clock.now() + 61.0, 10)
 
         await h.database.write(both)
         await h.engine.wake([run], {})

@@ -224,6 +224,7 @@ def explained(connection, work):
         patch.setattr(cursor, "executemany", record_many)
         work(connection)
     plans = []
+    connection.exec_driver_sql("SET LOCAL enable_seqscan = on")
     for statement, parameters in asked:
         if "run_queue" in statement:
             cursor = connection.connection.cursor()

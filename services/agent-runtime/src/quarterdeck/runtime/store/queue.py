@@ -146,9 +146,12 @@ def _in_order(chosen: ColumnElement[bool]) -> Select[str]:
     return locked.with_for_update(skip_locked=True)
 
 
-def take_due_timers(connection: Connection, now: float, limit: int) -> list[tuple[str, str, str]]:
-    """Removes due timers and returns them as (run id, tenant id, timer)."""
-    query = select(TIMERS).where(TIMERS.c.due <= now).order_by(TIMERS.c.due).limit(limit)
+def take_due_timers(
+    connection: Connection, since: float, now: float, limit: int
+) -> list[tuple[str, str, str]]:
+    """Removes timers that are due, since then at the earliest; returns them as (run id, tenant id, timer)."""
+    query = select(TIMERS).where(TIMERS.c.due >= since, TIMERS.c.due <= now).order_by(TIMERS.c.due)
+    query = query.limit(limit)
     query = query.with_for_update(skip_locked=True)
     due = [(row.run_id, row.tenant_id, row.timer) for row in connection.execute(query).all()]
     gone = delete(TIMERS).where(TIMERS.c.run_id == bindparam("b_run"), TIMERS.c.timer == bindparam("b_timer"))
@@ -157,9 +160,10 @@ def take_due_timers(connection: Connection, now: float, limit: int) -> list[tupl
     return due
 
 
-def next_timer_due(connection: Connection) -> float | None:
-    """Returns when the next timer is due, None when there is none."""
-    due: float | None = connection.execute(select(TIMERS.c.due).order_by(TIMERS.c.due).limit(1)).scalar()
+def next_timer_due(connection: Connection, since: float) -> float | None:
+    """Returns when the next timer is due, since then at the earliest, None when there is none."""
+    query = select(TIMERS.c.due).where(TIMERS.c.due >= since).order_by(TIMERS.c.due).limit(1)
+    due: float | None = connection.execute(query).scalar()
     return due
 
 
