@@ -102,8 +102,6 @@ class AgentDefinition:
     output_schema: Mapping[str, Any] | None
     budget: Mapping[str, int]
     turns: int
-    # Most runs that are worked on at once; 0: any number.
-    concurrency: int = 0
 
 
 Definition = WorkflowDefinition | AgentDefinition
@@ -111,9 +109,13 @@ Definition = WorkflowDefinition | AgentDefinition
 
 def lane_of(definition: Definition) -> dict[str, Any]:
     """Returns what a run's place in the queue says about the limit that it shares with its agent's others."""
-    if isinstance(definition, AgentDefinition) and definition.concurrency:
-        return {"lane": definition.name, "lane_limit": definition.concurrency}
-    return {}
+    return lane_in(definition.name, definition.spec) if isinstance(definition, AgentDefinition) else {}
+
+
+def lane_in(name: str, spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Does the same from an Agent's pinned spec."""
+    limit = (spec.get("limits") or {}).get("concurrency")
+    return {"lane": name, "lane_limit": int(limit)} if limit else {}
 
 
 def compile_definition(kind: str, name: str, spec: Mapping[str, Any], default_turns: int) -> Definition:
@@ -147,7 +149,6 @@ def _agent(name: str, spec: Mapping[str, Any], default_turns: int) -> AgentDefin
         output_schema=(spec.get("output") or {}).get("schema"),
         budget=_budget(limits),
         turns=int(limits.get("turns") or default_turns),
-        concurrency=int(limits.get("concurrency") or 0),
     )
 
 

@@ -19,6 +19,7 @@ from quarterdeck.runtime.reducer import fold
 from quarterdeck.runtime.state import RunState
 from quarterdeck.runtime.store import runs
 from quarterdeck.runtime.store.commits import insert_runs
+from quarterdeck.runtime.store.definitions import read_lane
 from quarterdeck.runtime.store.journal import Recorded, read_events
 from quarterdeck.runtime.tables import JOURNAL, RUN_QUEUE, TIMERS
 
@@ -182,6 +183,7 @@ def _insert(
         "created_at": now,
         "queue_status": "ready",
         "priority": row.priority or 0,
+        **read_lane(connection, row),
     }
     insert_runs(connection, [values])
     runs.save_labels(connection, row.tenant_id, plan.run_id, codec.loads(row.labels))

@@ -21,6 +21,7 @@ from quarterdeck.runtime.operations.left_behind import Known, calls_of, with_out
 from quarterdeck.runtime.operations.rest import Carried, Family, Rest, go_on, rest_of
 from quarterdeck.runtime.operations.rest_without import Undone
 from quarterdeck.runtime.state import Effect, RunState
+from quarterdeck.runtime.store.definitions import read_lane
 from quarterdeck.runtime.store.journal import read_events
 from quarterdeck.runtime.tables import RUNS
 
@@ -138,6 +139,7 @@ class Grower:
             "created_at": self._now,
             "queue_status": "ready",
             "priority": -int(place["depth"]),
+            **read_lane(self._connection, row),
         }
 
     def _write(self, tenant_id: str, new_id: str, rest: Rest, ended_at: float) -> None:

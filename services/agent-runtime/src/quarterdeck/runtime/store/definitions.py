@@ -9,6 +9,7 @@ from sqlalchemy import Connection, select
 from quarterdeck.common import codec
 from quarterdeck.common.database import within
 from quarterdeck.common.database.upserts import insert_new, insert_or_update
+from quarterdeck.runtime.definition import lane_in
 from quarterdeck.runtime.tables import CLOSURES, DEFINITIONS, LATEST_CLOSURES
 
 # {"Workflow/name": revision}: which revision of each kind and name a run uses.
@@ -88,3 +89,9 @@ def read_spec(connection: Connection, tenant_id: str, revision: str) -> dict[str
     mine = (DEFINITIONS.c.tenant_id == tenant_id) & (DEFINITIONS.c.revision == revision)
     data = connection.execute(select(DEFINITIONS.c.spec).where(mine)).scalar()
     return None if data is None else codec.loads(data)
+
+
+def read_lane(connection: Connection, row: Any) -> dict[str, Any]:
+    """Returns `lane_in` of the agent that a run pins (a row of `runs`); nothing for a workflow's."""
+    spec = read_spec(connection, row.tenant_id, row.revision) if row.kind == "Agent" else None
+    return lane_in(row.name, spec) if spec else {}
