@@ -60,13 +60,13 @@ async def test_what_waits_takes_no_slot(tmp_path):
 
 
 async def test_an_agent_has_no_more_at_work_than_it_may_and_holds_up_no_other(tmp_path):
-    busy, free = Busy(), Busy()
-
+    busy, go = Busy(), asyncio.Event()
     model = script(say("done"))
 
     class Model:
         async def perform(self, facts, *rest):
-            await (busy if facts.name == "a" else free)()
+            if facts.name == "a":
+                await asyncio.gather(busy(), go.wait())
             return await model.perform(facts, *rest)
 
     specs = {
@@ -74,12 +74,17 @@ async def test_an_agent_has_no_more_at_work_than_it_may_and_holds_up_no_other(tm
         "Agent/b": {"instructions": "x"},
     }
     async with Harness(tmp_path, specs=specs, performers={"model": Model()}) as h:
-        runs = [await h.start("Agent", name) for name in "aaaaaaaabbbbbbbb"]
-        lanes = await h.look(select(RUN_QUEUE.c.lane, RUN_QUEUE.c.lane_limit).distinct())
-        assert ("a", 2) in {tuple(row) for row in lanes}
-        for run in runs:
+        held_up = [await h.start("Agent", "a") for _ in range(8)]
+        others = [await h.start("Agent", "b") for _ in range(8)]
+        for run in others:
             assert await h.output(run) == "done"
-    assert busy.most == 2 < free.most
+        lanes = select(RUN_QUEUE.c.lane, RUN_QUEUE.c.lane_limit, RUN_QUEUE.c.status)
+        places = sorted(tuple(row) for row in await h.look(lanes))
+        assert places == [("a", 2, "held")] * 2 + [("a", 2, "ready")] * 6
+        go.set()
+        for run in held_up:
+            assert await h.output(run) == "done"
+    assert busy.most == 2
 
 
 async def test_a_run_that_is_tried_again_counts_too(tmp_path):

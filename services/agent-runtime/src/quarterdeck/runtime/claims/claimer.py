@@ -24,7 +24,7 @@ LOOK_PERIOD = 0.05
 # From the beginning of one patrol of all strands to that of the next: at least, and for each strand.
 # And between two looks within one.
 PATROL_PERIOD, PATROL_SECONDS = 5.0, 0.002
-PATROL_STEP = 0.25
+PATROL_STEP = 0.1
 _NO_SUSPECTS = claiming.Suspicion(Verdict.IGNORE)
 _FIRST = Strand("", "", strands.LEAST_PRIORITY)
 

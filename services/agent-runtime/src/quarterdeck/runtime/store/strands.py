@@ -21,7 +21,7 @@ CLAIMABLE = f"{FRESH} AND version <= {REDUCER_VERSION}"
 LEAST_PRIORITY = -(1 << 31)
 # Runs that one look at what has come reads, and strands that one look at those there are finds.
 ARRIVALS = 500
-STRANDS = 200
+STRANDS = 50
 
 # Where looking at arrivals goes on: time, tenant, lane, priority.
 Place = tuple[float, str, str, int]
