@@ -9,8 +9,10 @@ from sqlalchemy.exc import DBAPIError
 
 from quarterdeck.common.errors import QuarterdeckError, Unavailable
 
+# The reason of what is refused for want of room on the server's disk.
+DISK_FULL = "DiskFull"
 # https://www.postgresql.org/docs/15/errcodes-appendix.html
-_READ_ONLY, _DISK_FULL, _TOO_MANY = "25006", "53100", "53300"
+_READ_ONLY, _NO_ROOM, _TOO_MANY = "25006", "53100", "53300"
 _CREDENTIALS = ("28P01", "28000")
 _NO_DATABASE, _NO_PRIVILEGE = "3D000", "42501"
 _NO_TABLE = ("42P01", "3F000", "42703", "42883")
@@ -81,7 +83,7 @@ _EXPLAINED = {
         "cannot be written",
         "is this a standby? the platform needs the primary",
     ),
-    _DISK_FULL: ("DiskFull", "has no space left", "free some space; the platform goes on by itself"),
+    _NO_ROOM: (DISK_FULL, "has no space left", "free some space; the platform goes on by itself"),
     _TOO_MANY: ("TooManyConnections", "takes no more connections", "raise max_connections or run fewer"),
     _NO_DATABASE: ("NoDatabase", "does not exist", "create it, or correct database_url"),
     _NO_PRIVILEGE: ("NoPrivilege", "does not allow this to the service's role", "run: qd db migrate"),

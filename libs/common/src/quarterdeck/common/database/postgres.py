@@ -19,7 +19,7 @@ import structlog
 from sqlalchemy import Connection, text
 
 from quarterdeck.common.database.address import Address
-from quarterdeck.common.database.explain import REASONS, explain, is_contention, is_lost
+from quarterdeck.common.database.explain import DISK_FULL, REASONS, explain, is_contention, is_lost
 from quarterdeck.common.database.pool import Pool
 from quarterdeck.common.database.protocol import OutcomeUnknown
 from quarterdeck.common.database.transactions import Transactions
@@ -103,7 +103,9 @@ class PostgresDatabase:
 
     async def check(self) -> None:
         """See `Database.check`."""
-        await self.write(_require_writable, self._address.name)
+        full = self._away == DISK_FULL
+        await self.write(_require_room if full else _require_writable, self._address.name)
+        self._noticed("")
 
     async def close(self) -> None:
         """See `Database.close`."""
@@ -239,7 +241,8 @@ class PostgresDatabase:
         return explained
 
     def _works(self) -> None:
-        self._noticed("")
+        if self._away != DISK_FULL:  # then what needs no room goes on, and says nothing about the rest
+            self._noticed("")
 
     def _noticed(self, reason: str, message: str = "") -> None:
         """Says once that something is wrong, and once that it is over."""
@@ -264,6 +267,13 @@ def _succeed(write: _Write, result: Any) -> None:
 def _fail(write: _Write, error: BaseException) -> None:
     if not write.answer.done():
         write.answer.set_exception(error)
+
+
+def _require_room(connection: Connection, name: str) -> None:
+    """Takes some room where the tables are, and gives it back."""
+    _require_writable(connection, name)
+    connection.execute(text("CREATE TEMPORARY TABLE room (filler text) ON COMMIT DROP"))
+    connection.execute(text("INSERT INTO room SELECT repeat('x', 1000) FROM generate_series(1, 100)"))
 
 
 def _require_writable(connection: Connection, name: str) -> None:
