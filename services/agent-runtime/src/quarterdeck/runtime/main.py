@@ -22,6 +22,7 @@ from quarterdeck.runtime.effects.tools import ToolPerformer
 from quarterdeck.runtime.engine import Engine
 from quarterdeck.runtime.execution import looking
 from quarterdeck.runtime.execution.looking import Lookout
+from quarterdeck.runtime.execution.newer import NewerRuns
 from quarterdeck.runtime.execution.worker import Worker
 from quarterdeck.runtime.instruments import Instruments
 from quarterdeck.runtime.retaining import Retention, Rule, rule_of
@@ -177,5 +178,6 @@ def worker_name() -> str:
 
 async def build(platform: Platform) -> Service:
     """Opens the database and wires the service. Raises Unavailable if the database cannot be used."""
-    await platform.open_database(METADATA, "quarterdeck.runtime.migrations")
+    database = await platform.open_database(METADATA, "quarterdeck.runtime.migrations")
+    platform.checks["runs"] = NewerRuns(database, platform.clock).check
     return AgentRuntime(platform, RuntimeSettings())

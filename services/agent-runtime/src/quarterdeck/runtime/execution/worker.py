@@ -25,6 +25,7 @@ from quarterdeck.runtime.execution.leasing import Lease
 from quarterdeck.runtime.execution.loading import Fenced, load
 from quarterdeck.runtime.execution.timers import TimerLoop
 from quarterdeck.runtime.planner.limits import CannotGoOn
+from quarterdeck.runtime.reducer import UnknownEvent
 from quarterdeck.runtime.starting.accepting import Accepted, Start
 from quarterdeck.runtime.starting.beginning import Birth, Unborn
 from quarterdeck.runtime.store import queue
@@ -218,6 +219,12 @@ class Worker:
             log.error("run.held_up", run_id=claim.run_id, reason=str(error))
             with contextlib.suppress(QuarterdeckError):
                 await database.write(queue.hand_back, claim.run_id, claim.epoch, now(), RETRY_DELAY)
+            return False
+        except UnknownEvent as error:
+            log.error("run.of_a_newer_release", run_id=claim.run_id, reason=str(error))
+            reason = f"waits for a worker of a newer release: {error}"
+            with contextlib.suppress(QuarterdeckError):
+                await database.write(queue.leave_to_newer, claim, reason, now())
             return False
         except Exception:
             log.exception("run.failed_to_advance", run_id=claim.run_id, attempts=claim.attempts)

@@ -23,7 +23,7 @@ from sqlalchemy import (
 
 from quarterdeck.common import codec
 from quarterdeck.common.database import within
-from quarterdeck.runtime.constants import LONGEST_REASON
+from quarterdeck.runtime.constants import LONGEST_REASON, REDUCER_VERSION
 from quarterdeck.runtime.events import EFFECT_INTENT
 from quarterdeck.runtime.store import allotments, statements
 from quarterdeck.runtime.store.moments import moment
@@ -91,6 +91,21 @@ def hand_back(connection: Connection, run_id: str, epoch: int, now: float, delay
         .where(mine)
         .values(status="ready", worker="", attempts=0, alone=0, ready_at=now + delay)
     )
+
+
+def leave_to_newer(connection: Connection, claim: Claim, reason: str, now: float) -> None:
+    """Gives a held run back that this release cannot read: for workers of a newer one only."""
+    hold_up(connection, claim, reason)
+    mine = (RUN_QUEUE.c.run_id == claim.run_id) & (RUN_QUEUE.c.epoch == claim.epoch)
+    left = update(RUN_QUEUE).where(mine, RUN_QUEUE.c.status == "held")
+    values = {"status": "ready", "worker": "", "attempts": 0, "alone": 0, "ready_at": now}
+    connection.execute(left.values(version=REDUCER_VERSION + 1, **values))
+
+
+def left_to_newer(connection: Connection) -> tuple[str, float] | None:
+    """Returns (run id, ready since) of the oldest ready run, if this release may not claim it."""
+    found = statements.OLDEST_READY.rows(connection, {})
+    return (found[0][0], float(found[0][2])) if found and found[0][1] > REDUCER_VERSION else None
 
 
 def give_up(connection: Connection, run_id: str, epoch: int, now: float, delay: float) -> None:

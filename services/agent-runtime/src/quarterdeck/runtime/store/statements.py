@@ -116,3 +116,10 @@ UNDER_SUSPICION = Prepared(
         RUN_QUEUE.c.attempts > SUSPECT_ATTEMPTS,
     )
 )
+# A run that no worker of this release may claim grows old, until it is the oldest.
+OLDEST_READY = Prepared(
+    select(RUN_QUEUE.c.run_id, RUN_QUEUE.c.version, RUN_QUEUE.c.ready_at)
+    .where(text(f"status = 'ready' AND attempts < {SUSPECT_ATTEMPTS}"))
+    .order_by(RUN_QUEUE.c.ready_at)
+    .limit(1)
+)
