@@ -142,15 +142,19 @@ async def test_a_worker_that_holds_a_suspect_takes_nothing_else(tmp_path):
         return arguments["n"]
 
     async with Harness(tmp_path, specs={"Workflow/child": CHILD}, tools={"s/call": call}) as h:
+
+        async def held():
+            return run in h.worker._runs
+
+        async def held_alone():
+            return h.worker._suspect is not None
+
         run = await h.start("Workflow", "child", "suspect")
-        for _ in range(2):
-            await asyncio.sleep(0.05)
+        for _ in range(3):
+            await h.until(held)
             await crash(h.worker)
             await h.start_worker()
-        await asyncio.sleep(0.05)
-        await crash(h.worker)
-        await h.start_worker()
-        await asyncio.sleep(0.3)
+        await h.until(held_alone)
         assert set(began) == {"suspect"}
         other = await h.start("Workflow", "child", "other")
         await asyncio.sleep(0.4)
