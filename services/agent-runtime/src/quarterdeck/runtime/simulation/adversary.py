@@ -41,6 +41,8 @@ _STRUCK_WAITING = 0.04
 _STRUCK_FLEETING = 0.3
 # Chance that a process is frozen when an intent of it is durable and the call is not made.
 _BEFORE_CALL = 0.01
+# Chance that a run is locked by somebody else when several are appended to at once.
+_BUSY = 0.03
 # Places that few runs ever come to; they are struck so much more often.
 _RARE = (
     "runtime/execution/failing.py:",
@@ -146,6 +148,10 @@ class Adversary:
                 return fate
             roll -= likely
         return ""
+
+    def is_busy(self) -> bool:
+        """Returns whether somebody else has locked a run that is to be appended to."""
+        return not self.is_quiet and self.chance.random() < _BUSY * self.plan.database
 
     def freezes_before_call(self) -> bool:
         """Returns whether a process is frozen between the intent and the call of a tool."""

@@ -72,6 +72,7 @@ class Order:
 
     `at`, `cancel_after`, `pause_after`, `fork_after`: seconds. `terminate`: it is not cancelled but ended
     at once. `is_retried`: should it not succeed. `is_impatient`: it is ended when its worker is frozen.
+    `is_hasty`: its signals are sent all at once, each twice, while it is paused, resumed, perhaps cancelled.
     `run_id`: as it was accepted, empty until then. `offspring`: its retries and forks. `seed`: for what the
     client does later.
     """
@@ -88,6 +89,7 @@ class Order:
     run_id: str = ""
     is_retried: bool = False
     is_impatient: bool = False
+    is_hasty: bool = False
     fork_after: float | None = None
     offspring: list[str] = field(default_factory=list)
     was_refused: bool = False
@@ -126,6 +128,7 @@ def _order(chance: random.Random, number: int, scene: Scene, **more: Any) -> Ord
     elif chance.random() < 0.1:
         order.pause_after = _moment(chance)
     order.is_impatient = chance.random() < 0.4
+    order.is_hasty = scene.signals > 0 and chance.random() < 0.5
     order.is_retried = order.is_impatient or chance.random() < 0.5
     order.fork_after = 2 * _moment(chance) if chance.random() < 0.15 else None
     return order

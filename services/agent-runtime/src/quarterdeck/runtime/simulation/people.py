@@ -119,9 +119,28 @@ class People:
 
     async def _signal(self, order: Order, run_id: str) -> None:
         chance = random.Random(order.seed)
+        if order.is_hasty:
+            await asyncio.sleep(3.0 * chance.random())
+            self._all_at_once(order, run_id, chance)
+            return
         for number in range(order.scene.signals):
             await asyncio.sleep(3.0 * chance.random())
             await self._requests.do(run_id, deliveries.signal, "go", {"n": number}, f"signal-{number}")
+
+    def _all_at_once(self, order: Order, run_id: str, chance: random.Random) -> None:
+        """Whatever may arrive in a run's inbox arrives in any order, and signals arrive twice."""
+        by = PRINCIPAL.subject
+        sent: list[tuple[Any, ...]] = [
+            (deliveries.signal, "go", {"n": number}, f"signal-{number}")
+            for number in (*range(order.scene.signals), *range(order.scene.signals))
+        ]
+        sent += [(deliveries.pause, "wait", by), (deliveries.resume, {"by": by})]
+        if chance.random() < 0.3:
+            order.was_cancelled = True
+            sent.append((deliveries.cancel, "not wanted", by))
+        chance.shuffle(sent)
+        for operation, *args in sent:
+            self._around.loop.create_task(self._requests.do(run_id, operation, *args))
 
     async def _cancel(self, order: Order) -> None:
         order.was_cancelled = True

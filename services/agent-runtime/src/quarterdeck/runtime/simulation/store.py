@@ -21,6 +21,7 @@ from quarterdeck.runtime.simulation import adversary as adv
 from quarterdeck.runtime.simulation.adversary import Adversary
 from quarterdeck.runtime.simulation.loop import SimulatedLoop
 from quarterdeck.runtime.simulation.processes import Process
+from quarterdeck.runtime.simulation.together import Batch
 from quarterdeck.runtime.tables import CLOSURES, DEFINITIONS, LATEST_CLOSURES, METADATA
 
 P = ParamSpec("P")
@@ -89,6 +90,7 @@ class StoreHandle:
         self._process = process
         self._adversary = adversary
         self._witness = witness
+        self._batches: dict[Callable[..., Any], Batch] = {}
 
     async def write(
         self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kw: P.kwargs
@@ -112,11 +114,50 @@ class StoreHandle:
     async def write_together(
         self, function: Callable[[Connection, Sequence[Item]], Sequence[T | Exception]], item: Item
     ) -> T:
-        """See `Database.write_together`. Here a call has one item."""
-        (result,) = await self.write(function, [item])
-        if isinstance(result, Exception):
-            raise result
+        """See `Database.write_together`."""
+        fate, answer = self._adversary.write(function.__name__), self._question()
+        if function not in self._batches:
+            self._batches[function] = Batch(function)
+            self._loop.world_later(self._adversary.delay(), self._send, function)
+        self._batches[function].add(item, answer, fate)
+        result: T = await answer
         return result
+
+    def _send(self, function: Callable[..., Any]) -> None:
+        """Sends a batch on its way, unless its process cannot do that now, or never."""
+        wait = self._process.frozen_until - self._loop.time() if self._process.is_frozen else 0.0
+        if wait > 0:
+            self._loop.world_later(wait, self._send, function)
+        elif self._process.is_alive:
+            self._decide(self._batches.pop(function))
+
+    def _decide(self, batch: Batch) -> None:
+        adversary = self._adversary
+        late = adversary.long_delay() if batch.fate in (adv.HANG, adv.ZOMBIE) else 0.0
+        if batch.fate in (adv.FAIL, adv.ZOMBIE):
+            told = _unanswered() if batch.fate == adv.ZOMBIE else _broken("nothing was written")
+            for answer in batch.answers:
+                self._answer(answer, told)
+        if batch.fate != adv.FAIL:
+            begins = late * (1.0 if batch.fate == adv.ZOMBIE else adversary.chance.random())
+            self._loop.world_later(begins, self._write_together, batch, late)
+
+    def _write_together(self, batch: Batch, late: float) -> None:
+        aside = batch.set_aside([self._adversary.is_busy() for _ in batch.items])
+        seen = self._witness(self._process, batch.function, (batch.items,))
+        results = [_translated(one) for one in batch.write(self._store.transact)]
+        if seen is not None:
+            seen(results)
+        lost = batch.fate == adv.LOST
+        told = [
+            (answer, _unanswered() if lost else one)
+            for answer, one in zip(batch.answers, results, strict=True)
+        ]
+        for answer, result in (*aside, *told):
+            if batch.fate:
+                self._loop.world_later(late + self._adversary.delay(), self._answer, answer, result)
+            else:
+                self._answer(answer, result)
 
     def _question(self) -> asyncio.Future[Any]:
         if not self._process.is_alive or self._loop.current is not self._process:
@@ -201,9 +242,9 @@ def _unanswered() -> OutcomeUnknown:
     return OutcomeUnknown("the connection broke, and nobody knows", reason="Simulated")
 
 
-def _translated(error: Exception) -> Exception:
-    """Returns a driver's error as the real adapter gives it."""
-    if isinstance(error, QuarterdeckError):
+def _translated(error: Any) -> Any:
+    """Returns a driver's error as the real adapter gives it; what is no error of a driver, as it is."""
+    if isinstance(error, QuarterdeckError) or not isinstance(error, Exception):
         return error
     if isinstance(getattr(error, "orig", error), sqlite3.OperationalError) and isinstance(
         error, DBAPIError | sqlite3.Error
