@@ -92,8 +92,10 @@ class DueLoop:
 
     async def fire_due(self) -> float:
         """Fires one scheduled time of every due trigger and returns how long to sleep, in seconds."""
-        database, now = self._engine.database, self._engine.clock.now()
+        database = self._engine.database
         wake_at = await database.read(store.next_wake)
+        # After the answer: what a slow database took is not slept once more.
+        now = self._engine.clock.now()
         if wake_at is None or wake_at > now:
             return LONGEST_SLEEP if wake_at is None else min(LONGEST_SLEEP, wake_at - now)
         rows = await database.read(store.due, now, BATCH)
