@@ -29,9 +29,14 @@ class Figure:
 
 def report(name: str, figures: list[Figure]) -> None:
     """Prints the figures and writes them to build/bench-<name>.json."""
+    keep(name, figures)
+    show(figures)
+
+
+def keep(name: str, figures: list[Figure]) -> None:
+    """Writes the figures to build/bench-<name>.json."""
     BUILD.mkdir(exist_ok=True)
     (BUILD / f"bench-{name}.json").write_text(json.dumps([asdict(f) for f in figures], indent=2) + "\n")
-    show(figures)
 
 
 def show(figures: list[Figure]) -> None:

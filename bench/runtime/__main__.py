@@ -15,7 +15,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterable
 
-from report import BUILD, Figure, report
+from report import BUILD, Figure, keep, report
 
 from runtime import others, starts, steps, streams, worker_rows, workers, written
 from runtime.baseline import baseline, said
@@ -50,13 +50,14 @@ def machine(found: Servers) -> list[Figure]:
 
 
 def measure(wanted: Iterable[str], all_rows: dict[str, Row]) -> tuple[list[Figure], list[str]]:
-    """Returns the figures of the rows `wanted`, and the rows that failed."""
+    """Returns the figures of the rows `wanted`, and the rows that failed. Keeps what it has after each."""
     figures: list[Figure] = []
     failed: list[str] = []
     for name in wanted:
         print(f"-- {name}", file=sys.stderr, flush=True)
         try:
             figures += all_rows[name]()
+            keep("runtime", figures)
         except Exception:
             traceback.print_exc()
             failed.append(name)
