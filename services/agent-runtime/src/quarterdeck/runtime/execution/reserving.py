@@ -7,7 +7,7 @@ run instead of being made.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol
 
 from quarterdeck.runtime import events as ev
 from quarterdeck.runtime.definition import Definition
@@ -20,7 +20,6 @@ from quarterdeck.runtime.planner.planning import Decision, NewChild
 from quarterdeck.runtime.state import Effect, RunState
 
 
-@runtime_checkable
 class Costly(Protocol):
     """A performer whose effects cost something."""
 
@@ -39,14 +38,23 @@ async def with_reservations(
     for place, event in enumerate(decision.events):
         if event.type != ev.EFFECT_INTENT:
             continue
-        performer = engine.performers.get(event.data["kind"])
-        if isinstance(performer, Costly):
-            wanted = await performer.estimate(facts, definition, state, _effect(event))
+        costly = _costly(engine, event)
+        if costly is not None:
+            wanted = await costly.estimate(facts, definition, state, _effect(event))
             decision.events[place] = _reserved(state, event, wanted)
             if decision.events[place].type == ev.RUN_STOPPING:
                 del decision.events[place + 1 :]
                 break
     return decision
+
+
+def _costly(engine: Engine, event: Event) -> Costly | None:
+    """Returns who performs what the event announces, if that costs something.
+
+    (`isinstance` with a protocol looks at all of its class; every step comes by here.)
+    """
+    performer: Any = engine.performers.get(event.data["kind"])
+    return performer if hasattr(performer, "estimate") else None
 
 
 def _effect(event: Event) -> Effect:
