@@ -1,6 +1,7 @@
 """Which database the engine runs on: some modules run once on each, all of them on the one asked for."""
 
 import os
+import sys
 import uuid
 from pathlib import Path
 
@@ -8,6 +9,9 @@ import pytest
 
 from hack.services.databases import administer, beside
 from quarterdeck.runtime.testing.harness import Harness
+
+# What several modules share is in the package runtime_kit.
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 # Modules about what the database must hold together. QD_TEST_DIALECT=postgresql runs the others there too.
 ON_BOTH = (
