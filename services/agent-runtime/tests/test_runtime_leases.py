@@ -5,8 +5,8 @@ import asyncio
 from sqlalchemy import insert, select
 
 from quarterdeck.runtime.constants import HEARTBEAT_PERIOD, LATE_SECONDS, LEASE_SECONDS
-from quarterdeck.runtime.execution.leasing import Lease, may_judge
-from quarterdeck.runtime.tables import WORKERS
+from quarterdeck.runtime.execution.leasing import THOROUGH_EVERY, Lease, may_judge
+from quarterdeck.runtime.tables import RUN_QUEUE, WORKERS
 from quarterdeck.runtime.testing.harness import Harness
 
 SPECS = {"Workflow/one": {"nodes": [{"name": "t", "transform": {"output": 1}}]}}
@@ -42,3 +42,35 @@ async def test_others_get_a_renewals_time_from_a_worker_that_was_held_up(tmp_pat
         assert "other" in await h.database.read(known)
         await lease.renew()
         assert await h.database.read(known) == {h.engine.worker}
+
+
+async def test_only_now_and_then_or_in_doubt_it_asks_for_runs_that_nobody_knows(tmp_path):
+    def put(connection):
+        place = {"tenant_id": "t", "status": "held", "ready_at": 0.0, "version": 1, "epoch": 1}
+        others = [
+            ("mine", h.engine.worker),
+            ("stray", h.engine.worker),
+            ("lost", "nobody"),
+            ("dead", "other"),
+        ]
+        rows = [{"run_id": run_id, "worker": worker, **place} for run_id, worker in others]
+        connection.execute(insert(RUN_QUEUE), rows)
+        connection.execute(insert(WORKERS).values(worker="other", started_at=0.0, heartbeat_at=0.0))
+
+    async with Harness(tmp_path, specs=SPECS) as h:
+        for loop in h.worker._loops:
+            loop.cancel()
+        await asyncio.gather(*h.worker._loops, return_exceptions=True)
+        lease = Lease(h.engine)
+        await lease.begin(alone=False)
+        assert (await lease.renew(["mine"])).freed == 0
+        await h.database.write(put)
+        renewed = await lease.renew(["mine"])
+        assert (set(renewed.held), renewed.freed) == ({"mine"}, 1)
+        assert (await lease.renew([])).held == {}
+        lease.doubt()
+        renewed = await lease.renew(["mine"])
+        assert (set(renewed.held), renewed.freed) == ({"mine", "stray"}, 1)
+        found = [set((await lease.renew(["mine", "x", "y"])).held) for _ in range(THOROUGH_EVERY)]
+        assert sorted(map(len, found)) == [1] * (THOROUGH_EVERY - 1) + [2]
+        await h.change(RUN_QUEUE.delete())

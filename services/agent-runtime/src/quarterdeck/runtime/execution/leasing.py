@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import structlog
@@ -10,6 +11,9 @@ import structlog
 from quarterdeck.runtime.constants import LATE_SECONDS, LEASE_SECONDS
 from quarterdeck.runtime.engine import Engine
 from quarterdeck.runtime.store import queue
+
+# Renewals between two that ask for everything.
+THOROUGH_EVERY = 4
 
 log = structlog.get_logger("worker")
 
@@ -29,6 +33,12 @@ class Lease:
         self._engine = engine
         self._renewed = 0.0
         self._forbears = False
+        self._renewals = 0
+        self._doubts = False
+
+    def doubt(self) -> None:
+        """An answer was lost: the worker may hold runs that it does not know of."""
+        self._doubts = True
 
     async def begin(self, *, alone: bool) -> None:
         """Takes the lease.
@@ -42,11 +52,19 @@ class Lease:
         await database.write(queue.heartbeat, self._engine.worker, now)
         self._renewed = asyncio.get_running_loop().time()
 
-    async def renew(self) -> Renewed:
-        """Renews the lease, and frees the runs of workers whose lease has run out."""
+    async def renew(self, known: Collection[str] | None = None) -> Renewed:
+        """Renews the lease, and frees the runs of workers whose lease has run out.
+
+        Args:
+            known: the runs that the worker works on. Whether there are others, which it does not know of or
+                whose worker nobody knows, is asked now and then, or in doubt. None: it is asked.
+        """
         database, now = self._engine.database, self._engine.clock.now()
+        thorough = known is None or self._doubts or self._renewals % THOROUGH_EVERY == 0
+        self._renewals, self._doubts = self._renewals + 1, False
+        asked = None if thorough or known is None else _filled_up(sorted(known))
         began = asyncio.get_running_loop().time()
-        held = await database.write(queue.heartbeat, self._engine.worker, now)
+        held = await database.write(queue.heartbeat, self._engine.worker, now, asked)
         last, self._renewed = self._renewed, asyncio.get_running_loop().time()
         since = self._renewed - last
         self._forbears = not may_judge(since, forbore=self._forbears)
@@ -55,10 +73,15 @@ class Lease:
                 "worker.heartbeat_late", seconds=round(since, 1), writing=round(self._renewed - began, 1)
             )
             return Renewed(held, 0)
-        freed = await database.write(queue.take_over, now, LEASE_SECONDS)
+        freed = await database.write(queue.take_over, now, LEASE_SECONDS, strays=thorough)
         if freed:
             log.warning("worker.took_over", runs=freed)
         return Renewed(held, freed)
+
+
+def _filled_up(known: list[str]) -> list[str]:
+    """Repeats the last one: as many as the next power of two, so that there are few different statements."""
+    return known + known[-1:] * ((1 << (len(known) - 1).bit_length()) - len(known)) if known else known
 
 
 def may_judge(since: float, *, forbore: bool) -> bool:

@@ -117,6 +117,7 @@ class Worker:
                 delay = await self._claim_all()
             except Exception as error:  # whatever it was: a worker that claims no more is worse
                 log.error("worker.claim_failed", reason=str(error))
+                self._lease.doubt()
                 delay = SWEEP_PERIOD
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(delay):
@@ -217,6 +218,7 @@ class Worker:
             raise
         except Unavailable as error:  # the disk or the database: no fault of the run's
             log.error("run.held_up", run_id=claim.run_id, reason=str(error))
+            self._lease.doubt()
             with contextlib.suppress(QuarterdeckError):
                 await database.write(queue.hand_back, claim.run_id, claim.epoch, now(), RETRY_DELAY)
             return False
@@ -228,6 +230,7 @@ class Worker:
             return False
         except Exception:
             log.exception("run.failed_to_advance", run_id=claim.run_id, attempts=claim.attempts)
+            self._lease.doubt()
             with contextlib.suppress(QuarterdeckError):
                 await database.write(queue.give_up, claim.run_id, claim.epoch, now(), RETRY_DELAY)
             return False
@@ -250,6 +253,7 @@ class Worker:
         try:
             return await self._execute(birth.claim, birth)
         except Unborn:
+            self._lease.doubt()
             return True
         except Exception:
             if birth.decline():  # it could not even be planned: the queue's way tells why
@@ -281,7 +285,7 @@ class Worker:
 
     async def _renew(self) -> None:
         """Renews the lease, frees dead workers' runs, and gives back what nobody here works on."""
-        renewed = await self._lease.renew()
+        renewed = await self._lease.renew(self._runs.keys())
         held = renewed.held
         if renewed.freed:
             self._look_again()

@@ -119,29 +119,45 @@ def give_up(connection: Connection, run_id: str, epoch: int, now: float, delay: 
     connection.execute(given)
 
 
-def heartbeat(connection: Connection, worker: str, now: float) -> dict[str, int]:
-    """Renews the worker's lease. Returns the inbox counters of the runs that the database says it holds."""
+def heartbeat(
+    connection: Connection, worker: str, now: float, known: Sequence[str] | None = None
+) -> dict[str, int]:
+    """Renews the worker's lease. Returns the inbox counters of the runs that the database says it holds.
+
+    Args:
+        known: ask about these only. To ask for all passes every run that the worker held since the oldest
+            open transaction began.
+    """
     here = moment(connection, now)
     renewed = connection.execute(update(WORKERS).where(WORKERS.c.worker == worker).values(heartbeat_at=here))
     if renewed.rowcount == 0:
         connection.execute(insert(WORKERS).values(worker=worker, started_at=here, heartbeat_at=here))
     mine = (RUN_QUEUE.c.worker == worker) & (RUN_QUEUE.c.status == "held")
+    if known is not None:
+        mine &= RUN_QUEUE.c.run_id.in_(known)
     held = connection.execute(select(RUN_QUEUE.c.run_id, RUN_QUEUE.c.inbox).where(mine)).all()
     return {row.run_id: row.inbox for row in held}
 
 
-def take_over(connection: Connection, now: float, lease: float, *, everybody: bool = False) -> int:
+def take_over(
+    connection: Connection, now: float, lease: float, *, everybody: bool = False, strays: bool = True
+) -> int:
     """Frees the runs of workers whose lease has run out, and forgets those workers.
 
     Args:
         everybody: also of workers whose lease has not: this process is known to be the only one.
+        strays: also of workers that nobody knows: one that was declared dead may have claimed after that.
+            To look for those passes every run that was held since the oldest open transaction began.
     """
     dead = delete(WORKERS)
     if not everybody:
         dead = dead.where(WORKERS.c.heartbeat_at < moment(connection, now) - lease)
-    allotments.forget(connection, list(connection.execute(dead.returning(WORKERS.c.worker)).scalars()))
-    # Also of workers that nobody knows: one that was declared dead may have claimed after that.
-    orphans = (RUN_QUEUE.c.status == "held") & RUN_QUEUE.c.worker.not_in(select(WORKERS.c.worker))
+    gone = list(connection.execute(dead.returning(WORKERS.c.worker)).scalars())
+    allotments.forget(connection, gone)
+    if not gone and not strays:
+        return 0
+    of_nobody = RUN_QUEUE.c.worker.not_in(select(WORKERS.c.worker))
+    orphans = (RUN_QUEUE.c.status == "held") & (of_nobody if strays else RUN_QUEUE.c.worker.in_(gone))
     _blame_the_lonely(connection, orphans)
     freed = update(RUN_QUEUE).where(RUN_QUEUE.c.run_id.in_(_in_order(orphans)))
     return connection.execute(freed.values(status="ready", worker="", ready_at=now)).rowcount
