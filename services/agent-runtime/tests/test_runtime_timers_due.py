@@ -66,6 +66,17 @@ async def test_many_due_at_once_are_delivered_together(database):
     assert await database.write(fire_due, 0.0, 6.0, 500) == (0, [], {})
 
 
+async def test_two_timers_of_one_run_are_two_deliveries(database):
+    await database.write(put, ["parked"] * 5)
+    another = insert(TIMERS).values(run_id="r001", tenant_id="t1", timer="retry:y", due=5.5)
+    await database.write(lambda connection: connection.execute(another).rowcount)
+    _, ready, _ = await database.write(fire_due, 0.0, 6.0, 500)
+    assert ready == [f"r{n:03}" for n in range(5)]
+    places = await database.read(lambda connection: connection.execute(select(RUN_QUEUE)).all())
+    assert [row.inbox for row in sorted(places)] == [1, 2, 1, 1, 1]
+    assert len(await database.read(arrived)) == 6
+
+
 async def test_a_timer_of_a_run_that_is_over_is_dropped(database):
     await database.write(put, ["parked"] * 6)
     await database.write(lambda connection: connection.execute(RUN_QUEUE.delete()).rowcount)

@@ -6,11 +6,12 @@ that counter, so that no delivery is slept through.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, bindparam, case, select, update
 
 from quarterdeck.common import codec
 from quarterdeck.common.database import within
@@ -87,15 +88,27 @@ def deliver_all(
     locked = locked.order_by(RUN_QUEUE.c.run_id).with_for_update()
     open_runs = {row.run_id: row for row in connection.execute(locked).all()}
     arriving = [delivery for delivery in deliveries if delivery.run_id in open_runs]
-    if arriving:
-        statements.PUT.many(connection, [_values(delivery, now) for delivery in arriving])
-        statements.BUMP.many(connection, [{"b_run": delivery.run_id} for delivery in arriving])
-    sleeping = sorted(run_id for run_id, row in open_runs.items() if row.status in _SLEEPING)
-    if sleeping:
-        wake = {"b_status": "parked", "b_ready": now}
-        statements.WAKE.many(connection, [{"b_run": run_id, **wake} for run_id in sleeping])
-    ready.extend(sleeping)
+    if not arriving:
+        return
+    statements.PUT.many(connection, [_values(delivery, now) for delivery in arriving])
+    connection.execute(update(RUN_QUEUE).where(runs).values(**_woken(now)))
+    counts = Counter(delivery.run_id for delivery in arriving)
+    if further := sorted((counts - Counter(set(counts))).elements()):
+        statements.BUMP.many(connection, [{"b_run": run_id} for run_id in further])
+    ready.extend(sorted(run_id for run_id, row in open_runs.items() if row.status in _SLEEPING))
     poke.update({run_id: row.worker for run_id, row in open_runs.items() if row.status == "held"})
+
+
+def _woken(now: float) -> dict[str, Any]:
+    """Returns what changes in the place of a run that something came for."""
+    place = RUN_QUEUE.c
+    sleeps = place.status.in_(sorted(_SLEEPING))
+    return {
+        "inbox": place.inbox + 1,
+        "status": case((sleeps, "ready"), else_=place.status),
+        "ready_at": case((sleeps, now), else_=place.ready_at),
+        "attempts": case((sleeps, 0), else_=place.attempts),
+    }
 
 
 def _values(delivery: Delivery, now: float) -> dict[str, Any]:
