@@ -48,6 +48,8 @@ LEASE_SECONDS = 6.0
 # A worker that could not renew its own lease for so long judges nobody else's.
 LATE_SECONDS = 3.0
 SWEEP_PERIOD = 2.0
+# How long a wake-up may hold up who sends it.
+WAKE_PATIENCE = 0.5
 # How long a map waits for more of its items to end before it looks: a large one folds many at once.
 ITEM_WAKE_DELAY = 0.05
 LATE_ITEM_WAKE_DELAY = 0.2

@@ -24,6 +24,7 @@ from quarterdeck.runtime.execution.failing import fail_run
 from quarterdeck.runtime.execution.leasing import Lease
 from quarterdeck.runtime.execution.loading import Fenced, load
 from quarterdeck.runtime.execution.timers import TimerLoop
+from quarterdeck.runtime.execution.waking import WakeUps
 from quarterdeck.runtime.planner.limits import CannotGoOn
 from quarterdeck.runtime.reducer import UnknownEvent
 from quarterdeck.runtime.starting.accepting import Accepted, Start
@@ -66,14 +67,16 @@ class Worker:
         self._may_begin.set()
         self._timers = TimerLoop(engine)
         self._lease = Lease(engine)
+        self._wake_ups = WakeUps(bus)
 
     async def start(self) -> None:
         """Begins to claim."""
         await self._lease.begin(alone=self._alone)
-        await self._bus.subscribe(TOPIC_READY, self._on_ready)
-        await self._bus.subscribe(f"{TOPIC_POKE}.{self._engine.worker}", self._on_poke)
         for loop in (self._claim_loop, self._heartbeat_loop, self._timers.run):
             self._loops.append(asyncio.create_task(loop(), name=f"worker-{loop.__name__}"))
+        # A bus that is away is waited for; meanwhile sweeps find what there is to do.
+        await self._bus.subscribe(TOPIC_READY, self._on_ready)
+        await self._bus.subscribe(f"{TOPIC_POKE}.{self._engine.worker}", self._on_poke)
 
     async def wake(self, ready: list[str], poke: dict[str, str]) -> None:
         """Tells whom it concerns, over the bus. Losing a message costs a sweep, never a run.
@@ -82,17 +85,10 @@ class Worker:
         """
         for run_id, worker in poke.items():
             message = Message(f"{TOPIC_POKE}.{worker}", "", {"run": run_id})
-            if not await self._published(message) and worker == self._engine.worker:
+            if not await self._wake_ups.publish(message) and worker == self._engine.worker:
                 await self._on_poke(message)
-        if ready and not await self._published(Message(TOPIC_READY, "", {})):
+        if ready and not await self._wake_ups.publish(Message(TOPIC_READY, "", {})):
             self._look_again()
-
-    async def _published(self, message: Message) -> bool:
-        """Returns False when the bus did not take it; why not is in the bus's own log and health."""
-        with contextlib.suppress(Unavailable):
-            await self._bus.publish(message)
-            return True
-        return False
 
     async def _on_ready(self, _message: Message) -> None:
         self._look_again()
