@@ -15,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 # Modules about what the database must hold together. QD_TEST_DIALECT=postgresql runs the others there too.
 ON_BOTH = (
+    "test_runtime_clocks",
     "test_runtime_durability",
     "test_runtime_suspects",
     "test_runtime_beginning",

@@ -11,6 +11,11 @@ class Instruments:
     """Counters of one runtime."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
+        self.clock_jumps = Counter(
+            "clock_jumps_total",
+            "Corrections of this worker's clock by more than it may be off.",
+            registry=registry,
+        )
         self.agents = Counter(
             "agent_execution_total", "Agent runs that ended.", ["agent_name", "status"], registry=registry
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 
+from quarterdeck.common.clock import SteadyClock, SystemClock
 from quarterdeck.common.ids import uuid7
 from quarterdeck.common.service import Platform, Service
 from quarterdeck.common.tenants import TenantDirectory
@@ -179,5 +180,7 @@ def worker_name() -> str:
 async def build(platform: Platform) -> Service:
     """Opens the database and wires the service. Raises Unavailable if the database cannot be used."""
     database = await platform.open_database(METADATA, "quarterdeck.runtime.migrations")
+    if isinstance(platform.clock, SystemClock):  # ours, that is: a jump of the machine's moves no timer
+        platform.clock = SteadyClock()
     platform.checks["runs"] = NewerRuns(database, platform.clock).check
     return AgentRuntime(platform, RuntimeSettings())

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from quarterdeck.common.clock import SteadyClock
 from quarterdeck.runtime.constants import LATE_SECONDS, LEASE_SECONDS
 from quarterdeck.runtime.engine import Engine
 from quarterdeck.runtime.store import queue
@@ -49,8 +50,9 @@ class Lease:
         database, now = self._engine.database, self._engine.clock.now()
         if alone:
             await database.write(queue.take_over, now, LEASE_SECONDS, everybody=True)
-        await database.write(queue.heartbeat, self._engine.worker, now)
+        beat = await database.write(queue.heartbeat, self._engine.worker, now)
         self._renewed = asyncio.get_running_loop().time()
+        await self._follow(beat, now)
 
     async def renew(self, known: Collection[str] | None = None) -> Renewed:
         """Renews the lease, and frees the runs of workers whose lease has run out.
@@ -64,19 +66,33 @@ class Lease:
         self._renewals, self._doubts = self._renewals + 1, False
         asked = None if thorough or known is None else _filled_up(sorted(known))
         began = asyncio.get_running_loop().time()
-        held = await database.write(queue.heartbeat, self._engine.worker, now, asked)
+        beat = await database.write(queue.heartbeat, self._engine.worker, now, asked)
         last, self._renewed = self._renewed, asyncio.get_running_loop().time()
+        await self._follow(beat, now)
         since = self._renewed - last
         self._forbears = not may_judge(since, forbore=self._forbears)
         if self._forbears:
             log.warning(
                 "worker.heartbeat_late", seconds=round(since, 1), writing=round(self._renewed - began, 1)
             )
-            return Renewed(held, 0)
+            return Renewed(beat.held, 0)
         freed = await database.write(queue.take_over, now, LEASE_SECONDS, strays=thorough)
         if freed:
             log.warning("worker.took_over", runs=freed)
-        return Renewed(held, freed)
+        return Renewed(beat.held, freed)
+
+    async def _follow(self, beat: queue.Beat, asked: float) -> None:
+        """Corrects our clock: by the database's where it has one, else by the machine's, whatever it did."""
+        clock = self._engine.clock
+        if not isinstance(clock, SteadyClock):
+            return
+        step = clock.follow(clock.wall() if beat.at is None else beat.at, asked)
+        if step:
+            self._engine.instruments.clock_jumps.inc()
+            whose = "machine" if beat.at is None else "database"
+            log.warning("clock.jumped", seconds=round(step, 1), followed=whose)
+        if step < 0:
+            await self._engine.database.write(queue.hasten, clock.now())
 
 
 def _filled_up(known: list[str]) -> list[str]:

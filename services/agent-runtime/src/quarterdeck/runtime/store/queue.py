@@ -119,24 +119,45 @@ def give_up(connection: Connection, run_id: str, epoch: int, now: float, delay: 
     connection.execute(given)
 
 
-def heartbeat(
-    connection: Connection, worker: str, now: float, known: Sequence[str] | None = None
-) -> dict[str, int]:
-    """Renews the worker's lease. Returns the inbox counters of the runs that the database says it holds.
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """What a heartbeat brings.
+
+    Attributes:
+        held: inbox counters of the runs that the database says the worker holds.
+        at: the server's own time (Unix); None where the database has no clock of its own.
+    """
+
+    held: dict[str, int]
+    at: float | None = None
+
+
+def heartbeat(connection: Connection, worker: str, now: float, known: Sequence[str] | None = None) -> Beat:
+    """Renews the worker's lease.
 
     Args:
-        known: ask about these only. To ask for all passes every run that the worker held since the oldest
+        known: ask about these runs only. To ask for all passes every run that the worker held since the oldest
             open transaction began.
     """
     here = moment(connection, now)
-    renewed = connection.execute(update(WORKERS).where(WORKERS.c.worker == worker).values(heartbeat_at=here))
-    if renewed.rowcount == 0:
-        connection.execute(insert(WORKERS).values(worker=worker, started_at=here, heartbeat_at=here))
+    renewed = update(WORKERS).where(WORKERS.c.worker == worker).values(heartbeat_at=here)
+    at = connection.execute(renewed.returning(WORKERS.c.heartbeat_at)).scalar()
+    if at is None:
+        first = insert(WORKERS).values(worker=worker, started_at=here, heartbeat_at=here)
+        at = connection.execute(first.returning(WORKERS.c.heartbeat_at)).scalar_one()
     mine = (RUN_QUEUE.c.worker == worker) & (RUN_QUEUE.c.status == "held")
     if known is not None:
         mine &= RUN_QUEUE.c.run_id.in_(known)
     held = connection.execute(select(RUN_QUEUE.c.run_id, RUN_QUEUE.c.inbox).where(mine)).all()
-    return {row.run_id: row.inbox for row in held}
+    of_server = connection.dialect.name == "postgresql"
+    return Beat({row.run_id: row.inbox for row in held}, float(at) if of_server else None)
+
+
+def hasten(connection: Connection, now: float) -> int:
+    """Makes ready now what was to be ready at a time that a clock named before it was set back; how many."""
+    late = (RUN_QUEUE.c.status == "ready") & (RUN_QUEUE.c.ready_at > now)
+    hastened = update(RUN_QUEUE).where(RUN_QUEUE.c.run_id.in_(_in_order(late)))
+    return connection.execute(hastened.values(ready_at=now)).rowcount
 
 
 def take_over(
