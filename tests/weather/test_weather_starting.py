@@ -9,7 +9,7 @@ import pytest
 from weather_kit.serving import serve
 
 from hack.services import Postgres
-from hack.services.databases import administer
+from hack.services.databases import administer, beside
 
 DATABASES = ("registry", "agent-runtime")
 
@@ -73,6 +73,16 @@ def test_it_waits_for_a_schema_of_its_own_release(running: Postgres, tmp_path: P
             "start the release that wrote it, or a newer one"
         ]
         administer(running.url, version + "(SELECT version_num FROM public.kept)")
+        served.wait_until_well()
+
+
+def test_it_says_what_to_run_where_it_may_not_make_its_schema(running: Postgres, tmp_path: Path) -> None:
+    administer(running.url, "CREATE ROLE plain LOGIN PASSWORD 'plain'", "CREATE DATABASE empty_one")
+    login = running.url.replace(f"quarterdeck:{running.password}", "plain:plain")
+    with serve("registry", tmp_path, beside(login, "empty_one")) as served:
+        served.wait_for_problem("is not the one this release needs")
+        assert [line["hint"] for line in served.events("database.awaited")] == ["run: qd db migrate"]
+        administer(running.url, "ALTER ROLE plain SUPERUSER")
         served.wait_until_well()
 
 

@@ -4,7 +4,7 @@ Store code is plain functions over a SQLAlchemy Core `Connection`; an adapter, c
 them. `sqlite` is one file and one process; `postgres` is shared by any number of processes.
 """
 
-from quarterdeck.common.database.awaiting import Awaited
+from quarterdeck.common.database.awaiting import Awaited, may_pass
 from quarterdeck.common.database.opening import open_database
 from quarterdeck.common.database.protocol import Database, OutcomeUnknown
 from quarterdeck.common.database.tenancy import across_tenants, concerning, serialize, within
@@ -15,6 +15,7 @@ __all__ = [
     "OutcomeUnknown",
     "across_tenants",
     "concerning",
+    "may_pass",
     "open_database",
     "serialize",
     "within",
