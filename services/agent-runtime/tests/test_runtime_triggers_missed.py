@@ -4,6 +4,10 @@ from runtime_kit.trigger_bench import DAY, MINUTE, NINE, SLOW, START, bench, dai
 
 from quarterdeck.common import codec
 from quarterdeck.common.clock import rfc3339
+from quarterdeck.runtime.testing.harness import TENANT
+from quarterdeck.runtime.triggers.declared import read
+from quarterdeck.runtime.triggers.due import scheduled
+from quarterdeck.runtime.triggers.firing import Firer
 
 
 async def test_what_was_missed_is_made_up_for_within_the_window(tmp_path):
@@ -73,6 +77,24 @@ async def test_overlap_skip_is_the_default(tmp_path):
         await b.h.wait(run.run_id)
         await b.tick(START + 4 * MINUTE)
         assert len(await b.runs()) == 2
+
+
+async def test_a_run_that_another_worker_started_for_the_same_time_is_no_overlap(tmp_path):
+    async with bench(tmp_path, SLOW) as b:
+        declared = read({"target": {"kind": "Workflow", "name": "w"}, **daily()})
+        first = await Firer(b.h.engine, b.starter).fire(TENANT, "t", declared, scheduled(NINE), "skip")
+        late, looks = Firer(b.h.engine, b.starter), []
+        real = late._earlier
+
+        async def looked_too_early(*key):
+            looks.append(key)
+            return await real(*key) if len(looks) > 1 else None
+
+        late._earlier = looked_too_early
+        fate = await late.fire(TENANT, "t", declared, scheduled(NINE), "skip")
+        assert (fate.run_id, fate.skipped) == (first.run_id, "")
+        other = await late.fire(TENANT, "t", declared, scheduled(NINE + DAY), "skip")
+        assert first.run_id in other.skipped
 
 
 async def test_overlap_skip_sees_runs_that_an_earlier_rule_started(tmp_path):

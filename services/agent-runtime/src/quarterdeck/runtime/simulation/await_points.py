@@ -22,6 +22,7 @@ WORKER_FILES = (
     "effects/checks.py",
     "effects/memory.py",
     "effects/models.py",
+    "effects/sealing.py",
     "effects/tool_directory.py",
     "effects/tools.py",
     "engine.py",
@@ -39,10 +40,16 @@ WORKER_FILES = (
     "execution/timers.py",
     "execution/toolbox.py",
     "execution/worker.py",
+    "operations/forking.py",
+    "operations/repinning.py",
+    "operations/rerunning.py",
+    "operations/retrying.py",
     "operations/terminating.py",
     "starting/accepting.py",
     "starting/beginning.py",
     "starting/newborn.py",
+    "triggers/due.py",
+    "triggers/firing.py",
 )
 _NOT_ENGINE = ("/runtime/simulation/", "/runtime/testing/")
 _named: dict[CodeType, str] = {}

@@ -54,6 +54,7 @@ class Cluster:
         """The process's main function: it exits when it cannot start, as a service does."""
         try:
             await host.worker.start()
+            host.begin(host.triggers.run(), "triggers")
         except Exception as error:
             self._trace(f"{host.process.name} could not start: {error}")
             self._around.loop.world_later(0.0, self._end, host, 1.0)

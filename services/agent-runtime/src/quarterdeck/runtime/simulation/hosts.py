@@ -13,7 +13,9 @@ from prometheus_client import CollectorRegistry
 
 from quarterdeck.common.artifacts import PREFIX, ArtifactStore
 from quarterdeck.common.errors import NotFound, Unavailable
+from quarterdeck.common.identity import CallContext, set_current_call
 from quarterdeck.common.ids import uuid7
+from quarterdeck.common.tenants import TenantId
 from quarterdeck.runtime.definition import Definition
 from quarterdeck.runtime.effects.checks import CheckPerformer
 from quarterdeck.runtime.effects.memory import MemoryPerformer
@@ -33,10 +35,15 @@ from quarterdeck.runtime.simulation.loop import SimulatedLoop
 from quarterdeck.runtime.simulation.manager import Manager, Memories, SimulatedPeer
 from quarterdeck.runtime.simulation.models import ROUTE, ScriptedProvider
 from quarterdeck.runtime.simulation.processes import Process
+from quarterdeck.runtime.simulation.registry import Registry
 from quarterdeck.runtime.simulation.store import SharedStore, StoreHandle, Witness
+from quarterdeck.runtime.starting.accepting import Starter
 from quarterdeck.runtime.state import Effect, RunState
 from quarterdeck.runtime.streaming.live import LiveEvents
+from quarterdeck.runtime.testing.harness import PRINCIPAL, TENANT
 from quarterdeck.runtime.testing.scripted_models import FixedRoutes, OneProvider
+from quarterdeck.runtime.triggers.due import DueLoop
+from quarterdeck.runtime.triggers.firing import Firer
 
 # When a simulation begins: Unix time in seconds.
 EPOCH = 1_750_000_000.0
@@ -146,12 +153,17 @@ class Surroundings:
     memories: Memories
     artifacts: SharedArtifacts
     witness: Witness
+    registry: Registry = field(default_factory=Registry)
     exploded: Counter[str] = field(default_factory=Counter)
 
     def new_id(self) -> str:
         """Returns a run's or approval's id that follows from the seed."""
         milliseconds = int((EPOCH + self.loop.time()) * 1000)
         return uuid7(milliseconds, self.chance.randbytes(10))
+
+
+async def _tenant_of(_row: Any) -> TenantId:
+    return TENANT
 
 
 class Host:
@@ -165,6 +177,11 @@ class Host:
         self.engine = around.loop.on(self.process, self._make_engine)
         bus = BusHandle(around.broker, self.process)
         self.worker = Worker(self.engine, bus, concurrency=concurrency, alone=False)
+        registry = SimulatedPeer(
+            "registry", around.loop, self.process, around.adversary, around.registry.take
+        )
+        self.starter = Starter(self.engine, registry, self.worker.begin)
+        self.triggers = DueLoop(self.engine, Firer(self.engine, self.starter), _tenant_of)
 
     def _make_engine(self) -> Engine:
         around, process = self._around, self.process
@@ -214,6 +231,7 @@ class Host:
         self, what: Callable[[Host], Coroutine[Any, Any, Any]], reply: Callable[[Any], None]
     ) -> None:
         """Does what a client asked for and answers it."""
+        set_current_call(CallContext("client", PRINCIPAL))
         try:
             result = await what(self)
         except Exception as error:

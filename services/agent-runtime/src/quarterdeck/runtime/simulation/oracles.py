@@ -49,10 +49,15 @@ class Oracles:
         if not units:
             return None
         before = [(unit, self._is_holder(unit), self._length(unit)) for unit in units]
+        # A worker that has claimed a run anew may write beside what is left of its former claim.
+        rightful = {unit.run_id for unit, holder, _ in before if holder is not False}
 
         def afterwards(_result: Any) -> None:
             for unit, holder, length in before:
-                self._look(process, function, unit, holder, length)
+                if holder is False and unit.run_id in rightful:
+                    self.commits, self.fenced = self.commits + 1, self.fenced + 1
+                else:
+                    self._look(process, function, unit, holder, length)
 
         return afterwards
 

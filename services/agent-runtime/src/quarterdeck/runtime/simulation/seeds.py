@@ -10,18 +10,20 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from quarterdeck.common import codec
+from quarterdeck.runtime.simulation import ticking
 from quarterdeck.runtime.simulation.adversary import Adversary, plan_for
 from quarterdeck.runtime.simulation.attendants import Attendants
 from quarterdeck.runtime.simulation.await_points import Coverage
 from quarterdeck.runtime.simulation.broker import Broker
 from quarterdeck.runtime.simulation.cluster import Cluster
 from quarterdeck.runtime.simulation.definitions import SPECS
-from quarterdeck.runtime.simulation.hosts import SharedArtifacts, Surroundings
+from quarterdeck.runtime.simulation.hosts import EPOCH, SharedArtifacts, Surroundings
 from quarterdeck.runtime.simulation.invariants import violations
 from quarterdeck.runtime.simulation.ledger import Ledger
 from quarterdeck.runtime.simulation.listening import Listening, unheard
 from quarterdeck.runtime.simulation.loop import Runaway, SimulatedLoop
 from quarterdeck.runtime.simulation.manager import Manager, Memories
+from quarterdeck.runtime.simulation.operators import Operators
 from quarterdeck.runtime.simulation.oracles import Oracles
 from quarterdeck.runtime.simulation.orders import orders_for
 from quarterdeck.runtime.simulation.people import People
@@ -37,7 +39,8 @@ from quarterdeck.runtime.testing.harness import TENANT
 # Seconds, in virtual time, until everything must have come to rest once nothing goes wrong any more.
 LONGEST_REST = 400.0
 _UNREST = """
-SELECT count(*) FROM runs r LEFT JOIN run_queue q ON q.run_id = r.run_id WHERE r.finished_at IS NULL AND NOT (
+SELECT (SELECT count(*) FROM triggers WHERE wake_at IS NOT NULL) + count(*)
+FROM runs r LEFT JOIN run_queue q ON q.run_id = r.run_id WHERE r.finished_at IS NULL AND NOT (
     r.name = 'forever' AND r.state = 'waiting' AND q.status = 'parked'
     AND NOT EXISTS (SELECT 1 FROM inbox i WHERE i.run_id = r.run_id)
 )
@@ -129,6 +132,7 @@ class _Seed:
         orders = orders_for(random.Random(f"{seed}/orders"))
         requests, process = Requests(around, self._cluster), self._loop.new_process("people")
         self._people = People(around, requests, closure, orders, process)
+        self._operators = Operators(around, requests, process, random.Random(f"{seed}/operators"))
         self._attendants = Attendants(around, requests, self._ledger, process, verdict.problems)
         self._window = chance.uniform(6.0, 20.0)
         self._plan_chance = chance
@@ -144,8 +148,10 @@ class _Seed:
 
     def run(self) -> None:
         """Runs it and looks at what came of it."""
+        self._store.transact(ticking.declare, random.Random(f"{self._verdict.seed}/triggers"), EPOCH)
         self._people.begin()
         self._attendants.begin()
+        self._operators.begin()
         self._schedule()
         try:
             self._loop.run()
@@ -189,6 +195,7 @@ class _Seed:
         verdict.problems += self._loop.problems
         verdict.problems += unheard([*(host.process for host in self._cluster.hosts), self._people.process])
         verdict.problems += violations(self._store, self._ledger, self._people.orders, self._manager.deaths)
+        verdict.problems += ticking.violations(self._store)
         if verdict.problems and self._adversary.note is not None:
             verdict.log += journals(self._store, verdict.problems)
         verdict.faults = self._adversary.counts

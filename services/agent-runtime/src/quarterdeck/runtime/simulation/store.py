@@ -22,7 +22,7 @@ from quarterdeck.runtime.simulation.adversary import Adversary
 from quarterdeck.runtime.simulation.loop import SimulatedLoop
 from quarterdeck.runtime.simulation.processes import Process
 from quarterdeck.runtime.simulation.together import Batch
-from quarterdeck.runtime.tables import CLOSURES, DEFINITIONS, LATEST_CLOSURES, METADATA
+from quarterdeck.runtime.tables import CLOSURES, DEFINITIONS, METADATA
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -31,7 +31,7 @@ Item = TypeVar("Item")
 # Looks at a write before it is made, and returns what is to look at it afterwards.
 Witness = Callable[[Process, Callable[..., Any], tuple[Any, ...]], Callable[[Any], None] | None]
 
-_KEPT = {DEFINITIONS.name, CLOSURES.name, LATEST_CLOSURES.name}
+_KEPT = {DEFINITIONS.name, CLOSURES.name}
 _EMPTIED = [f"DELETE FROM {table.name}" for table in METADATA.sorted_tables if table.name not in _KEPT]
 
 

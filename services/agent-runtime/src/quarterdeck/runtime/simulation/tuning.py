@@ -7,6 +7,9 @@ import importlib
 from collections.abc import Iterator
 from typing import Any
 
+from quarterdeck.runtime.simulation.hosts import EPOCH
+from quarterdeck.runtime.simulation.ticking import Ticks
+
 # (module, constant): value in a simulation.
 _SMALL: dict[tuple[str, str], Any] = {
     ("execution.committing", "SNAPSHOT_EVERY"): 12,
@@ -24,6 +27,8 @@ _SMALL: dict[tuple[str, str], Any] = {
         "planner.recovery",
         "MAX_APPROVAL_BYTES",
     ): 1_000_000,  # what is too large is found out later, by the journal
+    ("triggers.due", "cron"): Ticks(EPOCH),
+    ("triggers.store", "cron"): Ticks(EPOCH),
     # Not small: timers of other workers are looked for less often, which costs a simulation little truth.
     ("execution.timers", "LONGEST_SLEEP"): 1.0,
 }

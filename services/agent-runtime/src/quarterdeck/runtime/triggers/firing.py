@@ -65,13 +65,13 @@ class Firer:
     async def _start(
         self, tenant: TenantId, name: str, declared: Declared, cause: Cause, overlap: str
     ) -> Fate:
-        if overlap == SKIP and (busy := await self._open_run(tenant, name)):
-            return Fate(skipped=f"run {busy} of this trigger is still open")
         wish = _wish(tenant, name, declared, cause, overlap)
+        if overlap == SKIP and (busy := await self._open_run(tenant, name)):
+            return await self._skipped(wish, f"run {busy} of this trigger is still open")
         try:
             accepted = await self._starter.start(wish)
         except AlreadyExists as error:
-            return Fate(skipped=error.message)
+            return await self._skipped(wish, error.message)
         except Conflict:
             # The same cause, at the same moment, on another worker or under an older spec.
             earlier = await self._earlier(tenant, wish.idempotency_key)
@@ -79,6 +79,10 @@ class Firer:
                 raise
             return earlier
         return Fate(accepted.run_id, created=accepted.created)
+
+    async def _skipped(self, wish: Start, reason: str) -> Fate:
+        """Nothing is started; unless what stands in the way was started for this cause, by another worker."""
+        return await self._earlier(wish.tenant, wish.idempotency_key) or Fate(skipped=reason)
 
     async def _open_run(self, tenant: TenantId, name: str) -> str:
         found = await self._engine.database.read(_open_runs, tenant.id, name, "", 1)
