@@ -20,11 +20,14 @@ from lag import Lag
 from sqlalchemy import func, select
 
 from quarterdeck.common.database import open_database
+from quarterdeck.runtime.streaming.live import Live
 from quarterdeck.runtime.tables import METADATA, RUNS
 from quarterdeck.runtime.testing.harness import Harness
 
 STEPS = 5
 AT_ONCE = 128
+# Seconds until a run is looked for in the database.
+PATIENCE = 20.0
 
 
 async def noop(arguments: Any) -> Any:
@@ -47,10 +50,27 @@ async def one(harness: Harness, kind: str = "Workflow", name: str = "five") -> N
     """Starts a run and waits until its end is committed."""
     run_id = await harness.start(kind, name, {})
     events = harness.engine.live.listen(run_id)
-    while (event := await events.get()).type != "run.succeeded":
+    try:
+        async with asyncio.timeout(PATIENCE):
+            await ended(events)
+    except TimeoutError:  # a worker that was starved for longer than its lease has lost the run to another
+        await harness.wait(run_id, "succeeded", timeout=10 * PATIENCE)
+    harness.engine.live.forget(run_id, events)
+
+
+async def ended(events: asyncio.Queue[Live | None]) -> None:
+    """Waits for the event that ends a run well.
+
+    Raises:
+        RuntimeError: it ended otherwise.
+        TimeoutError: events were lost.
+    """
+    while event := await events.get():
+        if event.type == "run.succeeded":
+            return
         if event.type.startswith("run.failed"):
             raise RuntimeError(event.data.decode())
-    harness.engine.live.forget(run_id, events)
+    raise TimeoutError
 
 
 async def one_at_once(harness: Harness) -> str:
