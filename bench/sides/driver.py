@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 # Seconds that an answer may take.
-PATIENCE = 240.0
+PATIENCE = 300.0
 
 
 class Side:

@@ -10,6 +10,7 @@ seconds. Says the events per second, and the milliseconds at p50 and p99.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import sys
 import time
@@ -22,7 +23,8 @@ from answers import serve
 
 BASE = "/api/v1/tenants/default"
 STARTS_AT_ONCE = 16
-SETTLE = 5.0
+# Seconds, after every stream has had an event; how long that may take.
+SETTLE, LONGEST_OPENING = 5.0, 180.0
 
 
 def workflow(pause: float) -> dict[str, Any]:
@@ -46,6 +48,8 @@ class Clients:
         self._pause = pause
         self._runs: list[str] = []
         self._streams: list[asyncio.Task[None]] = []
+        self._heard: set[str] = set()
+        self._all_open = asyncio.Event()
         self.latencies: list[float] = []
 
     def _head(self, method: str, path: str, more: str = "") -> bytes:
@@ -85,12 +89,22 @@ class Clients:
             if line.startswith(b"data: {"):
                 begun = datetime.fromisoformat(json.loads(line[6:])["at"]).timestamp()
                 self.latencies.append(time.time() - begun)
+                self._heard.add(run_id)
+                if len(self._heard) == len(self._runs):
+                    self._all_open.set()
         raise RuntimeError(f"the stream of {run_id} ended")
+
+    async def _all_heard(self) -> None:
+        """Waits until every stream is open and was told what had happened before."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LONGEST_OPENING):
+                await self._all_open.wait()
 
     async def measure(self, streams: int, seconds: int) -> Mapping[str, float]:
         """Watches for some seconds."""
         if not self._runs:
             await self.open(streams)
+            await self._all_heard()
             await asyncio.sleep(SETTLE + self._pause)
         self.latencies.clear()
         await asyncio.sleep(seconds)
