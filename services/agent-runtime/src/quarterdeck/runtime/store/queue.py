@@ -136,8 +136,8 @@ def heartbeat(connection: Connection, worker: str, now: float, known: Sequence[s
     """Renews the worker's lease.
 
     Args:
-        known: ask about these runs only. To ask for all passes every run that the worker held since the oldest
-            open transaction began.
+        known: ask about these runs only. To ask for all passes every run that it held since the oldest open
+            transaction began.
     """
     here = moment(connection, now)
     renewed = update(WORKERS).where(WORKERS.c.worker == worker).values(heartbeat_at=here)
