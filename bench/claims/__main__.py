@@ -4,7 +4,7 @@ A throw-away server is started; `run_queue` is filled over 10,000 tenants, one o
 and is at its limit. Somebody's transaction is open all the while. All sizes are measured in turn, in rounds.
 Writes build/bench-claims.json and build/claims-plans.txt.
 
-    python bench/claims [--runs 1000000] [--dead 300000]
+    python bench/claims [--runs 1000000] [--dead 300000] [--only claims|timers|parked]
 """
 
 from __future__ import annotations
@@ -147,9 +147,16 @@ async def parked(url: str) -> list[Figure]:
     ]  # fmt: skip
 
 
-async def measure(url: str, most: int, dead: int) -> list[Figure]:
-    """Measures everything on one server."""
-    return [*await claims(url, most, dead), *await timers(url), *await parked(url)]
+async def measure(url: str, most: int, dead: int, only: str) -> list[Figure]:
+    """Measures everything, or one part of it, on one server."""
+    found: list[Figure] = []
+    if only in ("", "claims"):
+        found += await claims(url, most, dead)
+    if only in ("", "timers"):
+        found += await timers(url)
+    if only in ("", "parked"):
+        found += await parked(url)
+    return found
 
 
 def main() -> None:
@@ -157,12 +164,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=SIZES[-1])
     parser.add_argument("--dead", type=int, default=300_000)
+    parser.add_argument("--only", choices=("claims", "timers", "parked"), default="")
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="qd-bench-claims-"))
     try:
         keeper.post(folder, os.getpid())
         server = state.ensure(folder, "postgres")
-        report("claims", asyncio.run(measure(server.url, options.runs, options.dead)))
+        report("claims", asyncio.run(measure(server.url, options.runs, options.dead, options.only)))
     finally:
         state.stop_all(folder)
 

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from quarterdeck.runtime.claims.shares import Share
 from quarterdeck.runtime.execution.worker import Worker
 from quarterdeck.runtime.operations.retrying import Retrier
-from quarterdeck.runtime.tables import RUN_QUEUE
+from quarterdeck.runtime.tables import ALLOTMENTS, RUN_QUEUE
 from quarterdeck.runtime.testing.harness import TENANT, Harness
 from quarterdeck.runtime.testing.stubs import LocalModels, ToolFailure
 from quarterdeck.runtime.testing.transcripts import say, script
@@ -57,6 +57,34 @@ async def test_what_waits_takes_no_slot(tmp_path):
         for run in runs:
             await h.output(run)
     assert busy.most == 1
+
+
+async def test_the_slots_of_a_worker_that_died_are_free_when_its_runs_are(tmp_path):
+    go, calls = asyncio.Event(), []
+
+    async def stuck(arguments):
+        calls.append(arguments)
+        await go.wait()
+        return {}
+
+    share = {"share_of": at_most(2), "tools": {"s/busy": stuck}}
+    async with Harness(tmp_path, specs={"Workflow/w": WORKFLOW}, **share) as h:
+        runs = [await h.start("Workflow", "w") for _ in range(5)]
+
+        async def both_at_work():
+            return len(calls) == 2
+
+        await h.until(both_at_work)
+        tasks = [*h.worker._loops, *h.worker._runs.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        (slots,) = await h.look(select(ALLOTMENTS.c.slots).where(ALLOTMENTS.c.slots > 0))
+        assert slots.slots == 2
+        go.set()
+        await h.start_worker()  # it takes over what the other had
+        for run in runs:
+            await h.output(run)
 
 
 async def test_an_agent_has_no_more_at_work_than_it_may_and_holds_up_no_other(tmp_path):

@@ -6,8 +6,9 @@ import pytest
 from sqlalchemy import insert, text
 
 from quarterdeck.common.database import open_database
+from quarterdeck.common.watching import Watched
 from quarterdeck.runtime.claims.ring import Reply, Ring, Sighting, Strand
-from quarterdeck.runtime.claims.shares import Share, share_in
+from quarterdeck.runtime.claims.shares import Share, TenantShares, share_in
 from quarterdeck.runtime.claims.slots import Slots
 from quarterdeck.runtime.store import claiming, strands
 from quarterdeck.runtime.tables import METADATA, RUN_QUEUE
@@ -105,6 +106,22 @@ def test_a_share_is_read_from_a_tenants_spec():
     spec = {"weight": 4, "priority": -2, "quota": {"runningRuns": 7}}
     assert share_in(spec) == Share(4, -2, 7)
     assert share_in({"quota": {}}) == share_in({}) == Share(1, 0, 0)
+
+
+def test_shares_follow_the_tenants():
+    def tenant(spec, **status):
+        return Watched("", "", "Tenant", "acme", "1", {"spec": spec, "status": status})
+
+    shares = TenantShares()
+    shares.on_object(tenant({"weight": 4}), False)  # not accepted yet: it has no id
+    assert shares.of("id-1") == Share()
+    shares.on_object(tenant({"weight": 4, "quota": {"runningRuns": 2}}, id="id-1"), False)
+    assert shares.of("id-1") == Share(weight=4, running=2) and shares.of("id-2") == Share()
+    shares.on_object(tenant({}, id="id-1"), False)
+    assert shares.of("id-1") == Share()
+    shares.on_object(tenant({"priority": 3}, id="id-1"), False)
+    shares.on_object(tenant({"priority": 3}, id="id-1"), True)
+    assert shares.of("id-1") == Share()
 
 
 # -- on both databases --------------------------------------------------------------------------
