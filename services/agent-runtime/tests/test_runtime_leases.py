@@ -4,6 +4,7 @@ import asyncio
 
 from sqlalchemy import insert, select
 
+from quarterdeck.common.clock import SystemClock
 from quarterdeck.runtime.constants import HEARTBEAT_PERIOD, LATE_SECONDS, LEASE_SECONDS
 from quarterdeck.runtime.execution.leasing import THOROUGH_EVERY, Lease, may_judge
 from quarterdeck.runtime.tables import RUN_QUEUE, WORKERS
@@ -73,4 +74,35 @@ async def test_only_now_and_then_or_in_doubt_it_asks_for_runs_that_nobody_knows(
         assert (set(renewed.held), renewed.freed) == ({"mine", "stray"}, 1)
         found = [set((await lease.renew(["mine", "x", "y"])).held) for _ in range(THOROUGH_EVERY)]
         assert sorted(map(len, found)) == [1] * (THOROUGH_EVERY - 1) + [2]
+        await h.change(RUN_QUEUE.delete())
+
+
+async def test_what_is_taken_over_is_ready_as_of_now_however_long_the_heartbeat_took(tmp_path):
+    """Claims look for what became ready lately."""
+
+    class Slow(SystemClock):
+        asked = 0
+
+        def now(self):
+            self.asked += 1
+            return 100.0 * self.asked
+
+    def put(connection):
+        place = {"tenant_id": "t", "status": "held", "ready_at": 0.0, "version": 1, "epoch": 1}
+        connection.execute(insert(RUN_QUEUE).values(run_id="dead", worker="other", **place))
+        connection.execute(insert(WORKERS).values(worker="other", started_at=0.0, heartbeat_at=0.0))
+
+    def ready_at(connection):
+        return connection.execute(select(RUN_QUEUE.c.ready_at).where(RUN_QUEUE.c.run_id == "dead")).scalar()
+
+    async with Harness(tmp_path, specs=SPECS) as h:
+        for loop in h.worker._loops:
+            loop.cancel()
+        await asyncio.gather(*h.worker._loops, return_exceptions=True)
+        lease = Lease(h.engine)
+        await lease.begin(alone=False)
+        await h.database.write(put)
+        h.engine.clock = Slow()
+        assert (await lease.renew([])).freed == 1
+        assert await h.database.read(ready_at) == 200.0
         await h.change(RUN_QUEUE.delete())

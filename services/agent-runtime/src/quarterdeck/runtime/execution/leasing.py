@@ -76,6 +76,8 @@ class Lease:
                 "worker.heartbeat_late", seconds=round(since, 1), writing=round(self._renewed - began, 1)
             )
             return Renewed(beat.held, 0)
+        # Ready as of now: claims look for what came lately, and the heartbeat may have taken long.
+        now = self._engine.clock.now()
         freed = await database.write(queue.take_over, now, LEASE_SECONDS, strays=thorough)
         if freed:
             log.warning("worker.took_over", runs=freed)
