@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from random import Random
 
-from chaos_kit.campaign import campaign, schedule
+from chaos_kit.campaign import START_PERIOD, campaign, schedule
 from chaos_kit.faults import DROPS, FAULTS, possible
 from chaos_kit.packets import own_network
 from chaos_kit.tally import figures, show
@@ -30,6 +30,9 @@ def main() -> int:
     parser.add_argument(
         "--only", action="append", choices=sorted({**FAULTS, **DROPS}), help="of the other faults only these"
     )
+    parser.add_argument(
+        "--period", type=float, default=START_PERIOD, help="seconds between two starts of runs"
+    )
     parser.add_argument("--fsync", choices=("on", "off"), default="on", help="of PostgreSQL")
     parser.add_argument("--seed", type=int, default=int(time.time()))
     options = parser.parse_args()
@@ -43,7 +46,9 @@ def main() -> int:
     names = options.only or possible(packets=packets is not None)
     faults = schedule(options.kills, options.others, Random(options.seed), names)
     screens = BUILD / "chaos-screen"
-    verdict, weather, seconds = campaign(faults, options.workers, options.seed, screens, packets)
+    verdict, weather, seconds = campaign(
+        faults, options.workers, options.seed, screens, packets, options.period
+    )
     rows = figures(verdict, weather)
     BUILD.mkdir(exist_ok=True)
     (BUILD / "chaos.json").write_text(json.dumps(rows, indent=2) + "\n")

@@ -72,13 +72,19 @@ def schedule(kills: int, others: int, chance: Random, names: Iterable[str] = FAU
 
 
 def campaign(
-    faults: Sequence[str], workers: int, seed: int, screens: Path, packets: Packets | None = None
+    faults: Sequence[str],
+    workers: int,
+    seed: int,
+    screens: Path,
+    packets: Packets | None = None,
+    period: float = START_PERIOD,
 ) -> tuple[Verdict, Weather, float]:
     """Runs the campaign. Returns the verdict, what was done, and how long all of it took (seconds).
 
     Args:
         screens: where the output of the processes is left.
         packets: of the network namespace that this process has for itself.
+        period: seconds between two starts of runs.
     """
     began, chance = time.monotonic(), Random(seed)
     with ExitStack() as held:
@@ -99,7 +105,7 @@ def campaign(
         held.callback(database.close)
         servers = (postgres, broker, redis, database)
         weather = Weather(deployment, proxy, *servers, TakeOvers(database), chance, packets)
-        verdict = _storm(weather, faults, ledger)
+        verdict = _storm(weather, faults, ledger, period)
     return verdict, weather, time.monotonic() - began
 
 
@@ -110,12 +116,12 @@ def _keep_screens(source: Path, postgres: Path, target: Path) -> None:
         shutil.copy(postgres, target / "postgres.txt")
 
 
-def _storm(weather: Weather, faults: Sequence[str], ledger: str) -> Verdict:
+def _storm(weather: Weather, faults: Sequence[str], ledger: str, period: float) -> Verdict:
     deployment = weather.deployment
     with deployment.client() as client:
         for manifest in manifests(ledger):
             _apply(client, manifest)
-    load = Load(deployment.endpoint["url"], deployment.token, START_PERIOD)
+    load = Load(deployment.endpoint["url"], deployment.token, period)
     load.start()
     load.wait_for(WARM_RUNS)
     for number, name in enumerate(faults, 1):

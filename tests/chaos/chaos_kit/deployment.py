@@ -30,6 +30,7 @@ class Deployment(FiveProcesses):
     ) -> None:
         super().__init__(data_dir, urls)
         self._worker_urls = worker_urls
+        self.revived = 0
         self.workers = [f"{RUNTIME}-{number}" for number in range(workers)]
         ports = free_ports(2 * workers)
         self._replica_management = dict(zip(self.workers, ports, strict=False))
@@ -75,9 +76,10 @@ class Deployment(FiveProcesses):
     def revive(self) -> None:
         """Starts again what has ended by itself, as whoever supervises the services does.
 
-        A service that finds no database when it starts says so and ends.
+        None should: one that finds no database when it starts waits for it. `revived` counts them.
         """
         for name in [child.name for child in self.children if not child.running]:
+            self.revived += 1
             self.restart(name)
 
     def _require_alive(self, deadline: float, waiting: set[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from chaos_kit.judging import Verdict
@@ -64,7 +65,8 @@ def _row(name: str, unit: str, ours: float, target: str, met: bool | None) -> di
 
 def show(verdict: Verdict, weather: Weather, rows: list[dict[str, Any]], seconds: float) -> None:
     """Prints what was done and what came of it."""
-    print(f"\nWhat was done in {seconds:.0f} s:")
+    busy = ", ".join(f"{load:.0f}" for load in os.getloadavg())
+    print(f"\nWhat was done in {seconds:.0f} s on {os.cpu_count()} cores (load averages now: {busy}):")
     for name, count in sorted(weather.counts.items()):
         print(f"  {count:5} x {name}")
     for statement, count in sorted(weather.proxy.faults.lost.items()):
@@ -72,6 +74,7 @@ def show(verdict: Verdict, weather: Weather, rows: list[dict[str, Any]], seconds
     print(f"  {weather.proxy.faults.cut_connections:5} connections cut")
     for what, count in sorted(weather.seen.items()):
         print(f"  {count:5} {what}")
+    print(f"  {weather.deployment.revived:5} services ended by themselves and were started again")
     hits = sum(bool(death.calls) for death in weather.deaths)
     print(f"  {hits:5} of {len(weather.deaths)} deaths of mcp-manager and tools hit a call in flight")
     print("What came of it:")
