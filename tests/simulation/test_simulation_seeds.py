@@ -8,17 +8,19 @@ import sys
 import pytest
 
 from quarterdeck.runtime.simulation.__main__ import main
+from quarterdeck.runtime.simulation.await_points import Coverage
 from quarterdeck.runtime.simulation.many import PORTION, run_many
-from quarterdeck.runtime.simulation.report import failure
+from quarterdeck.runtime.simulation.report import failure, missed, pairs
 
-# `make simulate SEEDS=10000` runs more of them, however long it takes.
-SEEDS = 60
-LONGEST = 40.0
+# QD_SEEDS=10000 runs so many, however long it takes; `make simulate SEEDS=10000` says more about them.
+WANTED = int(os.environ.get("QD_SEEDS", "0"))
+SEEDS = WANTED or 60
+LONGEST = None if WANTED else 40.0
 # What even a very busy machine does in that time: a portion is always finished.
 FEWEST = PORTION
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(max(180, 10 * WANTED))
 def test_many_seeds_hold():
     summary = run_many(0, SEEDS, 2, longest=LONGEST)
     assert not summary.failures, "\n".join(map(failure, summary.failures))
@@ -28,6 +30,17 @@ def test_many_seeds_hold():
     assert facts["runs"] > 20 * summary.seeds
     assert min(facts["fenced"], facts["effects"]) > 0
     assert len(summary.coverage.reached) > 40
+
+
+def test_the_report_counts_pairs_of_faults_and_places():
+    coverage = Coverage()
+    place = "runtime/execution/worker.py:_renew:1"
+    for _ in range(50):
+        coverage.strike("crash", [place])
+    coverage.strike("stall", [place])
+    assert pairs(coverage) == (1, 1, 2)  # the clock never jumped there, and nobody drained
+    assert pairs(coverage, wanted=1) == (2, 0, 2)
+    assert sorted(missed(coverage)) == [("clock-jump", place, 0), ("drain", place, 0), ("stall", place, 1)]
 
 
 def traced(seed, hash_seed):

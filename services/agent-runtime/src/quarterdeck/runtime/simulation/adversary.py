@@ -45,17 +45,26 @@ _BEFORE_CALL = 0.01
 _BUSY = 0.03
 # Places that few runs ever come to; they are struck so much more often.
 _RARE = (
+    "runtime/effects/memory.py:",
+    "runtime/effects/sealing.py:",
+    "runtime/execution/appending.py:_find_out:",
+    "runtime/execution/executor.py:_tell_held_up:",
     "runtime/execution/failing.py:",
     "runtime/execution/joining.py:",
-    "runtime/starting/newborn.py:",
     "runtime/execution/performing.py:_performed:",
-    "runtime/effects/memory.py:",
-    "runtime/operations/retrying.py:",
-    "runtime/operations/terminating.py:",
+    "runtime/execution/performing.py:drop:",
+    "runtime/execution/sessions.py:",
     "runtime/execution/worker.py:_is_taken_up:",
+    "runtime/execution/worker.py:_renew:",
+    "runtime/execution/worker.py:_work_on:",
+    "runtime/execution/worker.py:begin:",
     "runtime/execution/worker.py:drain:",
+    "runtime/execution/worker.py:start:",
+    "runtime/operations/",
+    "runtime/starting/newborn.py:",
+    "runtime/triggers/",
 )
-_RARELY = 6.0
+_RARELY = 15.0
 _INTENSITIES = (0.0, 0.3, 1.0, 1.0, 2.0)
 
 Odds = tuple[tuple[str, float], ...]

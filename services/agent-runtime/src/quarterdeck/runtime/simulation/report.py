@@ -64,10 +64,22 @@ def missed(coverage: Coverage, wanted: int = WANTED) -> Iterator[tuple[str, Poin
                 yield fault, row.point, times
 
 
+def pairs(coverage: Coverage, wanted: int = WANTED) -> tuple[int, int, int]:
+    """Returns how many pairs of a fault and a place were struck as often as wanted, less often, and never."""
+    times = [count for row in table(coverage) for count in row.struck.values() if count is not None]
+    enough, never = sum(count >= wanted for count in times), times.count(0)
+    return enough, len(times) - enough - never, never
+
+
 def render(summary: Summary) -> str:
     """Returns the whole report as text."""
     lines = [_heading(summary), "", *_table_lines(summary.coverage), ""]
     left = list(missed(summary.coverage))
+    enough, seldom, never = pairs(summary.coverage)
+    lines.append(
+        f"{enough + seldom + never} pairs of a fault and a place: {enough} struck {WANTED} times or more, "
+        f"{seldom} less often, {never} never"
+    )
     lines.append(f"struck less than {WANTED} times: {len(left) or 'nothing'}")
     lines += [f"  {fault:20} {point} {times}" for fault, point, times in left]
     dry = never_suspended(summary.coverage)
