@@ -10,7 +10,8 @@ import pytest
 from sqlalchemy import Column, Integer, MetaData, Table, insert, select, text, update
 
 from hack.services.databases import administer
-from quarterdeck.common.database import OutcomeUnknown, open_database
+from quarterdeck.common.constants import ONE_AT_A_TIME
+from quarterdeck.common.database import OutcomeUnknown, open_database, serialize
 from quarterdeck.common.database.address import read_address
 from quarterdeck.common.database.postgres import PostgresDatabase
 from quarterdeck.common.errors import Unavailable
@@ -42,6 +43,26 @@ async def test_writes_share_transactions(database):
     assert len(set(transactions)) < 20
     alone = [await database.write(add, n) for n in range(1000, 1005)]
     assert len(set(alone)) == 5
+
+
+async def test_writes_that_wait_for_each_other_go_in_one_lane(postgres_database):
+    """More lanes would wait for the lock that one of them holds until its whole collection is committed."""
+    alone = MetaData(info={ONE_AT_A_TIME: True})
+    THINGS.to_metadata(alone)
+    database = await open_database(f"{postgres_database}?schema=things", alone)
+    lanes = []
+
+    def add_in_turn(connection, number):
+        serialize(connection, "things")
+        lanes.append(len(database._lanes))
+        add(connection, number)
+
+    try:
+        await asyncio.gather(*(database.write(add_in_turn, n) for n in range(300)))
+        assert set(lanes) == {1}
+        assert await database.read(numbers) == list(range(300))
+    finally:
+        await database.close()
 
 
 async def test_an_idle_writer_does_not_wait(database, monkeypatch):

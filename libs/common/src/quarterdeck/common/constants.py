@@ -44,3 +44,7 @@ LOOP_LAG_LIMIT = 0.05
 
 DEFAULT_HTTP_PORT = 8420
 DEFAULT_GRPC_PORT = 8421
+
+# In the `MetaData.info` of a schema: all of its writes wait for each other, by `serialize`. Several
+# collections of them at once would only keep each other from their lock.
+ONE_AT_A_TIME = "one_at_a_time"

@@ -22,9 +22,11 @@ from sqlalchemy import (
     text,
 )
 
+from quarterdeck.common.constants import ONE_AT_A_TIME
 from quarterdeck.common.database.rules import protect
 
-METADATA = MetaData()
+# Each change takes the next number of one counter, see `history`.
+METADATA = MetaData(info={ONE_AT_A_TIME: True})
 # Tables without row-level security: names of tenants, and one number.
 SHARED = frozenset({"tenants", "counter"})
 

@@ -56,10 +56,15 @@ _Kind = Callable[..., Any] | None
 
 
 class PostgresDatabase:
-    """See `Database`. Belongs to the event loop it was made in."""
+    """See `Database`. Belongs to the event loop it was made in.
 
-    def __init__(self, address: Address, role: str = "") -> None:
+    Args:
+        lanes: collections of writes under way at once.
+    """
+
+    def __init__(self, address: Address, role: str = "", lanes: int = LANES) -> None:
         self._address = address
+        self._most_lanes = lanes
         self._pool = Pool(address, role)
         self._transactions = Transactions(self._pool, address.name, self._works)
         self._waiting: OrderedDict[_Kind, deque[_Write]] = OrderedDict()
@@ -126,7 +131,7 @@ class PostgresDatabase:
         self._require_open()
         self._waiting.setdefault(kind, deque()).append(write)
         waiting = sum(map(len, self._waiting.values()))
-        if len(self._lanes) < LANES and waiting > len(self._lanes) * WRITES_PER_LANE:
+        if len(self._lanes) < self._most_lanes and waiting > len(self._lanes) * WRITES_PER_LANE:
             self._lanes.add(asyncio.create_task(self._lane(), name="database-lane"))
         return write.answer
 

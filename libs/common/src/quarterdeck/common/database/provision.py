@@ -7,10 +7,11 @@ import time
 
 from sqlalchemy import Connection, MetaData, text
 
+from quarterdeck.common.constants import ONE_AT_A_TIME
 from quarterdeck.common.database.address import Address
 from quarterdeck.common.database.explain import code_of, explain
 from quarterdeck.common.database.pool import Link, Pool
-from quarterdeck.common.database.postgres import PostgresDatabase
+from quarterdeck.common.database.postgres import LANES, PostgresDatabase
 from quarterdeck.common.database.tenancy import across_tenants, may_serialize
 from quarterdeck.common.errors import Unavailable
 from quarterdeck.common.migrations import bring_up_to_date, is_up_to_date
@@ -26,7 +27,7 @@ _LONGEST_WAIT, _LOOK_PERIOD = 300.0, 0.2
 async def open_server(address: Address, metadata: MetaData, migrations: str) -> PostgresDatabase:
     """Opens a database, its schema brought up to date. See `opening.open_database`."""
     role = await provision(address, metadata, migrations)
-    return PostgresDatabase(address, role)
+    return PostgresDatabase(address, role, 1 if metadata.info.get(ONE_AT_A_TIME) else LANES)
 
 
 async def provision(address: Address, metadata: MetaData, migrations: str) -> str:
