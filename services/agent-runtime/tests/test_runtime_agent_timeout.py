@@ -5,7 +5,7 @@ import asyncio
 from quarterdeck.runtime.testing.harness import Harness
 from quarterdeck.runtime.testing.transcripts import say, script, use
 
-TIMEOUT = 0.4
+TIMEOUT = 0.8
 LIMITS = {"limits": {"timeout": f"{int(TIMEOUT * 1000)}ms"}, "askPerson": {"policy": "reviewers"}}
 QUESTION = use(("ask_person", {"question": "May I?"}))
 

@@ -171,11 +171,11 @@ async def test_a_timeout_starts_again(tmp_path):
 async def test_a_timeout_of_a_node_with_children_keeps_what_they_did(tmp_path):
     world = World("stuck b")
     inner = {"nodes": [tool("a", next="b"), tool("b")]}
-    node = {"name": "sub", "workflow": {"name": "inner", "input": {}}, "timeout": "150ms"}
+    node = {"name": "sub", "workflow": {"name": "inner", "input": {}}, "timeout": "1s"}
     async with harness(tmp_path, world, node, more={"Workflow/inner": inner}) as h:
         run = await h.start("Workflow", "w", {})
         await world.stuck.wait()
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(1.1)
         await h.terminate((await h.tree(run))[1])
         assert (await h.wait(run)).state == "failed"
         world.failing.clear()
