@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from e2e_kit.process import Child, kill_everything, pause
-from e2e_kit.shapes import SERVICES, START_SECONDS, FiveProcesses, free_ports
-
-RUNTIME = "agent-runtime"
+from e2e_kit.shapes import RUNTIME, SERVICES, START_SECONDS, ManyWorkers
 
 
-class Deployment(FiveProcesses):
+class Deployment(ManyWorkers):
     """Five services of which one has `workers` replicas.
 
     Args:
@@ -23,42 +20,17 @@ class Deployment(FiveProcesses):
         worker_urls: the same for the runtime's replicas, where theirs differ.
     """
 
-    name = "many workers"
-
     def __init__(
         self, data_dir: Path, workers: int, urls: Mapping[str, str], worker_urls: Mapping[str, str]
     ) -> None:
-        super().__init__(data_dir, urls)
+        super().__init__(data_dir, urls, workers)
         self._worker_urls = worker_urls
         self.revived = 0
-        self.workers = [f"{RUNTIME}-{number}" for number in range(workers)]
-        ports = free_ports(2 * workers)
-        self._replica_management = dict(zip(self.workers, ports, strict=False))
-        self._replica_listen = dict(zip(self.workers, ports[workers:], strict=True))
-        everywhere = ",".join(f"127.0.0.1:{port}" for port in self._replica_listen.values())
-        self._addresses[RUNTIME] = f"ipv4:{everywhere}"
-
-    def commands(self) -> Mapping[str, Sequence[str]]:
-        """See `Shape.commands`."""
-        shared = {name: command for name, command in super().commands().items() if name != RUNTIME}
-        replicas = {
-            name: ("serve", RUNTIME, "--management-port", str(self._replica_management[name]))
-            for name in self.workers
-        }
-        return {**shared, **replicas}
 
     def environment_of(self, child: str) -> Mapping[str, str]:
         """See `Shape.environment_of`."""
-        listen = self._addresses.get(child) or f"127.0.0.1:{self._replica_listen[child]}"
         mine = self._worker_urls if child in self.workers else {}
-        wires = {"QD_LISTEN": listen, "QD_PEERS": json.dumps(self._addresses)}
-        return {**self._environment, **mine, **wires}
-
-    def management(self, service: str) -> str:
-        """See `Shape.management`: for the runtime, its first replica answers."""
-        service = self.workers[0] if service == RUNTIME else service
-        port = self._replica_management.get(service) or self._management[service]
-        return f"http://127.0.0.1:{port}"
+        return {**super().environment_of(child), **mine}
 
     def replica(self, name: str) -> Child:
         """Returns the process of this name."""

@@ -16,7 +16,8 @@ import httpx
 from e2e_kit.client import Client
 from e2e_kit.process import Child, clean_environment, kill_below, kill_everything, pause, spawn, wait_for_end
 
-SERVICES = ("registry", "memory", "mcp-manager", "agent-runtime", "gateway")
+RUNTIME = "agent-runtime"
+SERVICES = ("registry", "memory", "mcp-manager", RUNTIME, "gateway")
 START_SECONDS = 60.0
 
 
@@ -174,40 +175,43 @@ class FiveProcesses(Shape):
 
 
 class ManyWorkers(FiveProcesses):
-    """Five processes on real servers, and more agent-runtimes beside the first; callers share them all.
+    """Five services on real servers, of which agent-runtime has replicas that its callers share.
 
     Args:
         servers: settings that name the servers, such as QD_DATABASE_URL.
-        count: how many agent-runtimes there are.
+        count: how many replicas there are.
     """
 
-    name = "five processes and more workers"
+    name = "many workers"
 
     def __init__(self, data_dir: Path, servers: Mapping[str, str], count: int) -> None:
         super().__init__(data_dir, servers)
-        self.workers = ("agent-runtime", *(f"agent-runtime-{number}" for number in range(2, count + 1)))
-        more = self.workers[1:]
-        ports = free_ports(2 * len(more))
-        self._management |= dict(zip(more, ports, strict=False))
-        first = self._addresses["agent-runtime"]
-        self._listen = {"agent-runtime": first} | {
-            worker: f"127.0.0.1:{port}" for worker, port in zip(more, ports[len(more) :], strict=True)
+        self.workers = [f"{RUNTIME}-{number}" for number in range(count)]
+        ports = free_ports(2 * count)
+        self._management |= dict(zip(self.workers, ports, strict=False))
+        self._listen = {
+            worker: f"127.0.0.1:{port}" for worker, port in zip(self.workers, ports[count:], strict=True)
         }
-        self._addresses["agent-runtime"] = f"ipv4:{','.join(self._listen.values())}"
+        self._addresses[RUNTIME] = f"ipv4:{','.join(self._listen.values())}"
 
     def commands(self) -> Mapping[str, Sequence[str]]:
         """See `Shape.commands`."""
-        more = {
-            worker: ("serve", "agent-runtime", "--management-port", str(self._management[worker]))
+        shared = {name: command for name, command in super().commands().items() if name != RUNTIME}
+        replicas = {
+            worker: ("serve", RUNTIME, "--management-port", str(self._management[worker]))
             for worker in self.workers
         }
-        return {**super().commands(), **more}
+        return {**shared, **replicas}
 
     def environment_of(self, child: str) -> Mapping[str, str]:
         """See `Shape.environment_of`."""
         if child not in self._listen:
             return super().environment_of(child)
-        return {**super().environment_of("agent-runtime"), "QD_LISTEN": self._listen[child]}
+        return {**super().environment_of(RUNTIME), "QD_LISTEN": self._listen[child]}
+
+    def management(self, service: str) -> str:
+        """See `Shape.management`: for the runtime, its first replica answers."""
+        return super().management(self.workers[0] if service == RUNTIME else service)
 
 
 SHAPES: Mapping[str, type[Shape]] = {shape.name: shape for shape in (OneProcess, FiveProcesses)}
