@@ -6,8 +6,6 @@ from importlib.resources import files
 
 from sqlalchemy import Connection
 
-from quarterdeck.common.database import across_tenants
-
 # Weeks that the journal has partitions for, ahead of the present one.
 WEEKS_AHEAD = 8
 # Past weeks whose partitions stay, empty or not: a start may still be on its way with an id of last week.
@@ -45,7 +43,6 @@ def drop_partitions(connection: Connection) -> int:
     """
     if connection.dialect.name != "postgresql":
         return 0
-    across_tenants(connection)
     dropped = connection.exec_driver_sql(f"SELECT drop_empty_journal_partitions({WEEKS_KEPT})").scalar()
     return int(dropped or 0)
 

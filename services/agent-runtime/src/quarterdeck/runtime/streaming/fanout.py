@@ -94,7 +94,7 @@ class Fanout:
         for name in self._interest.who(run_id, self._now()):
             dropped = self._outbox.put(name, tenant_id, run_id, events)
             self._instruments.live_dropped.inc(dropped)
-        self._to_send.set()
+            self._to_send.set()
 
     # -- saying what is streamed here ----------------------------------------------------------------
 

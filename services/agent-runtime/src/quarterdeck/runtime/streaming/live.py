@@ -127,8 +127,7 @@ class LiveEvents:
 
     def _tell(self, tenant_id: str, run_id: str, made: Sequence[Live]) -> None:
         self.hear(run_id, made)
-        if self.elsewhere.is_wanted(run_id):
-            self.elsewhere.tell(tenant_id, run_id, made)
+        self.elsewhere.tell(tenant_id, run_id, made)
 
     def _put(self, run_id: str, heard: Heard) -> None:
         for queue in self._listeners.get(run_id, ()):
