@@ -52,11 +52,9 @@ class Process:
 class Reader:
     """A client's stream: what it got, and when."""
 
-    def __init__(self, database, process, run_id, patience=60.0):
+    def __init__(self, database, process, run_id):
         self.got, self.times = [], []
-        self._events = follow(
-            database, process.live, TENANT.id, run_id, 0, journal_only=False, patience=patience
-        )
+        self._events = follow(database, process.live, TENANT.id, run_id, 0, journal_only=False, patience=60.0)
         self.task = asyncio.create_task(self._read())
 
     async def _read(self):
@@ -90,12 +88,18 @@ async def known(here, run_id):
     await until(lambda: here.fanout.is_wanted(run_id))
 
 
-async def whole_morning(h, there, here, patience=60.0):
-    """Streams a run from another process while it goes on; returns the reader and its journal."""
+async def streamed(h, here, there):
+    """Starts a run in one process and streams it from the other; returns its id and the reader."""
     run_id = await h.start("Workflow", "w")
     await h.wait(run_id, "waiting")
-    reader = Reader(h.database, there, run_id, patience)
+    reader = Reader(h.database, there, run_id)
     await known(here, run_id)
+    return run_id, reader
+
+
+async def whole_morning(h, there, here):
+    """Streams a run from another process while it goes on; returns the reader and its journal."""
+    run_id, reader = await streamed(h, here, there)
     await h.signal(run_id, "go")
     await h.signal(run_id, "go")
     await h.wait(run_id)
@@ -151,10 +155,7 @@ async def test_what_gets_lost_is_found_in_the_journal(tmp_path, monkeypatch, los
 
 async def test_a_worker_that_does_not_know_hears_it_again_once_the_sweep_found_something(tmp_path):
     async with Harness(tmp_path, specs=SPECS) as h, two(h, [h.bus, h.bus]) as (here, there):
-        run_id = await h.start("Workflow", "w")
-        await h.wait(run_id, "waiting")
-        reader = Reader(h.database, there, run_id)
-        await known(here, run_id)
+        run_id, reader = await streamed(h, here, there)
         here.fanout._interest.forget(there.name)
         await h.signal(run_id, "go")
         await h.wait(run_id, "waiting")
@@ -167,10 +168,7 @@ async def test_a_worker_that_does_not_know_hears_it_again_once_the_sweep_found_s
 
 async def test_what_models_say_reaches_streams_elsewhere_too(tmp_path):
     async with Harness(tmp_path, specs=SPECS) as h, two(h, [h.bus, h.bus]) as (here, there):
-        run_id = await h.start("Workflow", "w")
-        await h.wait(run_id, "waiting")
-        reader = Reader(h.database, there, run_id)
-        await known(here, run_id)
+        run_id, reader = await streamed(h, here, there)
         count = len(await h.journal(run_id))
         here.live.delta(TENANT.id, run_id, "model.delta", {"text": "so"}, h.clock.now())
         await reader.has(count + 1)
@@ -197,10 +195,7 @@ async def test_nothing_is_sent_of_runs_that_nobody_streams(tmp_path):
 
 async def test_a_process_that_is_gone_is_told_nothing_more(tmp_path):
     async with Harness(tmp_path, specs=SPECS) as h, two(h, [h.bus, h.bus]) as (here, there):
-        run_id = await h.start("Workflow", "w")
-        await h.wait(run_id, "waiting")
-        reader = Reader(h.database, there, run_id)
-        await known(here, run_id)
+        run_id, reader = await streamed(h, here, there)
         await reader.close()
         await there.fanout.stop()
         await h.signal(run_id, "go")
