@@ -37,6 +37,12 @@ class RegistrySettings(BaseSettings):
     bookmark_period: float = Field(
         default=30.0, gt=0, description="Seconds without an event after which a watch gets a bookmark."
     )
+    follow_period: float = Field(
+        default=0.25,
+        gt=0,
+        description="Seconds between two looks for what other replicas have written, where the database is "
+        "shared. Reads look by themselves.",
+    )
     workers: int = Field(
         default=16, ge=1, description="Objects reconciled at a time; their writes share commits."
     )

@@ -20,7 +20,7 @@ from quarterdeck.common.database import Database, OutcomeUnknown
 from quarterdeck.common.errors import FailedPrecondition, Unavailable
 from quarterdeck.registry import history
 from quarterdeck.registry.constants import REASON_TOO_OLD
-from quarterdeck.registry.mirror import Mirror
+from quarterdeck.registry.mirror import Mirror, deletion_of
 from quarterdeck.registry.records import Change
 from quarterdeck.registry.store import Written, everything
 
@@ -136,10 +136,37 @@ class Feed:
         self._wake()
         await asyncio.gather(*self._writes, return_exceptions=True)
 
+    async def follow(self, newest: int) -> None:
+        """Publishes what other replicas have written, up to version `newest` at least."""
+        while self.version < newest:
+            found = await self._database.read(history.after, self.version, BATCH)
+            if found:
+                self._publish(found)
+            else:
+                await self._load_again()
+
     async def _catch_up(self) -> None:
         """Publishes what is there though nobody was told that it was written."""
         found = await self._database.read(history.after, self.version, BATCH)
         self._publish(found or [])
+
+    async def _load_again(self) -> None:
+        """Takes over what is there, where the changes that led to it are forgotten.
+
+        Watches that have not seen those are told to list again by `after`.
+        """
+        version, changes = await self._database.read(everything)
+        if version <= self.version:
+            return
+        present = {change.key for change in changes}
+        gone = [entry for entry in self.mirror.entries() if entry.key not in present]
+        self._ring.clear()
+        for change in [*map(deletion_of, gone), *changes]:
+            self.mirror.apply(change)
+            for listener in self._listeners:
+                listener(change)
+        self.mirror.version = version
+        self._wake()
 
     def _publish(self, changes: list[Change]) -> None:
         """Takes committed changes; one that comes before its predecessor waits for it."""

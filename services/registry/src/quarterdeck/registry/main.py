@@ -13,6 +13,7 @@ from quarterdeck.controller.queue import WorkQueue
 from quarterdeck.registry import bootstrap, history, revisions
 from quarterdeck.registry.config import RegistrySettings
 from quarterdeck.registry.feed import Feed
+from quarterdeck.registry.following import Following
 from quarterdeck.registry.mirror import Mirror
 from quarterdeck.registry.reconciler import Reconciler
 from quarterdeck.registry.records import Key
@@ -52,7 +53,8 @@ class Registry:
             workers=settings.workers,
         )
         self._server = platform.rpc_server(resources_pb2.DESCRIPTOR.services_by_name["RegistryService"])
-        servicer = RegistryServicer(self._database, feed, world, platform.clock, settings)
+        self._following = Following(self._database, feed, platform.telemetry.log)
+        servicer = RegistryServicer(self._database, feed, self._following, world, platform.clock, settings)
         resources_pb2_grpc.add_RegistryServiceServicer_to_server(servicer, self._server.grpc)
 
     async def start(self) -> None:
@@ -63,6 +65,7 @@ class Registry:
         self._reconciler.start()
         await self._server.start()
         self._platform.spawn(self._controller.run(), "reconcile")
+        self._platform.spawn(self._following.run(self._settings.follow_period), "follow")
         self._platform.spawn(self._trim(), "trim-history")
         self._platform.spawn(self._collect(), "collect-revisions")
 

@@ -1,8 +1,8 @@
 """The present objects in memory: what reads are served from.
 
 The mirror holds what is committed and nothing else. Writers hand their changes to `Feed`
-before they answer, so who has written reads it back. Another replica of the registry would
-feed its mirror from the table `changes` in the same way.
+before they answer, so who has written reads it back. What other replicas write comes from the
+table `changes` (`following`).
 """
 
 from __future__ import annotations
@@ -159,6 +159,26 @@ def entry_of(change: Change) -> Entry:
     if change.in_force_json:
         in_force = _message(change, change.in_force_json)
     return Entry(change.key, change.tenant, change.version, change.uid, change.labels, written, in_force)
+
+
+def deletion_of(entry: Entry) -> Change:
+    """Returns the change that an object's end is, where nobody remembers it."""
+    return Change(
+        version=entry.version,
+        at=0.0,
+        tenant_id=entry.key.tenant_id,
+        tenant=entry.tenant,
+        kind=entry.key.kind,
+        name=entry.key.name,
+        uid=entry.uid,
+        deleted=True,
+        labels=entry.labels,
+        object_json=entry.written.object_json,
+        revision=entry.written.revision,
+        in_force_json=None,
+        existed=True,
+        labels_before=entry.labels,
+    )
 
 
 def _message(change: Change, object_json: bytes) -> resources_pb2.Object:

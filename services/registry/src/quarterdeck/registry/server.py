@@ -27,6 +27,7 @@ from quarterdeck.registry import (
 from quarterdeck.registry.config import RegistrySettings
 from quarterdeck.registry.decisions import Precondition
 from quarterdeck.registry.feed import Feed
+from quarterdeck.registry.following import Following
 from quarterdeck.registry.pins import PinnedRevisions, message
 from quarterdeck.registry.records import Scope, is_cluster_scoped, object_json
 from quarterdeck.registry.world import World
@@ -41,18 +42,23 @@ _OUTCOMES = {
 
 
 class RegistryServicer(resources_pb2_grpc.RegistryServiceServicer):
-    """Serves `RegistryService`. Services see what is in force, people what was written."""
+    """Serves `RegistryService`. Services see what is in force, people what was written.
+
+    Each call begins where the mirror holds what any replica has answered before.
+    """
 
     def __init__(
         self,
         database: Database,
         feed: Feed,
+        following: Following,
         world: World,
         clock: Clock,
         settings: RegistrySettings,
     ) -> None:
         self._database = database
         self._feed = feed
+        self._following = following
         self._world = world
         self._pins = PinnedRevisions(database)
         self._mirror = feed.mirror
@@ -61,6 +67,7 @@ class RegistryServicer(resources_pb2_grpc.RegistryServiceServicer):
 
     async def GetObject(self, request: resources_pb2.GetObjectRequest, context: Any) -> resources_pb2.Object:
         """Answers from memory."""
+        await self._following.fresh()
         _, key = requests.key_of(self._mirror, request.tenant, request.kind, request.name)
         entry = self._mirror.get(key)
         shown = None if entry is None else entry.seen_by(requests.sees_in_force(current_call()))
@@ -72,6 +79,7 @@ class RegistryServicer(resources_pb2_grpc.RegistryServiceServicer):
         self, request: resources_pb2.ListObjectsRequest, context: Any
     ) -> resources_pb2.ListObjectsResponse:
         """Answers from memory; a page token holds the place and the version of the first page."""
+        await self._following.fresh()
         scope = requests.scope_of(self._mirror, request.tenant, requests.kind_of(request.kind))
         order, limit = paging.order(request.order_by), paging.size(request.page_size)
         query = codec.digest([scope.tenant_id, request.kind, order, request.label_selector])[:16]
@@ -107,6 +115,7 @@ class RegistryServicer(resources_pb2_grpc.RegistryServiceServicer):
         self, request: resources_pb2.ApplyObjectRequest, context: Any
     ) -> resources_pb2.ApplyObjectResponse:
         """Creates or updates. What the schema refuses is refused; what else is wrong becomes a condition."""
+        await self._following.fresh()
         wanted = await asyncio.to_thread(manifests.read, request.object_json)
         scope = requests.scope_of(self._mirror, request.tenant, wanted.kind)
         self._check_namespace(scope, wanted)
@@ -134,6 +143,7 @@ class RegistryServicer(resources_pb2_grpc.RegistryServiceServicer):
         self, request: resources_pb2.DeleteObjectRequest, context: Any
     ) -> resources_pb2.Object:
         """Deletes; answers with the object as it was."""
+        await self._following.fresh()
         scope, key = requests.key_of(self._mirror, request.tenant, request.kind, request.name)
         precondition = Precondition(requests.version_of(request.resource_version, "resourceVersion"))
         return _object(await self._feed.write(store.delete, scope, key, precondition, self._clock.now()))
@@ -142,6 +152,7 @@ class RegistryServicer(resources_pb2_grpc.RegistryServiceServicer):
         self, request: resources_pb2.WatchObjectsRequest, context: Any
     ) -> AsyncIterator[resources_pb2.WatchEvent]:
         """Streams what `watch.events` yields."""
+        await self._following.fresh()
         wanted = self._filter(request)
         since = requests.version_of(request.resource_version, "resourceVersion")
         from_version = since if request.resource_version else None
@@ -164,6 +175,7 @@ class RegistryServicer(resources_pb2_grpc.RegistryServiceServicer):
         self, request: resources_pb2.UpdateStatusRequest, context: Any
     ) -> resources_pb2.Object:
         """Merges what the owner of a kind reports."""
+        await self._following.fresh()
         scope, key = requests.key_of(self._mirror, request.tenant, request.kind, request.name)
         status.require_owner(request.kind, current_call().service)
         fields, reported = status.read(request.kind, codec.loads_field(request.status_json, "status") or {})
@@ -175,6 +187,7 @@ class RegistryServicer(resources_pb2_grpc.RegistryServiceServicer):
         self, request: resources_pb2.GetRevisionRequest, context: Any
     ) -> resources_pb2.Revision:
         """Reads a revision; it outlives its object."""
+        await self._following.fresh()
         kind = request.revision.partition("/")[0]
         scope = requests.scope_of(self._mirror, request.tenant, requests.kind_of(kind))
         found = await self._database.read(revisions.find, scope.tenant_id, request.revision)
@@ -186,6 +199,7 @@ class RegistryServicer(resources_pb2_grpc.RegistryServiceServicer):
         self, request: resources_pb2.ListRevisionsRequest, context: Any
     ) -> resources_pb2.ListRevisionsResponse:
         """Lists revisions, newest first; those of a deleted object too."""
+        await self._following.fresh()
         _, key = requests.key_of(self._mirror, request.tenant, request.kind, request.name)
         limit = paging.size(request.page_size)
         query = codec.digest(["revisions", *key])[:16]
@@ -202,6 +216,7 @@ class RegistryServicer(resources_pb2_grpc.RegistryServiceServicer):
         self, request: resources_pb2.ResolveClosureRequest, context: Any
     ) -> resources_pb2.Closure:
         """Answers from memory; a revision is read once."""
+        await self._following.fresh()
         _, key = requests.key_of(self._mirror, request.tenant, request.kind, request.name)
         return await closure.resolve(self._mirror, self._world, self._pins, key)
 
@@ -209,6 +224,7 @@ class RegistryServicer(resources_pb2_grpc.RegistryServiceServicer):
         self, request: resources_pb2.GetTenantRequest, context: Any
     ) -> resources_pb2.TenantRecord:
         """Answers from memory."""
+        await self._following.fresh()
         found = self._mirror.tenant(request.tenant)
         if found is None:
             raise tenancy.unknown(request.tenant)

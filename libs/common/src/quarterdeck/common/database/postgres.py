@@ -62,6 +62,8 @@ class PostgresDatabase:
         lanes: collections of writes under way at once.
     """
 
+    shared = True
+
     def __init__(self, address: Address, role: str = "", lanes: int = LANES) -> None:
         self._address = address
         self._most_lanes = lanes

@@ -22,7 +22,13 @@ class OutcomeUnknown(Unavailable):
 
 
 class Database(Protocol):
-    """Runs store functions: plain functions over a connection that wait for nothing else."""
+    """Runs store functions: plain functions over a connection that wait for nothing else.
+
+    Attributes:
+        shared: other processes may write to it too.
+    """
+
+    shared: bool
 
     async def write(
         self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kw: P.kwargs

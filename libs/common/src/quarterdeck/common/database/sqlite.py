@@ -45,6 +45,8 @@ class _Write:
 class SqliteDatabase:
     """SQLite in WAL mode with `synchronous=FULL`: a commit that returned survives power loss."""
 
+    shared = False
+
     def __init__(self, path: Path) -> None:
         self.path = path
         self._engine = _engine(path, read_only=False)

@@ -77,6 +77,8 @@ class StoreHandle:
     When its process is dead, nothing that is asked of it happens.
     """
 
+    shared = True
+
     def __init__(
         self,
         store: SharedStore,

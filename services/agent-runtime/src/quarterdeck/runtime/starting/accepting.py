@@ -23,6 +23,7 @@ from quarterdeck.common.errors import (
 )
 from quarterdeck.common.identity import Principal
 from quarterdeck.common.rpc_client import Peer, acting_for
+from quarterdeck.common.sharing import Shared
 from quarterdeck.common.tenants import TenantId
 from quarterdeck.runtime.constants import PRIORITY_STEP
 from quarterdeck.runtime.definition import Definition, lane_of
@@ -30,7 +31,6 @@ from quarterdeck.runtime.engine import Engine
 from quarterdeck.runtime.operations.signals import check_signal
 from quarterdeck.runtime.starting.inputs import check_input
 from quarterdeck.runtime.starting.newborn import run_row
-from quarterdeck.runtime.starting.sharing import Shared
 from quarterdeck.runtime.store import definitions, gates, runs
 from quarterdeck.runtime.store.inbox import Delivery, deliver
 from quarterdeck.v1 import resources_pb2, resources_pb2_grpc

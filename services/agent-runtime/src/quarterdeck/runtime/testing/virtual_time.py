@@ -123,6 +123,7 @@ class WatchedDatabase:
     def __init__(self, database: Database, loop: QuietLoop) -> None:
         self._database = database
         self._loop = loop
+        self.shared = database.shared
 
     async def write(
         self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kw: P.kwargs

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from quarterdeck.runtime.starting.sharing import Shared
+from quarterdeck.common.sharing import Shared
 
 
 class Registry:
