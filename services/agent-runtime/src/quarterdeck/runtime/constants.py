@@ -27,8 +27,9 @@ PRIORITY_STEP = 100
 # (A page is built between two turns of the event loop, so it is smaller than the statement allows.)
 CHILD_PAGE = 250
 INBOX_PAGE = 1000
-# Items of a map from which on it counts as a large one.
+# Items of a map from which on it counts as a large one, and as one whose end may be seen a second late.
 LARGE_MAP = 1000
+HUGE_MAP = 20_000
 
 SNAPSHOT_EVERY = 200
 
@@ -53,6 +54,7 @@ WAKE_PATIENCE = 0.5
 # How long a map waits for more of its items to end before it looks: a large one folds many at once.
 ITEM_WAKE_DELAY = 0.05
 LATE_ITEM_WAKE_DELAY = 0.2
+LONGEST_ITEM_WAKE_DELAY = 0.8
 # Seconds for which the cache has what was said in a turn of a session.
 SESSION_TTL = 24 * 3600.0
 # Most characters of what a run's row says about why it does not go on.

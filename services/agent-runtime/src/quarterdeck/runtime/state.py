@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from quarterdeck.runtime.constants import LARGE_MAP, REDUCER_VERSION
+from quarterdeck.runtime.constants import REDUCER_VERSION
 
 # Statuses of a step.
 OPEN = "open"  # nothing was done for it yet
@@ -203,9 +203,9 @@ class RunState:
         return at_work + sum(children.outstanding for children in self.leaving.values())
 
     @property
-    def maps_many(self) -> bool:
-        """True while a large map is at work."""
-        return any(step.children and step.children.total >= LARGE_MAP for step in self.steps.values())
+    def items_started(self) -> int:
+        """Items that the furthest of the maps at work has started."""
+        return max((step.children.started for step in self.steps.values() if step.children), default=0)
 
 
 def _step(data: dict[str, Any]) -> Step:

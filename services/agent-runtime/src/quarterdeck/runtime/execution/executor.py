@@ -18,7 +18,7 @@ from quarterdeck.common.constants import INLINE_BYTES
 from quarterdeck.common.errors import FailedPrecondition, InvalidArgument, NotFound, QuarterdeckError
 from quarterdeck.runtime import events as ev
 from quarterdeck.runtime import planner
-from quarterdeck.runtime.constants import INBOX_PAGE, LATE_ITEM_WAKE_DELAY
+from quarterdeck.runtime.constants import INBOX_PAGE, LARGE_MAP
 from quarterdeck.runtime.definition import Definition
 from quarterdeck.runtime.engine import Engine
 from quarterdeck.runtime.events import Event
@@ -29,6 +29,7 @@ from quarterdeck.runtime.execution.loading import Fenced, Loaded
 from quarterdeck.runtime.execution.performing import Work, wanted_work
 from quarterdeck.runtime.execution.reserving import with_reservations
 from quarterdeck.runtime.execution.storing import lightened
+from quarterdeck.runtime.execution.unit import item_wake_delay
 from quarterdeck.runtime.planner.lifecycle import timer
 from quarterdeck.runtime.planner.limits import CannotGoOn
 from quarterdeck.runtime.planner.planning import Decision, Planning, ValuesNeeded
@@ -270,9 +271,10 @@ class Executor:
     async def _wait(self) -> None:
         """Waits for an outcome, a poke or the order to drain, and takes the outcomes in."""
         await self._stirred.wait()
-        if not (self._more or self._work) and self._state.maps_many:
+        items = self._state.items_started
+        if not (self._more or self._work) and items >= LARGE_MAP:
             # Items end all the time: one look at many of them costs as much as one at a few.
-            await sleep_unless(self._leaving, self._engine.clock, LATE_ITEM_WAKE_DELAY)
+            await sleep_unless(self._leaving, self._engine.clock, item_wake_delay(items))
         self._stirred.clear()
         for event in self._work.collect():
             self._writer.append(await lightened(event, self._put))

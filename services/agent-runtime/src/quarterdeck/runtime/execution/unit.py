@@ -8,7 +8,14 @@ from typing import Any
 
 from quarterdeck.common import codec
 from quarterdeck.runtime import events as ev
-from quarterdeck.runtime.constants import ITEM_WAKE_DELAY, LARGE_MAP, LATE_ITEM_WAKE_DELAY, LONGEST_REASON
+from quarterdeck.runtime.constants import (
+    HUGE_MAP,
+    ITEM_WAKE_DELAY,
+    LARGE_MAP,
+    LATE_ITEM_WAKE_DELAY,
+    LONGEST_ITEM_WAKE_DELAY,
+    LONGEST_REASON,
+)
 from quarterdeck.runtime.events import Event
 from quarterdeck.runtime.state import RunState
 from quarterdeck.runtime.store.commits import Commit
@@ -147,7 +154,9 @@ def item_wake_delay(index: int) -> float:
 
     A map of a hundred thousand items would else look thousands of times, for a few items each.
     """
-    return ITEM_WAKE_DELAY if index < LARGE_MAP else LATE_ITEM_WAKE_DELAY
+    if index < LARGE_MAP:
+        return ITEM_WAKE_DELAY
+    return LATE_ITEM_WAKE_DELAY if index < HUGE_MAP else LONGEST_ITEM_WAKE_DELAY
 
 
 def parent_delivery(facts: RunFacts, state: RunState, output: Any) -> Delivery | None:
