@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -59,6 +60,7 @@ class Controller(Generic[K]):
         self._log = log
         self._workers = workers
         self._timeout = timeout
+        metrics.workers.labels(name).set(workers)
 
     async def run(self) -> None:
         """Works until the queue is closed, or this is cancelled."""
@@ -77,12 +79,14 @@ class Controller(Generic[K]):
 
     async def _one(self, key: K) -> None:
         self._metrics.active.labels(self.name).inc()
+        started = time.perf_counter()
         try:
             async with asyncio.timeout(self._timeout):
                 result = await self._reconcile(key)
         except Exception as error:
             delay = self.queue.add_failed(key)
             self._count("error")
+            self._metrics.errors.labels(self.name).inc()
             self._log.warning(
                 "reconcile.failed", controller=self.name, key=str(key), again_in=delay, error=_text(error)
             )
@@ -90,6 +94,7 @@ class Controller(Generic[K]):
             self._succeeded(key, result)
         finally:
             self._metrics.active.labels(self.name).dec()
+            self._metrics.reconcile_seconds.labels(self.name).observe(time.perf_counter() - started)
 
     def _succeeded(self, key: K, result: Result) -> None:
         self.queue.forget(key)

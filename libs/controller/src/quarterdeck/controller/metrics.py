@@ -46,3 +46,55 @@ class ControllerMetrics:
             ["controller"],
             registry=registry,
         )
+        self.errors = Counter(
+            "controller_runtime_reconcile_errors_total",
+            "Reconciles that failed or took too long.",
+            ["controller"],
+            registry=registry,
+        )
+        self.reconcile_seconds = Histogram(
+            "controller_runtime_reconcile_time_seconds",
+            "Length of a reconcile.",
+            ["controller"],
+            registry=registry,
+            buckets=_SECONDS,
+        )
+        self.workers = Gauge(
+            "controller_runtime_max_concurrent_reconciles",
+            "Keys that may be reconciled at a time.",
+            ["controller"],
+            registry=registry,
+        )
+
+
+class ClientMetrics:
+    """Instruments of requests to the API server; made once for a registry."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.requests = Counter(
+            "rest_client_requests_total",
+            "Requests by status code and method; a watch counts when it is opened.",
+            ["code", "method"],
+            registry=registry,
+        )
+
+
+class LeaderMetrics:
+    """Whether this process leads; made once for a registry."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.leading = Gauge(
+            "leader_election_master_status",
+            "1 while this process holds the lease, else 0.",
+            ["name"],
+            registry=registry,
+        )
+
+
+class InformerMetrics:
+    """Instruments of lists, watches and what they keep; made once for a registry."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.lists = Counter("reflector_lists_total", "Lists begun.", ["name"], registry=registry)
+        self.watches = Counter("reflector_watches_total", "Watches opened.", ["name"], registry=registry)
+        self.items = Gauge("reflector_items", "Objects in the cache.", ["name"], registry=registry)
