@@ -1,4 +1,4 @@
-"""/health, /health/<part> and /metrics of a service, as plain functions over a `Platform`."""
+"""/livez, /health, /health/<part> and /metrics of a service, as plain functions over a `Platform`."""
 
 from __future__ import annotations
 
@@ -106,21 +106,28 @@ class _Merged:
 
 
 def management_app(platform: Platform) -> Any:
-    """Returns an ASGI application with /health, /health/<part> and /metrics."""
+    """Returns an ASGI application with /livez, /health, /health/<part> and /metrics.
+
+    /livez asks nobody: it says that the event loop turns, whatever a database or a broker does.
+    """
     from starlette.applications import Starlette
     from starlette.requests import Request
-    from starlette.responses import JSONResponse, Response
+    from starlette.responses import JSONResponse, PlainTextResponse, Response
     from starlette.routing import Route
 
     async def on_health(request: Request) -> JSONResponse:
         status, body = await health(platform, request.path_params.get("part", ""))
         return JSONResponse(body, status)
 
+    async def on_livez(_request: Request) -> PlainTextResponse:
+        return PlainTextResponse("ok")
+
     async def on_metrics(_request: Request) -> Response:
         return Response(metrics([platform]), media_type="text/plain; version=0.0.4")
 
     return Starlette(
         routes=[
+            Route("/livez", on_livez),
             Route("/health", on_health),
             Route("/health/{part}", on_health),
             Route("/metrics", on_metrics),

@@ -32,6 +32,10 @@ class PlatformSettings(BaseSettings):
     bus_url: str = "memory://"
     cache_url: str = "memory://"
     artifacts_url: str = Field(default="", description="Empty: a directory in `data_dir`.")
+    keys_directory: Path | None = Field(
+        default=None,
+        description="Directory that all services share for their public keys; empty: `keys` in `data_dir`.",
+    )
     listen: str = Field(default="", description="This service's gRPC address; empty: its unix socket.")
     peers: dict[str, str] = Field(
         default_factory=dict, description="gRPC addresses of the other services as JSON; empty: unix sockets."
@@ -57,7 +61,7 @@ class PlatformSettings(BaseSettings):
 
     def keys_dir(self) -> Path:
         """Returns the directory of the services' public keys."""
-        return self.data_dir.absolute() / "keys"
+        return (self.keys_directory or self.data_dir / "keys").absolute()
 
     def address_of(self, service: str) -> str:
         """Returns the gRPC target of a service, "unix:<path>" or "host:port"."""
