@@ -11,15 +11,7 @@ from quarterdeck.controller.api.connection import connect
 from quarterdeck.controller.api.resource import CONFIG_MAPS, CRDS, Resource
 from quarterdeck.controller.api.reviews import Question, review_access, review_token
 from quarterdeck.controller.api.transport import Transport
-
-
-def config_map(namespace, name, data=None, **metadata):
-    return {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": {"namespace": namespace, "name": name, **metadata},
-        "data": data or {},
-    }
+from quarterdeck.controller.testing.samples import config_map
 
 
 async def test_what_is_created_can_be_read_changed_and_deleted(client, namespace):

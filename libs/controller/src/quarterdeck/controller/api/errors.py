@@ -36,6 +36,10 @@ class Unreachable(ApiError):
     """No answer: the connection could not be made, broke, or stayed silent for too long."""
 
 
+class Silent(Unreachable):
+    """A watch brought nothing for as long as it may: nothing happened, or nobody is there any more."""
+
+
 class NotFound(ApiError):
     """There is no such object, or no such resource (a CRD that is missing)."""
 

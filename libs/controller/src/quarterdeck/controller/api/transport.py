@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from quarterdeck.controller.api.connection import Connection
-from quarterdeck.controller.api.errors import ApiError, Unauthorized, Unreachable, error_of
+from quarterdeck.controller.api.errors import ApiError, Silent, Unauthorized, Unreachable, error_of
 from quarterdeck.controller.api.lines import LineSplitter
 from quarterdeck.controller.api.pacing import TokenBucket, retry_after_of, wait_before_retry
 from quarterdeck.controller.metrics import ClientMetrics
@@ -146,8 +146,10 @@ class Transport:
         await self._pace.turn()
         patience = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT, sock_read=silence)
         call = await self._call(path, params, headers)
+        answered = False
         try:
             async with self._session().get(**call, timeout=patience) as answer:
+                answered = True
                 self._count(answer.status, "WATCH")
                 if answer.status >= 400:
                     _raise_for(answer.status, await answer.read(), answer.headers)
@@ -155,6 +157,11 @@ class Transport:
                 async for chunk in answer.content.iter_any():
                     for line in splitter.feed(chunk):
                         yield line
+        except aiohttp.SocketTimeoutError as error:
+            kind = Silent if answered else Unreachable
+            raise kind(f"watch of {path}: silent for {silence:g} s") from error
+        except ValueError as error:
+            raise ApiError(f"watch of {path}: {error}") from error
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise Unreachable(f"watch of {path}: {type(error).__name__}: {error}") from error
 
