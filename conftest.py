@@ -12,7 +12,8 @@ settings.load_profile("quarterdeck")
 
 # Real PostgreSQL, Redis and RabbitMQ for the tests that ask: postgres_url, redis_url, rabbitmq_url, broker.
 # Fresh databases: postgres_database; database_url, which runs a test once on each dialect.
-pytest_plugins = ["hack.services.plugin", "hack.services.databases"]
+# A real API server: plane, client.
+pytest_plugins = ["hack.services.plugin", "hack.services.databases", "hack.services.api_server"]
 
 
 @pytest.fixture
