@@ -72,7 +72,15 @@ def structural(schema: Schema) -> Schema:
         if key in _LEFT_OUT or (key == "additionalProperties" and not isinstance(value, dict)):
             continue
         found[key] = _keyword(key, value)
-    return _bounds(found)
+    return _bounds(_with_whole_default(found))
+
+
+def _with_whole_default(schema: Schema) -> Schema:
+    """Write out an object's default: an API server judges it by the rules before it fills in its fields."""
+    if schema.get("default") != {} or "properties" not in schema:
+        return schema
+    fields = schema["properties"].items()
+    return {**schema, "default": {name: part["default"] for name, part in fields if "default" in part}}
 
 
 def _keyword(key: str, value: Any) -> Any:
