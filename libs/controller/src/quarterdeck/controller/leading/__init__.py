@@ -1,0 +1,1 @@
+"""One of several processes acts at a time."""
