@@ -18,6 +18,7 @@ ON_BOTH = (
     "test_runtime_clocks",
     "test_runtime_durability",
     "test_runtime_suspects",
+    "test_runtime_batches",
     "test_runtime_beginning",
     "test_runtime_limits_at_work",
     "test_runtime_large_trees",

@@ -10,12 +10,13 @@ from pydantic import TypeAdapter
 from quarterdeck.gateway.app import make_routes
 from quarterdeck.gateway.openapi import document
 from quarterdeck.gateway.schemas import approvals as approval_schemas
+from quarterdeck.gateway.schemas import batches as batch_schemas
 from quarterdeck.gateway.schemas import memories as memory_schemas
 from quarterdeck.gateway.schemas import models as model_schemas
 from quarterdeck.gateway.schemas import objects as object_schemas
 from quarterdeck.gateway.schemas import runs as run_schemas
 from quarterdeck.gateway.schemas import tools as tool_schemas
-from quarterdeck.gateway.translate import approvals, memories, models, objects, runs, tools
+from quarterdeck.gateway.translate import approvals, batches, memories, models, objects, runs, tools
 from quarterdeck.v1 import approvals_pb2, memory_pb2, models_pb2, resources_pb2, runs_pb2, tools_pb2
 
 COMMITTED = Path(__file__).parents[3] / "docs" / "reference" / "openapi.json"
@@ -75,6 +76,9 @@ CASES = [
     (run_schemas.Retry, lambda h: runs.retry(runs_pb2.RetryRunResponse(run=h.run()))),
     (run_schemas.RerunPage, lambda h: runs.reruns(
         runs_pb2.RerunRunsResponse(reruns=[runs_pb2.Rerun(run_id="r")]))),
+    (batch_schemas.StartedRuns, lambda h: batches.batch(runs_pb2.StartRunsResponse(runs=[
+        runs_pb2.StartedRun(run_id="r"),
+        runs_pb2.StartedRun(refusal=runs_pb2.Refusal(code=3, reason="R", message="m", field="f"))]))),
     (run_schemas.Archived, lambda h: runs.archived(runs_pb2.ArchiveRunsResponse(runs=1))),
     (run_schemas.ImportedRun, lambda h: runs.imported(runs_pb2.ImportRunResponse(run=h.run(), runs=1))),
     (run_schemas.Fired, lambda h: runs.fired(runs_pb2.FireTriggerResponse(runs=[h.run()]))),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from google.protobuf import descriptor_pb2
 from google.protobuf.descriptor import ServiceDescriptor
@@ -66,6 +66,32 @@ class Authorizer(Protocol):
         self, principal: Principal, verb: str, resource: str, tenant: str, name: str = ""
     ) -> None:
         """Returns if allowed. Raises PermissionDenied with what is missing."""
+
+
+async def admit(authorizer: Authorizer, principal: Principal, verb: str, resource: str, request: Any) -> None:
+    """Authorises a request, whatever it is.
+
+    One that holds several is let in if one of them would be: which of them may, its service asks for each.
+
+    Raises:
+        PermissionDenied: with what is missing.
+    """
+    tenant, refused = getattr(request, "tenant", ""), None
+    for name in _names(request):
+        try:
+            await authorizer.authorize(principal, verb, resource, tenant, name)
+        except PermissionDenied as error:
+            refused = error
+        else:
+            return
+    if refused is not None:
+        raise refused
+
+
+def _names(request: Any) -> Iterable[str]:
+    """Returns the names of what a request is about: those of its `runs`, if it holds some."""
+    several = {run.name: None for run in getattr(request, "runs", ())}
+    return several or (getattr(request, "name", ""),)
 
 
 class LocalAuthorizer:

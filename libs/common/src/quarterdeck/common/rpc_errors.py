@@ -12,10 +12,15 @@ DOMAIN = "quarterdeck.dev"
 DETAILS_KEY = "grpc-status-details-bin"
 
 
+def code_of(error: QuarterdeckError) -> int:
+    """Returns the number of an error's gRPC status."""
+    code: int = error.status.value[0]
+    return code
+
+
 def to_trailers(error: QuarterdeckError) -> tuple[tuple[str, bytes], ...]:
     """Returns the trailing metadata that carries an error's details."""
-    code: int = error.status.value[0]
-    status = status_pb2.Status(code=code, message=error.message)
+    status = status_pb2.Status(code=code_of(error), message=error.message)
     info = error_details_pb2.ErrorInfo(
         reason=error.reason, domain=DOMAIN, metadata={"hint": error.hint, "field": error.field}
     )

@@ -11,7 +11,7 @@ import grpc
 from google.protobuf.descriptor import ServiceDescriptor
 from structlog.contextvars import bound_contextvars
 
-from quarterdeck.common.access import Authorizer, Requirement, require_caller, requirements
+from quarterdeck.common.access import Authorizer, Requirement, admit, require_caller, requirements
 from quarterdeck.common.constants import (
     GROUPS_HEADER,
     KEEPALIVE_OPTIONS,
@@ -135,11 +135,7 @@ class AccessInterceptor(grpc.aio.ServerInterceptor):
         service = self._verifier.verify(_bearer(metadata))
         require_caller(requirement, service)
         principal = _principal(metadata, service)
-        resource = _resource(requirement, request)
-        tenant = getattr(request, "tenant", "")
-        await self._authorizer.authorize(
-            principal, requirement.verb, resource, tenant, getattr(request, "name", "")
-        )
+        await admit(self._authorizer, principal, requirement.verb, _resource(requirement, request), request)
         set_current_call(CallContext(service, principal, requirement.method))
 
     def _span(self, requirement: Requirement, trace: str) -> Any:

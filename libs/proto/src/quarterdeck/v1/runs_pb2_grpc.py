@@ -40,6 +40,11 @@ class RuntimeServiceStub:
                 request_serializer=quarterdeck_dot_v1_dot_runs__pb2.StartRunRequest.SerializeToString,
                 response_deserializer=quarterdeck_dot_v1_dot_runs__pb2.Run.FromString,
                 _registered_method=True)
+        self.StartRuns = channel.unary_unary(
+                '/quarterdeck.v1.RuntimeService/StartRuns',
+                request_serializer=quarterdeck_dot_v1_dot_runs__pb2.StartRunsRequest.SerializeToString,
+                response_deserializer=quarterdeck_dot_v1_dot_runs__pb2.StartRunsResponse.FromString,
+                _registered_method=True)
         self.GetRun = channel.unary_unary(
                 '/quarterdeck.v1.RuntimeService/GetRun',
                 request_serializer=quarterdeck_dot_v1_dot_runs__pb2.GetRunRequest.SerializeToString,
@@ -153,6 +158,13 @@ class RuntimeServiceServicer:
 
     def StartRun(self, request, context):
         """Accepts a run. When it answers, the run is durable.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StartRuns(self, request, context):
+        """Accepts many runs, each by itself: one that is refused refuses no other. What it says is accepted is durable.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -313,6 +325,11 @@ def add_RuntimeServiceServicer_to_server(servicer, server):
                     request_deserializer=quarterdeck_dot_v1_dot_runs__pb2.StartRunRequest.FromString,
                     response_serializer=quarterdeck_dot_v1_dot_runs__pb2.Run.SerializeToString,
             ),
+            'StartRuns': grpc.unary_unary_rpc_method_handler(
+                    servicer.StartRuns,
+                    request_deserializer=quarterdeck_dot_v1_dot_runs__pb2.StartRunsRequest.FromString,
+                    response_serializer=quarterdeck_dot_v1_dot_runs__pb2.StartRunsResponse.SerializeToString,
+            ),
             'GetRun': grpc.unary_unary_rpc_method_handler(
                     servicer.GetRun,
                     request_deserializer=quarterdeck_dot_v1_dot_runs__pb2.GetRunRequest.FromString,
@@ -447,6 +464,33 @@ class RuntimeService:
             '/quarterdeck.v1.RuntimeService/StartRun',
             quarterdeck_dot_v1_dot_runs__pb2.StartRunRequest.SerializeToString,
             quarterdeck_dot_v1_dot_runs__pb2.Run.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StartRuns(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/quarterdeck.v1.RuntimeService/StartRuns',
+            quarterdeck_dot_v1_dot_runs__pb2.StartRunsRequest.SerializeToString,
+            quarterdeck_dot_v1_dot_runs__pb2.StartRunsResponse.FromString,
             options,
             channel_credentials,
             insecure,

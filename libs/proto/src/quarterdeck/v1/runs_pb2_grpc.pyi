@@ -35,6 +35,8 @@ class RuntimeServiceStub:
     def __new__(cls, channel: _aio.Channel) -> RuntimeServiceAsyncStub: ...
     StartRun: _grpc.UnaryUnaryMultiCallable[_runs_pb2.StartRunRequest, _runs_pb2.Run]
     """Accepts a run. When it answers, the run is durable."""
+    StartRuns: _grpc.UnaryUnaryMultiCallable[_runs_pb2.StartRunsRequest, _runs_pb2.StartRunsResponse]
+    """Accepts many runs, each by itself: one that is refused refuses no other. What it says is accepted is durable."""
     GetRun: _grpc.UnaryUnaryMultiCallable[_runs_pb2.GetRunRequest, _runs_pb2.Run]
     ListRuns: _grpc.UnaryUnaryMultiCallable[_runs_pb2.ListRunsRequest, _runs_pb2.ListRunsResponse]
     CancelRun: _grpc.UnaryUnaryMultiCallable[_runs_pb2.CancelRunRequest, _runs_pb2.Run]
@@ -87,6 +89,8 @@ class RuntimeServiceAsyncStub(RuntimeServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     StartRun: _aio.UnaryUnaryMultiCallable[_runs_pb2.StartRunRequest, _runs_pb2.Run]  # type: ignore[assignment]
     """Accepts a run. When it answers, the run is durable."""
+    StartRuns: _aio.UnaryUnaryMultiCallable[_runs_pb2.StartRunsRequest, _runs_pb2.StartRunsResponse]  # type: ignore[assignment]
+    """Accepts many runs, each by itself: one that is refused refuses no other. What it says is accepted is durable."""
     GetRun: _aio.UnaryUnaryMultiCallable[_runs_pb2.GetRunRequest, _runs_pb2.Run]  # type: ignore[assignment]
     ListRuns: _aio.UnaryUnaryMultiCallable[_runs_pb2.ListRunsRequest, _runs_pb2.ListRunsResponse]  # type: ignore[assignment]
     CancelRun: _aio.UnaryUnaryMultiCallable[_runs_pb2.CancelRunRequest, _runs_pb2.Run]  # type: ignore[assignment]
@@ -142,6 +146,14 @@ class RuntimeServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_runs_pb2.Run, _abc.Awaitable[_runs_pb2.Run]]:
         """Accepts a run. When it answers, the run is durable."""
+
+    @_abc_1.abstractmethod
+    def StartRuns(
+        self,
+        request: _runs_pb2.StartRunsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_runs_pb2.StartRunsResponse, _abc.Awaitable[_runs_pb2.StartRunsResponse]]:
+        """Accepts many runs, each by itself: one that is refused refuses no other. What it says is accepted is durable."""
 
     @_abc_1.abstractmethod
     def GetRun(

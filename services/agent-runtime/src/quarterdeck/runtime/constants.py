@@ -16,6 +16,8 @@ MAX_EVENT_DEPTH = MAX_JSON_DEPTH + 20
 MAX_NAME = 256
 MAX_REMARK = 2000
 MAX_LABELS = 64
+# Runs that one call starts.
+MAX_BATCH = 1000
 MAX_MAP_ITEMS = 1_000_000
 # Runs above a run: a workflow that calls itself ends with an error, not with the disk.
 MAX_DEPTH = 32

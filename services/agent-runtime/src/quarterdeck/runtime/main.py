@@ -93,7 +93,9 @@ class AgentRuntime:
             self._retention_rule,
             settings.retention_period,
         )
-        runtime = RuntimeServicer(self._engine, tenants, starter, self._triggers, self._retention)
+        runtime = RuntimeServicer(
+            self._engine, tenants, starter, self._triggers, self._retention, platform.authorizer
+        )
         runs_pb2_grpc.add_RuntimeServiceServicer_to_server(runtime, self._server.grpc)
         approvals = ApprovalServicer(self._engine, tenants, self._watcher, self._directory)
         approvals_pb2_grpc.add_ApprovalServiceServicer_to_server(approvals, self._server.grpc)

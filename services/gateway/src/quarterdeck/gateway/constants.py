@@ -30,6 +30,8 @@ JSON = "application/json"
 EVENT_STREAM = "text/event-stream"
 PROBLEM_TYPE_PREFIX = "urn:quarterdeck:problem:"
 
+# Runs of one batch; the runtime takes no more.
+BATCH_RUNS = 1000
 DEFAULT_BODY_LIMIT = 8 * 1024 * 1024
 # A response larger than this is not kept for a repeated Idempotency-Key.
 KEPT_RESPONSE_BYTES = 1024 * 1024

@@ -9,6 +9,7 @@ from typing import Any
 import grpc
 
 from quarterdeck.common import codec
+from quarterdeck.common.access import admit
 from quarterdeck.common.errors import DeadlineExceeded, QuarterdeckError, Unavailable
 from quarterdeck.common.identity import Principal
 from quarterdeck.common.rpc_errors import DETAILS_KEY, from_rpc_error
@@ -72,14 +73,8 @@ class Upstream:
 
     async def admit(self, principal: Principal, method: Method, request: Any) -> None:
         """Authorises a call by what the RPC declares. Raises PermissionDenied."""
-        needs = method.requirement
-        await self._platform.authorizer.authorize(
-            principal,
-            needs.verb,
-            resource_of(needs.resource, request),
-            request.tenant,
-            getattr(request, "name", ""),
-        )
+        needs, resource = method.requirement, resource_of(method.requirement.resource, request)
+        await admit(self._platform.authorizer, principal, needs.verb, resource, request)
 
     async def call(self, name: str, request: Any, timeout: float | None = DEFAULT_TIMEOUT) -> Any:
         """Makes a unary call for the current principal. Raises QuarterdeckError."""

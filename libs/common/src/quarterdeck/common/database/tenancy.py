@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 SETTING = "quarterdeck.tenant"
 EVERY_TENANT = "*"
 _SET = f"SELECT set_config('{SETTING}', $1, true)"
-_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
+_LOCK = "SELECT count(pg_advisory_xact_lock(hashtextextended(k.key, 0))) FROM unnest($1::text[]) AS k(key)"
 _TRY_LOCK = "SELECT pg_try_advisory_xact_lock(hashtextextended($1, 0))"
 
 
@@ -45,10 +45,8 @@ def serialize(connection: Connection, *keys: str) -> None:
 
     For decisions over rows that may not exist yet. On SQLite there is one writer at a time anyway.
     """
-    if connection.dialect.name != "postgresql":
-        return
-    for key in sorted(set(keys)):
-        connection.connection.cursor().execute(_LOCK, (key,))
+    if keys and connection.dialect.name == "postgresql":
+        connection.connection.cursor().execute(_LOCK, (sorted(set(keys)),))
 
 
 def may_serialize(connection: Connection, key: str) -> bool:

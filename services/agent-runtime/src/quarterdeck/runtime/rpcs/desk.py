@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from quarterdeck.common import artifacts
+from quarterdeck.common.access import Authorizer
 from quarterdeck.common.constants import INLINE_BYTES
 from quarterdeck.common.tenants import TenantDirectory, TenantId
 from quarterdeck.runtime.engine import Engine
@@ -15,6 +16,7 @@ from quarterdeck.runtime.operations import deliveries
 from quarterdeck.runtime.retaining import Retention
 from quarterdeck.runtime.rpcs.translate import run_message
 from quarterdeck.runtime.starting.accepting import Starter
+from quarterdeck.runtime.starting.many import ManyStarts
 from quarterdeck.runtime.store import archives
 from quarterdeck.runtime.store.trees import Totals, totals
 from quarterdeck.runtime.triggers.service import Triggers
@@ -31,11 +33,13 @@ class Desk(runs_pb2_grpc.RuntimeServiceServicer):
         starter: Starter,
         triggers: Triggers,
         retention: Retention,
+        authorizer: Authorizer,
     ) -> None:
         self._engine = engine
         self._database = engine.database
         self._tenants = tenants
         self._starter = starter
+        self._many = ManyStarts(engine, starter, authorizer)
         self._triggers = triggers
         self._retention = retention
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from quarterdeck.runtime.rpcs.archiving import ArchivingRpcs
+from quarterdeck.runtime.rpcs.batching import BatchingRpcs
 from quarterdeck.runtime.rpcs.reading import ReadingRpcs
 from quarterdeck.runtime.rpcs.repeating import RepeatingRpcs
 from quarterdeck.runtime.rpcs.starting import StartingRpcs
@@ -13,6 +14,7 @@ from quarterdeck.runtime.rpcs.triggering import TriggeringRpcs
 
 class RuntimeServicer(
     StartingRpcs,
+    BatchingRpcs,
     SteeringRpcs,
     RepeatingRpcs,
     ReadingRpcs,

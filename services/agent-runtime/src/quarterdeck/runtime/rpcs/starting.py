@@ -32,7 +32,7 @@ class StartingRpcs(Desk):
     async def StartRun(self, request: runs_pb2.StartRunRequest, context: Any) -> runs_pb2.Run:
         """See the contract."""
         tenant = await self._tenants.resolve(request.tenant)
-        wish = _wish(request, tenant)
+        wish = wish_of(request, tenant, request.idempotency_key)
         await self._check_message(wish)
         accepted = await self._starter.start(wish)
         link_to(accepted.run_id)
@@ -73,12 +73,13 @@ class StartingRpcs(Desk):
         return runs_pb2.ListRunsResponse(runs=found, next_page_token=more)
 
 
-def _wish(request: runs_pb2.StartRunRequest, tenant: TenantId) -> Start:
+def wish_of(request: runs_pb2.StartRunRequest, tenant: TenantId, idempotency_key: str) -> Start:
+    """Returns what a request asks for. Raises InvalidArgument for what no start may say."""
     if request.kind not in ("Workflow", "Agent", TOOL):
         raise InvalidArgument(
             f"{request.kind or 'nothing'} cannot be run", field="kind", hint="run a Workflow or an Agent"
         )
-    check_names(session=request.session, key=request.key, idempotencyKey=request.idempotency_key)
+    check_names(session=request.session, key=request.key, idempotencyKey=idempotency_key)
     check_labels(request.labels)
     signal = None
     if request.signal_name:
@@ -96,7 +97,7 @@ def _wish(request: runs_pb2.StartRunRequest, tenant: TenantId) -> Start:
         key=request.key,
         key_conflict=CONFLICTS.get(request.key_conflict, REJECT),
         labels=dict(request.labels),
-        idempotency_key=request.idempotency_key,
+        idempotency_key=idempotency_key,
         priority=request.priority,
         signal=signal,
     )

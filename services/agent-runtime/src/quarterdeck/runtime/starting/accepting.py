@@ -110,21 +110,25 @@ class Starter:
             AlreadyExists: an open run has the key, under the rule `reject`.
             Conflict: the idempotency key was used for something else.
         """
-        if wish.tenant.suspended:
-            raise FailedPrecondition(
-                f"tenant {wish.tenant.name} is suspended", hint="resume the tenant first"
-            )
+        require_open(wish.tenant)
+        wish, closure = await self.pin(wish)
+        row = await self.prepare(wish, closure)
+        return await accept_here(self._engine, self._begin, wish, row)
+
+    async def pin(self, wish: Start) -> tuple[Start, str]:
+        """Pins what a run is of; returns the wish in the terms of what was pinned, and the closure."""
         if wish.kind == TOOL:
-            wish, closure = await self._single_call(wish)
-        else:
-            closure = await self.newest_closure(wish)
+            return await self._single_call(wish)
+        return wish, await self.newest_closure(wish)
+
+    async def prepare(self, wish: Start, closure: str) -> dict[str, Any]:
+        """Checks a wish against what was pinned for it, and returns the run's row. Raises as `start`."""
         definition = await self._engine.definition(wish.tenant.id, closure, wish.kind, wish.name)
         value = await self._input(wish)
         await check_input(value, definition.input_schema)
         if wish.signal is not None:
             await check_signal(definition, wish.signal["name"], wish.signal.get("payload"), "signal.payload")
-        row = await self._row(wish, closure, definition, value)
-        return await accept_here(self._engine, self._begin, wish, row)
+        return await self._row(wish, closure, definition, value)
 
     async def _input(self, wish: Start) -> Any:
         """Returns the input itself where a client named an artifact that holds it."""
@@ -204,6 +208,12 @@ class Starter:
                 "the registry is away, and no earlier run pinned this definition", hint="try again"
             )
         return last
+
+
+def require_open(tenant: TenantId) -> None:
+    """Raises FailedPrecondition if the tenant is suspended."""
+    if tenant.suspended:
+        raise FailedPrecondition(f"tenant {tenant.name} is suspended", hint="resume the tenant first")
 
 
 def gate_of(wish: Start) -> str:

@@ -65,12 +65,15 @@ def create_together(connection: Connection, births: Sequence[Newborn]) -> set[st
 
 
 def _place(birth: Newborn) -> dict[str, Any]:
-    """Returns the run's place in the queue: held, or parked, for nothing can have arrived yet."""
+    """Returns the run's place in the queue: held, or parked, for nothing can have arrived yet.
+
+    One whose unit names no worker is for any of them.
+    """
     row, unit = birth.row, birth.unit
     parks = unit.park_if_inbox is not None
     return {
         **{name: row[name] for name in DEFAULTS[RUN_QUEUE] if name in row},
-        "status": "parked" if parks else "held",
+        "status": "parked" if parks else "held" if unit.worker else "ready",
         "ready_at": row["created_at"],
         "worker": "" if parks else unit.worker,
         "epoch": unit.epoch,

@@ -33,7 +33,7 @@ from quarterdeck.gateway.constants import (
 from quarterdeck.gateway.problems import KeyReused, problem_response
 
 _TENANT = re.compile(r"/api/v1/tenants/([^/]+)/")
-_RUNTIME_KEEPS = re.compile(r"/api/v1/tenants/[^/]+/runs(/[^/]+/(fork|retry))?")
+_RUNTIME_KEEPS = re.compile(r"/api/v1/tenants/[^/]+/runs(/batch|/[^/]+/(fork|retry))?")
 _KEPT_HEADERS = frozenset({b"content-type", b"location", b"quarterdeck-outcome"})
 
 

@@ -17,6 +17,7 @@ from quarterdeck.gateway.routes import (
     models,
     resources,
     run_archive,
+    run_batches,
     run_files,
     run_repeating,
     run_steering,
@@ -27,6 +28,7 @@ from quarterdeck.gateway.routes import (
 
 ROUTERS: tuple[APIRouter, ...] = (
     runs.router,
+    run_batches.router,
     run_steering.router,
     run_repeating.router,
     run_archive.router,

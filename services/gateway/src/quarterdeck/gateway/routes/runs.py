@@ -27,7 +27,7 @@ from quarterdeck.gateway.routes.json_body import StrictRoute
 from quarterdeck.gateway.schemas import runs as schemas
 from quarterdeck.gateway.streams import event_stream
 from quarterdeck.gateway.translate import runs as translate
-from quarterdeck.gateway.translate.values import encoded, number, words
+from quarterdeck.gateway.translate.values import number, words
 from quarterdeck.v1 import runs_pb2
 
 router = APIRouter(prefix=f"{TENANT_PREFIX}/runs", tags=["runs"], route_class=StrictRoute)
@@ -41,23 +41,9 @@ Until = Annotated[Literal["waiting", "end"], Query(description="Where a stream e
 @router.post("", operation_id="startRun", status_code=201, response_model=schemas.Run)
 async def start_run(request: Request, tenant: Tenant, body: schemas.StartRun) -> Response:
     """Accepts a run. When this answers, the run is durable."""
-    conflict = (body.key_conflict or "unspecified").upper()
-    message = runs_pb2.StartRunRequest(
-        tenant=tenant,
-        kind=body.kind,
-        name=body.name,
-        input_json=encoded(body.input),
-        session=body.session,
-        key=body.key,
-        key_conflict=runs_pb2.KeyConflict.Value(f"KEY_CONFLICT_{conflict}"),
-        labels=body.labels,
-        priority=body.priority,
-        idempotency_key=idempotency_key(request),
-    )
-    if body.signal is not None:
-        message.signal_name = body.signal.name
-        message.signal_json = encoded(body.signal.payload)
-        message.signal_id = body.signal.id
+    message = translate.start_request(body)
+    message.tenant = tenant
+    message.idempotency_key = idempotency_key(request)
     run = await upstream(request).call("RuntimeService/StartRun", message)
     return answer(translate.run(run), 201, {"Location": f"{request.url.path}/{run.id}"})
 

@@ -5,9 +5,30 @@ from __future__ import annotations
 from typing import Any
 
 from quarterdeck.common import codec
+from quarterdeck.gateway.schemas import runs as schemas
 from quarterdeck.gateway.streams import frame
-from quarterdeck.gateway.translate.values import embedded, word
+from quarterdeck.gateway.translate.values import embedded, encoded, word
 from quarterdeck.v1 import runs_pb2
+
+
+def start_request(body: schemas.StartRun) -> runs_pb2.StartRunRequest:
+    """Returns a start as the runtime takes it, without its tenant and key."""
+    conflict = (body.key_conflict or "unspecified").upper()
+    message = runs_pb2.StartRunRequest(
+        kind=body.kind,
+        name=body.name,
+        input_json=encoded(body.input),
+        session=body.session,
+        key=body.key,
+        key_conflict=runs_pb2.KeyConflict.Value(f"KEY_CONFLICT_{conflict}"),
+        labels=body.labels,
+        priority=body.priority,
+    )
+    if body.signal is not None:
+        message.signal_name = body.signal.name
+        message.signal_json = encoded(body.signal.payload)
+        message.signal_id = body.signal.id
+    return message
 
 
 def run(message: runs_pb2.Run) -> dict[str, Any]:
