@@ -142,3 +142,22 @@ def test_an_input_that_breaks_the_schema_names_the_field(client: Client, morning
     answer = client.request("POST", "runs", json=wish)
     problem = require_problem(answer, 400)
     assert "input" in problem["field"] or any("input" in item["field"] for item in problem["violations"])
+
+
+def test_a_batch_starts_what_it_can_once(client: Client, morning: Morning) -> None:
+    runs = [{"kind": "Workflow", "name": "nobody"}, *({"kind": "Workflow", "name": "e2e-batch"},) * 3]
+    node = {"name": "a", "transform": {"output": "${input}"}}
+    manifest = {
+        "apiVersion": "quarterdeck.dev/v1alpha1",
+        "kind": "Workflow",
+        "metadata": {"name": "e2e-batch"},
+        "spec": {"nodes": [node]},
+    }
+    assert client.request("PUT", "workflows/e2e-batch", json=manifest).is_success
+    headers = {"Idempotency-Key": "e2e-batch-1"}
+    answers = [client.post("runs/batch", {"runs": runs}, headers) for _ in range(2)]
+    for answer, existed in zip(answers, (False, True), strict=True):
+        unknown, *started = answer["items"]
+        assert (unknown["error"]["status"], unknown["id"]) == (404, None)
+        assert [item["existed"] for item in started] == [existed] * 3
+    assert ids(answers[0]["items"][1:]) == ids(answers[1]["items"][1:])

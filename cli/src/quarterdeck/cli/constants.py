@@ -20,7 +20,7 @@ EXIT_INTERRUPTED = 130
 
 EXIT_CODES: tuple[tuple[int, str], ...] = (
     (EXIT_OK, "done; a run that was followed succeeded, or only waits for people"),
-    (EXIT_FAILED, "the command failed; `qd diff`, `qd doctor` or `qd test` found something"),
+    (EXIT_FAILED, "the command failed; `qd diff`, `qd doctor`, `qd test` or `--batch` found something"),
     (EXIT_USAGE, "the command line is wrong"),
     (EXIT_INVALID, "a manifest or an input was refused, here or by the platform"),
     (EXIT_NOT_FOUND, "no such thing"),

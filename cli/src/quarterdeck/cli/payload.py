@@ -19,10 +19,10 @@ def read_payload(text: str, option: str) -> Any:
         option: the option's name, for the message.
     """
     if not text.startswith("@"):
-        return _json(text, option)
+        return read_json(text, option)
     source = text[1:]
     content = _read(source, option)
-    return _yaml(content, source) if source.endswith((".yaml", ".yml")) else _json(content, source)
+    return _yaml(content, source) if source.endswith((".yaml", ".yml")) else read_json(content, source)
 
 
 def _read(source: str, option: str) -> str:
@@ -34,7 +34,8 @@ def _read(source: str, option: str) -> str:
         raise CliError(f"{option}: cannot read {source}: {error}", code=EXIT_INVALID) from None
 
 
-def _json(text: str, where: str) -> Any:
+def read_json(text: str, where: str) -> Any:
+    """Returns a JSON value that the platform takes. Raises CliError that says where it is wrong."""
     try:
         value = json.loads(text)
         json.dumps(value, allow_nan=False, ensure_ascii=False).encode()

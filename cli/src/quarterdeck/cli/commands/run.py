@@ -32,32 +32,43 @@ def run(
     key_conflict: Annotated[str, typer.Option(help="reject, join, replace or queue.")] = "",
     session: Annotated[str, typer.Option(help="Session: the conversation this run belongs to.")] = "",
     labels: Annotated[list[str] | None, typer.Option("--label", help="key=value; may be repeated.")] = None,
+    batch: Annotated[
+        str, typer.Option(help="Start a run for each line of a file (- for stdin), a JSON input a line.")
+    ] = "",
     priority: Annotated[int | None, typer.Option(help="Higher runs first.")] = None,
     idempotency_key: IdempotencyOption = "",
     output: OutputOption = Output.NAME,
     tenant: TenantOption = "",
     context: ContextOption = "",
 ) -> None:
-    """Start a run of a Workflow or an Agent."""
+    """Start a run of a Workflow or an Agent, or many.
+
+    With --batch each run is accepted or refused by itself; the exit code tells if any was refused.
+    """
+    from quarterdeck.cli.batch_start import announce_batch, read_inputs, start_batch
     from quarterdeck.cli.payload import read_payload
     from quarterdeck.cli.run_start import announce_run, start_run
     from quarterdeck.cli.session import connect
 
     if until not in ("end", "waiting"):
         raise CliError(f"--until is `end` or `waiting`, not {until!r}", code=EXIT_USAGE)
+    if batch and (payload or follow):
+        raise CliError("--batch goes without --input and without --follow", code=EXIT_USAGE)
     body: dict[str, Any] = {
-        "input": read_payload(payload, "--input") if payload else None,
         "key": key or None,
         "keyConflict": key_conflict or None,
         "session": session or None,
         "labels": parse_labels(labels or []) or None,
         "priority": priority,
     }
+    kinds, name = kinds_of(target), target.partition("/")[2] if "/" in target else target
     with connect(context, tenant) as api:
-        kinds = kinds_of(target)
-        kind, slash, inline = target.partition("/")
-        started = start_run(api, kinds, inline if slash else kind, body, idempotency_key)
-        announce_run(api, started, follow, until, output)
+        if batch:
+            inputs = read_inputs(batch)
+            announce_batch(start_batch(api, kinds, name, body, inputs, idempotency_key), output)
+            return
+        body["input"] = read_payload(payload, "--input") if payload else None
+        announce_run(api, start_run(api, kinds, name, body, idempotency_key), follow, until, output)
 
 
 def kinds_of(target: str) -> tuple[str, ...]:
