@@ -13,7 +13,7 @@ from hack.services.databases import administer
 from quarterdeck.common.constants import ONE_AT_A_TIME
 from quarterdeck.common.database import OutcomeUnknown, open_database, serialize
 from quarterdeck.common.database.address import read_address
-from quarterdeck.common.database.postgres import PostgresDatabase
+from quarterdeck.common.database.postgres import ANSWERS, PostgresDatabase
 from quarterdeck.common.errors import Unavailable
 
 METADATA = MetaData()
@@ -63,6 +63,36 @@ async def test_writes_that_wait_for_each_other_go_in_one_lane(postgres_database)
         assert await database.read(numbers) == list(range(300))
     finally:
         await database.close()
+
+
+async def test_those_who_wait_for_one_commit_go_on_a_few_at_a_time(database):
+    """A hundred that go on in one turn of the event loop would hold it for as long as all of them take."""
+    went_on, most = 0, 0
+
+    def together(connection, items):
+        return [add(connection, n) for n in items]
+
+    async def writer(number, write):
+        nonlocal went_on
+        await write(number)
+        went_on += 1
+
+    async def others():
+        nonlocal most
+        while True:
+            before = went_on
+            await asyncio.sleep(0)
+            most = max(most, went_on - before)
+
+    beside = asyncio.create_task(others())
+    for base, write in (
+        (0, lambda n: database.write(add, n)),
+        (1000, lambda n: database.write_together(together, n)),
+    ):
+        await asyncio.gather(*(writer(base + n, write) for n in range(100)))
+    beside.cancel()
+    assert went_on == 200
+    assert 1 < most <= ANSWERS
 
 
 async def test_an_idle_writer_does_not_wait(database, monkeypatch):

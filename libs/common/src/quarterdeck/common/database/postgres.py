@@ -36,6 +36,8 @@ MAX_SHARED_WRITES = 60
 MAX_TOGETHER = 500
 # Collections under way at once, and how many waiting writes make one more worth it.
 LANES, WRITES_PER_LANE = 4, 16
+# Callers that are answered at once: each goes on until it waits again, and the loop has others to serve.
+ANSWERS = 16
 # Seconds that a collection waits for more at most.
 LONGEST_WAIT = 0.002
 # How often a write that others stood in the way of is tried alone.
@@ -71,6 +73,8 @@ class PostgresDatabase:
         self._transactions = Transactions(self._pool, address.name, self._works)
         self._waiting: OrderedDict[_Kind, deque[_Write]] = OrderedDict()
         self._lanes: set[asyncio.Task[None] | None] = set()
+        # Collections whose callers are being answered.
+        self._answering = 0
         self._closed = False
         self._away = ""
 
@@ -132,10 +136,14 @@ class PostgresDatabase:
     def _enqueue(self, kind: _Kind, write: _Write) -> asyncio.Future[Any]:
         self._require_open()
         self._waiting.setdefault(kind, deque()).append(write)
+        if not self._answering:  # else its lane takes what comes meanwhile, all of it together
+            self._open_lane()
+        return write.answer
+
+    def _open_lane(self) -> None:
         waiting = sum(map(len, self._waiting.values()))
         if len(self._lanes) < self._most_lanes and waiting > len(self._lanes) * WRITES_PER_LANE:
             self._lanes.add(asyncio.create_task(self._lane(), name="database-lane"))
-        return write.answer
 
     async def _lane(self) -> None:
         """Runs one collection after the other until nothing waits any more."""
@@ -190,6 +198,8 @@ class PostgresDatabase:
             again = await self._together(kind, batch)
         else:
             again = batch if len(batch) == 1 else await self._shared(batch)
+        if again:  # this lane is busy with them for a while
+            self._open_lane()
         for write in again:
             await self._alone(kind, write)
 
@@ -197,13 +207,15 @@ class PostgresDatabase:
         """Runs plain writes in one transaction; returns those that are to be tried alone."""
         outcomes = await self._transactions.shared([write.function for write in batch])
         again: list[_Write] = []
+        written: list[tuple[_Write, Any]] = []
         for write, outcome in zip(batch, outcomes, strict=True):
             if outcome.error is None:
-                _succeed(write, outcome.value)
+                written.append((write, outcome.value))
             elif is_contention(outcome.error):
                 again.append(write)
             else:
                 _fail(write, self._explained(outcome.error))
+        await self._hand_out(written, _succeed)
         return again
 
     async def _together(self, function: Callable[..., Any], batch: list[_Write]) -> list[_Write]:
@@ -214,12 +226,24 @@ class PostgresDatabase:
             if isinstance(error, OutcomeUnknown) or is_lost(error) or len(batch) == 1:
                 raise
             return batch
-        for write, result in zip(batch, results, strict=True):
-            if isinstance(result, Exception):
-                _fail(write, result)
-            else:
-                _succeed(write, result)
+        await self._hand_out(list(zip(batch, results, strict=True)), _settle)
         return []
+
+    async def _hand_out(
+        self, answers: Sequence[tuple[_Write, Any]], give: Callable[[_Write, Any], None]
+    ) -> None:
+        """Answers callers, a few in each turn of the event loop."""
+        left = iter(answers)
+        self._answering += 1
+        try:
+            for place, (write, result) in enumerate(left, 1):
+                give(write, result)
+                if place % ANSWERS == 0:
+                    await asyncio.sleep(0)
+        finally:
+            self._answering -= 1
+            for write, result in left:  # what was written was written, also if this task is ended here
+                give(write, result)
 
     async def _alone(self, kind: _Kind, write: _Write) -> None:
         """Runs one write in a transaction of its own, again if others stand in its way."""
@@ -264,6 +288,13 @@ class PostgresDatabase:
 
 def _answer() -> asyncio.Future[Any]:
     return asyncio.get_running_loop().create_future()
+
+
+def _settle(write: _Write, result: Any) -> None:
+    if isinstance(result, Exception):
+        _fail(write, result)
+    else:
+        _succeed(write, result)
 
 
 def _succeed(write: _Write, result: Any) -> None:
