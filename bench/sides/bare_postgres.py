@@ -10,11 +10,10 @@ statements and their commits. Driven as `answers.py` says.
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import asyncpg
@@ -23,7 +22,8 @@ from answers import serve
 
 from quarterdeck.common.database import open_database
 from quarterdeck.common.ids import uuid7
-from quarterdeck.runtime.store import births, together
+from quarterdeck.runtime.events import Event
+from quarterdeck.runtime.store import births, packing, together
 from quarterdeck.runtime.tables import JOURNAL, METADATA, RUN_QUEUE, RUNS
 
 STEPS = 5
@@ -31,13 +31,12 @@ TENANT = "00000000-0000-7000-8000-000000000001"
 WORKER = "01a1fe1d-148f-7e4b-bdde-008a41841251"
 CONNECTIONS = 2
 
-Event = tuple[str, bytes]
 Columns = list[list[Any]]
 
 
 def event(type_: str, /, **data: Any) -> Event:
-    """Returns an event as the journal keeps it."""
-    return type_, json.dumps(data, separators=(",", ":")).encode()
+    """Returns an event."""
+    return Event(type_, data)
 
 
 def intent(number: int) -> list[Event]:
@@ -97,10 +96,14 @@ def _constant(table: Any, ids: Sequence[str], values: dict[str, Any], own: tuple
 
 
 def _journal(ids: Sequence[str], events: list[Event], now: float) -> Columns:
-    rows = [
-        (run_id, seq, TENANT, kind, data, now) for run_id in ids for seq, (kind, data) in enumerate(events, 1)
-    ]
+    rows = [tuple(row.values()) for run_id in ids for row in packed(run_id, 0, events, now)]
     return [list(column) for column in zip(*rows, strict=True)]
+
+
+def packed(run_id: str, after: int, events: list[Event], now: float) -> list[dict[str, Any]]:
+    """Returns the rows that the journal keeps of an append."""
+    stamped = [replace(one, at=now) for one in events]
+    return packing.rows(run_id, TENANT, after, stamped)
 
 
 def append_arguments(ids: Sequence[str], number: int, seq: int, now: float) -> list[Any]:
@@ -109,9 +112,9 @@ def append_arguments(ids: Sequence[str], number: int, seq: int, now: float) -> l
     ends = number == STEPS
     following, units = seq + len(events), list(range(1, count + 1))
     rows = [
-        (unit, seq + offset, kind, data, now)
-        for unit in units
-        for offset, (kind, data) in enumerate(events, 1)
+        (unit, row["seq"], row["type"], row["data"], row["at"])
+        for unit, run_id in zip(units, ids, strict=True)
+        for row in packed(run_id, seq, events, now)
     ]
     changed: dict[str, Any] = {"state": "succeeded", "output": b'{"i":4}', "finished_at": now}
     changed["last_seq"] = following

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import sqlite3
 import time
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ from typing import Any
 
 from e2e_kit.month import Example
 from e2e_kit.process import pause
+from quarterdeck.runtime.store.packing import entries
 
 Line = tuple[str, str, int]
 
@@ -90,13 +90,13 @@ def unrecorded_bookings(data_dir: Path) -> int:
         return 0
     effects: set[tuple[str, str]] = set()
     recorded = 0
-    statement = "select run_id, type, data from journal where type like 'effect.%' order by run_id, seq"
-    for run, kind, text in query(runtime, statement):
-        data = json.loads(text)
-        if kind == "effect.intent":
+    statement = "select run_id, seq, type, data, at from journal order by run_id, seq"
+    for run, entry in ((run, entry) for run, *row in query(runtime, statement) for entry in entries(*row)):
+        data = entry.event().data
+        if entry.type == "effect.intent":
             if data["kind"] == "check" or data["target"].get("tool") == "book":
                 effects.add((run, data["effect"]))
-        elif data["status"] == "ok" and (run, data["effect"]) in effects:
+        elif entry.type == "effect.outcome" and data["status"] == "ok" and (run, data["effect"]) in effects:
             recorded += 1
     return bookings_made(ledger) - recorded
 

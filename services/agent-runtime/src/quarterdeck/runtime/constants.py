@@ -2,8 +2,12 @@
 
 from quarterdeck.common.constants import MAX_JSON_DEPTH
 
-# Version of the events and of the fold over them. A worker claims only runs it can fold.
+# Version of the events and of the fold over them.
 REDUCER_VERSION = 1
+# Newest version of a run that this release can read, from how its journal is written to how it is folded; a
+# worker claims no newer ones. Runs begin with REDUCER_VERSION. One that an older release met and could not
+# read has a higher one. (2: a row of the journal may hold several events.)
+READABLE_VERSION = 2
 
 # Refused with a clear error when exceeded (bytes; items).
 MAX_EVENT_BYTES = 64 * 1024

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row
 
 from quarterdeck.common import codec
-from quarterdeck.common.database import Database, within
+from quarterdeck.common.database import Database
 from quarterdeck.common.errors import InvalidArgument
 from quarterdeck.runtime.constants import RESOLUTIONS
 from quarterdeck.runtime.events import APPROVAL_REQUESTED
 from quarterdeck.runtime.starting.inputs import check_input
-from quarterdeck.runtime.tables import JOURNAL
+from quarterdeck.runtime.store.journal import of_type
 
 
 class Schemas(Protocol):
@@ -76,15 +76,9 @@ def _check_kind(answer: Any, shown: Any) -> None:
 
 def _target(connection: Connection, row: Row[Any]) -> dict[str, Any]:
     """Returns the server and tool that an approval is about, as its run recorded them."""
-    within(connection, row.tenant_id)
-    asked = select(JOURNAL.c.data).where(
-        JOURNAL.c.run_id == row.run_id,
-        JOURNAL.c.tenant_id == row.tenant_id,
-        JOURNAL.c.type == APPROVAL_REQUESTED,
-    )
-    for data in connection.execute(asked).scalars():
-        event = codec.loads(data)
-        if event["approval"] == row.approval_id:
-            target: dict[str, Any] = (event.get("params") or {}).get("target", {})
+    for entry in of_type(connection, row.tenant_id, row.run_id, APPROVAL_REQUESTED):
+        asked = entry.event().data
+        if asked["approval"] == row.approval_id:
+            target: dict[str, Any] = (asked.get("params") or {}).get("target", {})
             return target
     return {}

@@ -14,7 +14,8 @@ from quarterdeck.runtime.engine import Engine
 from quarterdeck.runtime.execution.unit import RunFacts
 from quarterdeck.runtime.reducer import fold
 from quarterdeck.runtime.state import RunState
-from quarterdeck.runtime.store.journal import Recorded, read_events, read_snapshot
+from quarterdeck.runtime.store.journal import read_events, read_snapshot
+from quarterdeck.runtime.store.packing import Recorded
 from quarterdeck.runtime.store.queue import Claim
 from quarterdeck.runtime.tables import RUN_QUEUE, RUNS
 

@@ -8,7 +8,8 @@ from sqlalchemy import Connection
 
 from quarterdeck.common import codec
 from quarterdeck.runtime import events as ev
-from quarterdeck.runtime.store.journal import Recorded, about_effects
+from quarterdeck.runtime.store.journal import about_effects
+from quarterdeck.runtime.store.packing import Recorded
 from quarterdeck.runtime.store.trees import descendants
 from quarterdeck.v1 import runs_pb2
 

@@ -20,7 +20,8 @@ from quarterdeck.runtime.state import RunState
 from quarterdeck.runtime.store import runs
 from quarterdeck.runtime.store.commits import insert_runs
 from quarterdeck.runtime.store.definitions import read_lane
-from quarterdeck.runtime.store.journal import Recorded, read_events
+from quarterdeck.runtime.store.journal import read_events
+from quarterdeck.runtime.store.packing import Recorded
 from quarterdeck.runtime.tables import JOURNAL, RUN_QUEUE, TIMERS
 
 LONGEST_JOURNAL = 100_000

@@ -14,7 +14,6 @@ from typing import Any
 import structlog
 from sqlalchemy import Connection, select, update
 
-from quarterdeck.common import codec
 from quarterdeck.common.errors import QuarterdeckError
 from quarterdeck.common.tenants import TenantId
 from quarterdeck.runtime import events as ev
@@ -27,7 +26,8 @@ from quarterdeck.runtime.state import Effect, RunState
 from quarterdeck.runtime.store import runs
 from quarterdeck.runtime.store.commits import Commit, commit
 from quarterdeck.runtime.store.family import open_below
-from quarterdeck.runtime.tables import JOURNAL, RUN_QUEUE
+from quarterdeck.runtime.store.journal import of_type
+from quarterdeck.runtime.tables import RUN_QUEUE
 from quarterdeck.runtime.tracing import end_of
 
 log = structlog.get_logger("terminating")
@@ -128,7 +128,7 @@ def _end(connection: Connection, row: Any, error: dict[str, Any], now: float, do
     if held is None:
         return
     holder, epoch, seq = held
-    effects = _in_flight(connection, row.run_id)
+    effects = _in_flight(connection, row.tenant_id, row.run_id)
     events = _last_events(list(effects), error, now)
     state = RunState(run_id=row.run_id, seq=seq + len(events), outcome="cancelled", error=error)
     state.spent, state.tokens = row.cost, row.tokens
@@ -173,14 +173,12 @@ def _last_events(abandoned: list[str], error: dict[str, Any], now: float) -> lis
     return [*events, ev.Event(ev.RUN_CANCELLED, {"error": error, "abandoned": abandoned}, now)]
 
 
-def _in_flight(connection: Connection, run_id: str) -> dict[str, Effect]:
+def _in_flight(connection: Connection, tenant_id: str, run_id: str) -> dict[str, Effect]:
     """Returns the effects with an intent and no outcome: read, not folded, for a fold may be impossible."""
-    about_effects = JOURNAL.c.type.in_((ev.EFFECT_INTENT, ev.EFFECT_OUTCOME))
-    query = select(JOURNAL.c.type, JOURNAL.c.data).where(JOURNAL.c.run_id == run_id, about_effects)
     effects: dict[str, Effect] = {}
-    for row in connection.execute(query.order_by(JOURNAL.c.seq)).all():
-        data = codec.loads(row.data)
-        if row.type == ev.EFFECT_INTENT:
+    for entry in of_type(connection, tenant_id, run_id, ev.EFFECT_INTENT, ev.EFFECT_OUTCOME):
+        data = entry.event().data
+        if entry.type == ev.EFFECT_INTENT:
             effects[data["effect"]] = effect_of(data)
         else:
             effects.pop(data["effect"], None)

@@ -15,7 +15,9 @@ from quarterdeck.v1 import tools_pb2
 
 _HOLDER = "SELECT worker, epoch, seq, status FROM run_queue WHERE run_id = ?"
 _LENGTH = "SELECT coalesce(max(seq), 0) FROM journal WHERE run_id = ?"
-_INTENT = """SELECT 1 FROM journal WHERE run_id = ? AND type = 'effect.intent' AND instr(data, ?) > 0"""
+_INTENT = (
+    """SELECT 1 FROM journal WHERE run_id = ? AND instr(type, 'effect.intent') > 0 AND instr(data, ?) > 0"""
+)
 
 
 class Oracles:

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from quarterdeck.common import codec
 from quarterdeck.runtime import events as ev
 from quarterdeck.runtime.simulation.store import SharedStore
+from quarterdeck.runtime.store.packing import entries
 
 _RUNS = """
 SELECT r.run_id, r.kind, r.name, r.state, r.reason, r.last_seq, r.cost, r.tokens, r.finished_at IS NOT NULL,
@@ -77,10 +77,11 @@ class Seen:
 def read_runs(store: SharedStore) -> dict[str, Seen]:
     """Returns every run with its journal."""
     runs = {row[0]: Seen(*row) for row in store.rows(_RUNS)}
-    for run_id, seq, kind, data, at in store.rows(_JOURNAL):
+    for run_id, *row in store.rows(_JOURNAL):
         run = runs[run_id]
-        run.events.append(ev.Event(kind, codec.loads(data), at))
-        run.has_gap = run.has_gap or seq != len(run.events)
+        for entry in entries(*row):
+            run.events.append(entry.event())
+            run.has_gap = run.has_gap or entry.seq != len(run.events)
     for run in runs.values():
         run.calls = list(_calls(run.own))
     return runs
@@ -91,8 +92,8 @@ def journals(store: SharedStore, problems: list[str]) -> list[str]:
     lines = []
     for run_id in sorted(set(_RUN_ID.findall(" ".join(problems)))):
         lines.append(f"journal of {run_id}")
-        for _, seq, kind, data, at in store.rows(_ONE_JOURNAL, run_id):
-            lines.append(f"{at:18.3f} {seq:4} {kind} {data.decode()[:LONGEST_LINE]}")
+        recorded = (entry for _, *row in store.rows(_ONE_JOURNAL, run_id) for entry in entries(*row))
+        lines += [f"{e.at:18.3f} {e.seq:4} {e.type} {e.data.decode()[:LONGEST_LINE]}" for e in recorded]
     return lines
 
 

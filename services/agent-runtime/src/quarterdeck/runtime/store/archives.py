@@ -10,6 +10,7 @@ from sqlalchemy import Connection, delete, insert, select
 
 from quarterdeck.common import codec
 from quarterdeck.common.database import within
+from quarterdeck.runtime.store import packing
 from quarterdeck.runtime.tables import ARCHIVES, JOURNAL
 
 RETENTION, IMPORT = "retention", "import"
@@ -81,7 +82,8 @@ def archive(connection: Connection, tenant_id: str, run_id: str, now: float) -> 
     mine = (JOURNAL.c.run_id == run_id) & (JOURNAL.c.tenant_id == tenant_id)
     query = select(JOURNAL.c.seq, JOURNAL.c.type, JOURNAL.c.data, JOURNAL.c.at).where(mine)
     rows = connection.execute(query.order_by(JOURNAL.c.seq)).all()
-    entries: list[Entry] = [(row.seq, row.type, bytes(row.data).decode(), row.at) for row in rows]
+    recorded = [entry for row in rows for entry in packing.entries(*row)]
+    entries: list[Entry] = [(entry.seq, entry.type, entry.data.decode(), entry.at) for entry in recorded]
     connection.execute(insert(ARCHIVES), pages(tenant_id, run_id, RETENTION, entries, now))
     connection.execute(delete(JOURNAL).where(mine))
     return len(entries)

@@ -9,11 +9,10 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from quarterdeck.common import codec
 from quarterdeck.common.database import within
 from quarterdeck.runtime.constants import REDUCER_VERSION
 from quarterdeck.runtime.events import Event
-from quarterdeck.runtime.store import statements
+from quarterdeck.runtime.store import packing, statements
 from quarterdeck.runtime.store.family import tell_children
 from quarterdeck.runtime.store.gates import Gates, hold_back, open_gates
 from quarterdeck.runtime.store.inbox import Delivery, deliver
@@ -118,17 +117,7 @@ def _append(connection: Connection, unit: Commit) -> None:
 
 def journal_rows(unit: Commit) -> list[dict[str, Any]]:
     """Returns the events of an append as rows of the journal."""
-    return [
-        {
-            "run_id": unit.run_id,
-            "seq": unit.seq + offset,
-            "tenant_id": unit.tenant_id,
-            "type": event.type,
-            "data": codec.dumps(event.data),
-            "at": event.at,
-        }
-        for offset, event in enumerate(unit.events, 1)
-    ]
+    return packing.rows(unit.run_id, unit.tenant_id, unit.seq, unit.events)
 
 
 def _side_tables(connection: Connection, unit: Commit, answer: Committed) -> None:

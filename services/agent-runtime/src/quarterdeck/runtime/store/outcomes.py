@@ -6,9 +6,8 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from quarterdeck.common import codec
 from quarterdeck.common.database import within
-from quarterdeck.runtime.store.commits import Commit, Fate
+from quarterdeck.runtime.store.commits import Commit, Fate, journal_rows
 from quarterdeck.runtime.tables import JOURNAL, RUN_QUEUE
 
 
@@ -38,7 +37,7 @@ def judge(place: Any, unit: Commit) -> Fate | None:
 def _is_last(connection: Connection, unit: Commit) -> bool:
     if not unit.events:
         return False
-    last, end = unit.events[-1], unit.seq + len(unit.events)
-    mine = (JOURNAL.c.run_id == unit.run_id) & (JOURNAL.c.seq == end)
+    last = journal_rows(unit)[-1]
+    mine = (JOURNAL.c.run_id == unit.run_id) & (JOURNAL.c.seq == last["seq"])
     found = connection.execute(select(JOURNAL.c.type, JOURNAL.c.data, JOURNAL.c.at).where(mine)).one_or_none()
-    return found is not None and tuple(found) == (last.type, codec.dumps(last.data), last.at)
+    return found is not None and tuple(found) == (last["type"], last["data"], last["at"])

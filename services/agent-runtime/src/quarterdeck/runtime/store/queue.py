@@ -21,13 +21,13 @@ from sqlalchemy import (
     update,
 )
 
-from quarterdeck.common import codec
 from quarterdeck.common.database import within
-from quarterdeck.runtime.constants import LONGEST_REASON, REDUCER_VERSION
+from quarterdeck.runtime.constants import LONGEST_REASON, READABLE_VERSION
 from quarterdeck.runtime.events import EFFECT_INTENT
 from quarterdeck.runtime.store import allotments, statements
+from quarterdeck.runtime.store.journal import last_of_type
 from quarterdeck.runtime.store.moments import moment
-from quarterdeck.runtime.tables import JOURNAL, RUN_QUEUE, RUNS, TIMERS, WORKERS
+from quarterdeck.runtime.tables import RUN_QUEUE, RUNS, TIMERS, WORKERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,17 +50,10 @@ def is_suspect(connection: Connection, run_id: str, epoch: int) -> bool:
 
 def last_intent(connection: Connection, tenant_id: str, run_id: str) -> str:
     """Returns what a run was about to do when it last got on, in words; empty if it never was."""
-    within(connection, tenant_id)
-    query = (
-        select(JOURNAL.c.data)
-        .where(JOURNAL.c.run_id == run_id, JOURNAL.c.type == EFFECT_INTENT)
-        .order_by(JOURNAL.c.seq.desc())
-        .limit(1)
-    )
-    data = connection.execute(query).scalar()
-    if data is None:
+    recorded = last_of_type(connection, tenant_id, run_id, EFFECT_INTENT)
+    if recorded is None:
         return ""
-    intent = codec.loads(data)
+    intent = recorded.event().data
     target = "/".join(str(part) for part in intent["target"].values() if isinstance(part, str) and part)
     return f"; its last intent was {intent['kind']} {target} (effect {intent['effect']} of {intent['step']})"
 
@@ -99,13 +92,13 @@ def leave_to_newer(connection: Connection, claim: Claim, reason: str, now: float
     mine = (RUN_QUEUE.c.run_id == claim.run_id) & (RUN_QUEUE.c.epoch == claim.epoch)
     left = update(RUN_QUEUE).where(mine, RUN_QUEUE.c.status == "held")
     values = {"status": "ready", "worker": "", "attempts": 0, "alone": 0, "ready_at": now}
-    connection.execute(left.values(version=REDUCER_VERSION + 1, **values))
+    connection.execute(left.values(version=READABLE_VERSION + 1, **values))
 
 
 def left_to_newer(connection: Connection) -> tuple[str, float] | None:
     """Returns (run id, ready since) of the oldest ready run, if this release may not claim it."""
     found = statements.OLDEST_READY.rows(connection, {})
-    return (found[0][0], float(found[0][2])) if found and found[0][1] > REDUCER_VERSION else None
+    return (found[0][0], float(found[0][2])) if found and found[0][1] > READABLE_VERSION else None
 
 
 def give_up(connection: Connection, run_id: str, epoch: int, now: float, delay: float) -> None:

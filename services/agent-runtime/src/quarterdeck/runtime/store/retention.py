@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import Connection, Subquery, delete, func, select
 
 from quarterdeck.common.database import across_tenants, within
 from quarterdeck.common.ids import uuid7
@@ -41,14 +41,12 @@ def archivable(connection: Connection, tenant_id: str, before: float, limit: int
     old end of the journal, where what is archived already has left nothing to look at.
     """
     within(connection, tenant_id)
-    youngest = uuid7(max(0, int(before * 1000)), bytes(10))
+    journals = _journals(tenant_id, before)
     query = (
         select(RUNS.c.run_id, RUNS.c.last_seq)
-        .join(JOURNAL, JOURNAL.c.run_id == RUNS.c.run_id)
+        .join(journals, journals.c.run_id == RUNS.c.run_id)
         .join(_ROOTS, _ROOTS.c.run_id == RUNS.c.root_run_id)
         .where(
-            JOURNAL.c.run_id < youngest,
-            JOURNAL.c.seq == 1,
             RUNS.c.tenant_id == tenant_id,
             RUNS.c.finished_at < before,
             _ROOTS.c.finished_at < before,
@@ -57,6 +55,13 @@ def archivable(connection: Connection, tenant_id: str, before: float, limit: int
         .limit(limit)
     )
     return [(row.run_id, row.last_seq) for row in connection.execute(query).all()]
+
+
+def _journals(tenant_id: str, before: float) -> Subquery:
+    """Returns the ids of runs with a journal of their own that began before a moment."""
+    youngest = uuid7(max(0, int(before * 1000)), bytes(10))
+    old = (JOURNAL.c.tenant_id == tenant_id) & (JOURNAL.c.run_id < youngest)
+    return select(JOURNAL.c.run_id).where(old).distinct().subquery("journals")
 
 
 def archive_some(connection: Connection, tenant_id: str, before: float, now: float) -> Swept:
@@ -104,15 +109,13 @@ def _delete_tree(connection: Connection, tenant_id: str, root: str) -> int:
 def count_archivable(connection: Connection, tenant_id: str, before: float) -> Swept:
     """Returns how many runs, with how many events, would be archived."""
     within(connection, tenant_id)
-    youngest = uuid7(max(0, int(before * 1000)), bytes(10))
+    journals = _journals(tenant_id, before)
     query = (
         select(func.count(), func.coalesce(func.sum(RUNS.c.last_seq), 0))
         .select_from(RUNS)
-        .join(JOURNAL, JOURNAL.c.run_id == RUNS.c.run_id)
+        .join(journals, journals.c.run_id == RUNS.c.run_id)
         .join(_ROOTS, _ROOTS.c.run_id == RUNS.c.root_run_id)
         .where(
-            JOURNAL.c.run_id < youngest,
-            JOURNAL.c.seq == 1,
             RUNS.c.tenant_id == tenant_id,
             RUNS.c.finished_at < before,
             _ROOTS.c.finished_at < before,

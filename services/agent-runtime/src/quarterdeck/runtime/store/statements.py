@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import BindParameter, bindparam, delete, insert, select, text, update
 
 from quarterdeck.common.prepared import Prepared
-from quarterdeck.runtime.constants import REDUCER_VERSION, SUSPECT_ATTEMPTS
+from quarterdeck.runtime.constants import READABLE_VERSION, SUSPECT_ATTEMPTS
 from quarterdeck.runtime.tables import (
     APPROVALS,
     DELIVERED,
@@ -81,7 +81,7 @@ WAKE = Prepared(
 _DUE = (
     RUN_QUEUE.c.status == "ready",
     RUN_QUEUE.c.ready_at <= bindparam("b_now"),
-    RUN_QUEUE.c.version <= REDUCER_VERSION,
+    RUN_QUEUE.c.version <= READABLE_VERSION,
 )
 _CANDIDATE = (
     RUN_QUEUE.c.run_id,

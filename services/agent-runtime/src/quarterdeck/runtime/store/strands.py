@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, text
 
 from quarterdeck.runtime.claims.ring import Sighting, Strand
-from quarterdeck.runtime.constants import REDUCER_VERSION, SUSPECT_ATTEMPTS
+from quarterdeck.runtime.constants import READABLE_VERSION, SUSPECT_ATTEMPTS
 
 # Written out as in the indexes' own condition; parameters would hide that it applies.
 FRESH = f"status = 'ready' AND attempts < {SUSPECT_ATTEMPTS}"
 SUSPECT = f"status = 'ready' AND attempts >= {SUSPECT_ATTEMPTS}"
 # And one that this worker can fold.
-CLAIMABLE = f"{FRESH} AND version <= {REDUCER_VERSION}"
+CLAIMABLE = f"{FRESH} AND version <= {READABLE_VERSION}"
 LEAST_PRIORITY = -(1 << 31)
 # Runs that one look at what has come reads, and strands that one look at those there are finds.
 ARRIVALS = 500

@@ -7,8 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from quarterdeck.common import codec
-from quarterdeck.runtime.store.commits import Commit, Committed, Fate, commit
+from quarterdeck.runtime.store.commits import Commit, Committed, Fate, commit, journal_rows
 
 # Columns of a run's row that change, in the order of the function's arguments, and their types.
 COLUMNS = {
@@ -92,9 +91,9 @@ def commit_together(connection: Connection, items: Sequence[Dated]) -> list[Comm
 def _arguments(items: Sequence[Dated]) -> list[Any]:
     units = [unit for unit, _ in items]
     events = [
-        (number, unit.seq + offset, event.type, codec.dumps(event.data), event.at)
+        (number, row["seq"], row["type"], row["data"], row["at"])
         for number, unit in enumerate(units, 1)
-        for offset, event in enumerate(unit.events, 1)
+        for row in journal_rows(unit)
     ]
     rows = [(number, unit.run) for number, unit in enumerate(units, 1) if unit.run]
     consumed = [(number, row_id) for number, unit in enumerate(units, 1) for row_id in unit.consumed]

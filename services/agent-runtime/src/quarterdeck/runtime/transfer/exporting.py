@@ -15,8 +15,9 @@ from quarterdeck.common.tenants import TenantId
 from quarterdeck.runtime.constants import REDUCER_VERSION
 from quarterdeck.runtime.engine import Engine
 from quarterdeck.runtime.operations import deliveries
-from quarterdeck.runtime.store.journal import Recorded, read_events
+from quarterdeck.runtime.store.journal import read_events
 from quarterdeck.runtime.store.mentions import digests_in
+from quarterdeck.runtime.store.packing import Recorded
 from quarterdeck.runtime.store.trees import tree_of
 from quarterdeck.runtime.transfer.chain import ChainWriter
 from quarterdeck.runtime.transfer.entries import (
