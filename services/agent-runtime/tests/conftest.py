@@ -23,6 +23,7 @@ ON_BOTH = (
     "test_runtime_limits_at_work",
     "test_runtime_large_trees",
     "test_runtime_together",
+    "test_runtime_taken_over",
 )
 DIALECTS = ("sqlite", "postgresql")
 

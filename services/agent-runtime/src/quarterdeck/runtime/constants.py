@@ -28,6 +28,9 @@ MAX_DEPTH = 32
 # A run goes before those that it started: else one that starts more and more of them keeps everybody waiting,
 # its own cancellation first. Between two priorities there is room for a tree of any depth.
 PRIORITY_STEP = 100
+# Of a worker's places, one in so many is never filled by a run that begins without a claim: a worker that is
+# full of such would have none for what is taken over from a dead one.
+KEPT_FOR_CLAIMS = 8
 
 # Children that one statement creates, and inbox rows that one event folds.
 # (A page is built between two turns of the event loop, so it is smaller than the statement allows.)

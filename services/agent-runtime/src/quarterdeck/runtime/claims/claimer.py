@@ -76,9 +76,13 @@ class Claimer:
         self._slots.give(tenant_id, lane)
         return self._ring.wake(tenant_id)
 
-    def is_free(self, tenant_id: str, lane_limit: int) -> bool:
-        """Returns whether a run counts against no limit, and so may begin without a claim."""
-        return not lane_limit and not self._engine.share_of(tenant_id).running
+    def may_begin(self, tenant_id: str, lane_limit: int) -> bool:
+        """Returns whether a run may begin without a claim.
+
+        It may not if it counts against a limit, nor while runs wait that were taken over from a dead worker.
+        """
+        limited = lane_limit or self._engine.share_of(tenant_id).running
+        return not limited and not self._ring.has_taken_over
 
     async def tend(self) -> None:
         """Gives back, now and then, what of this worker's allotments lay idle."""

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from quarterdeck.runtime.claims.precedence import is_ahead
 from quarterdeck.runtime.claims.shares import ShareOf
 from quarterdeck.runtime.claims.slots import LOOK_AGAIN, WHOLE, Scope, Slots, scopes_of
 from quarterdeck.runtime.claims.turns import Turns
@@ -74,6 +75,7 @@ class Ring:
         # Tenants whose strands all wait: for a slot, or for rows that somebody else has locked.
         self._resting: dict[str, float] = {}
         self._contended: set[Strand] = set()
+        self._ahead: set[Strand] = set()
 
     def __len__(self) -> int:
         return sum(map(len, self._strands.values()))
@@ -88,6 +90,11 @@ class Ring:
         """Some could not be had because somebody else had locked them at that moment."""
         return bool(self._contended)
 
+    @property
+    def has_taken_over(self) -> bool:
+        """Runs that were taken over from a dead worker could be asked for."""
+        return any(strand.tenant_id not in self._resting for strand in self._ahead)
+
     def see(self, found: Iterable[Sighting]) -> None:
         """Takes in strands that a look found."""
         for sighting in found:
@@ -98,6 +105,8 @@ class Ring:
             strands[lane, priority] = Sighting(sighting.strand, since, sighting.limit)
             if known is None:
                 self._resting.pop(tenant_id, None)
+            if is_ahead(priority):
+                self._ahead.add(sighting.strand)
             if tenant_id not in self._resting:
                 self._turns.enter(tenant_id, self._share_of(tenant_id))
 
@@ -163,6 +172,7 @@ class Ring:
         strands = self._strands[tenant_id]
         if reply is not _NO_REPLY and reply.taken == reply.seen < ask.wanted:
             del strands[lane, priority]
+            self._ahead.discard(ask.strand)
         elif reply is not _NO_REPLY:
             since = ask.since if reply.oldest is None else reply.oldest
             strands[lane, priority] = Sighting(ask.strand, since, ask.limit)

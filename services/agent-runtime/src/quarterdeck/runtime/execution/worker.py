@@ -13,6 +13,7 @@ from quarterdeck.common.errors import QuarterdeckError, Unavailable
 from quarterdeck.runtime.claims.claimer import Claimer, Haul
 from quarterdeck.runtime.constants import (
     HEARTBEAT_PERIOD,
+    KEPT_FOR_CLAIMS,
     SUSPECT_LOOK,
     SWEEP_PERIOD,
     TOPIC_POKE,
@@ -50,6 +51,7 @@ class Worker:
         self._engine = engine
         self._bus = bus
         self._concurrency = concurrency
+        self._room_of_births = concurrency - concurrency // KEPT_FOR_CLAIMS
         self._alone = alone
         self._executors: dict[str, Executor] = {}
         self._runs: dict[str, asyncio.Task[None]] = {}
@@ -172,10 +174,10 @@ class Worker:
         """
         await self._may_begin.wait()
         at_work = self._loops and not self._loops[0].done() and not self._draining
-        has_room = len(self._runs) < self._concurrency and not self._makes_room
+        has_room = len(self._runs) < self._room_of_births and not self._makes_room
         if not at_work or self._suspect is not None or not has_room:
             return None
-        if not self._claimer.is_free(row["tenant_id"], row.get("lane_limit", 0)):
+        if not self._claimer.may_begin(row["tenant_id"], row.get("lane_limit", 0)):
             return None
         birth = Birth(self._engine.database, wish, row)
         self._claimer.begins(birth.claim.tenant_id, birth.claim.lane)

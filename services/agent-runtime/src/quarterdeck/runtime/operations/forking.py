@@ -12,6 +12,7 @@ from quarterdeck.common import codec
 from quarterdeck.common.errors import FailedPrecondition, InvalidArgument, NotFound
 from quarterdeck.common.tenants import TenantId
 from quarterdeck.runtime import events as ev
+from quarterdeck.runtime.claims.precedence import usual
 from quarterdeck.runtime.engine import Engine
 from quarterdeck.runtime.operations import deliveries
 from quarterdeck.runtime.operations.fork_points import cut, is_turn
@@ -183,7 +184,7 @@ def _insert(
         "idempotency_key": key or None,
         "created_at": now,
         "queue_status": "ready",
-        "priority": row.priority or 0,
+        "priority": usual(row.priority or 0),
         **read_lane(connection, row),
     }
     insert_runs(connection, [values])

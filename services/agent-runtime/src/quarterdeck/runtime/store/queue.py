@@ -27,6 +27,7 @@ from quarterdeck.runtime.events import EFFECT_INTENT
 from quarterdeck.runtime.store import allotments, statements
 from quarterdeck.runtime.store.journal import last_of_type
 from quarterdeck.runtime.store.moments import moment
+from quarterdeck.runtime.store.places import PUT_AHEAD
 from quarterdeck.runtime.tables import RUN_QUEUE, RUNS, TIMERS, WORKERS
 
 
@@ -156,7 +157,7 @@ def hasten(connection: Connection, now: float) -> int:
 def take_over(
     connection: Connection, now: float, lease: float, *, everybody: bool = False, strays: bool = True
 ) -> int:
-    """Frees the runs of workers whose lease has run out, and forgets those workers.
+    """Frees the runs of workers whose lease has run out, and forgets those workers. Those runs go first.
 
     Args:
         everybody: also of workers whose lease has not: this process is known to be the only one.
@@ -174,7 +175,8 @@ def take_over(
     orphans = (RUN_QUEUE.c.status == "held") & (of_nobody if strays else RUN_QUEUE.c.worker.in_(gone))
     _blame_the_lonely(connection, orphans)
     freed = update(RUN_QUEUE).where(RUN_QUEUE.c.run_id.in_(_in_order(orphans)))
-    return connection.execute(freed.values(status="ready", worker="", ready_at=now)).rowcount
+    values = {"status": "ready", "worker": "", "ready_at": now, "priority": PUT_AHEAD}
+    return connection.execute(freed.values(**values)).rowcount
 
 
 def _blame_the_lonely(connection: Connection, orphans: ColumnElement[bool]) -> None:

@@ -9,6 +9,7 @@ from sqlalchemy import BindParameter, bindparam, delete, insert, select, text, u
 
 from quarterdeck.common.prepared import Prepared
 from quarterdeck.runtime.constants import READABLE_VERSION, SUSPECT_ATTEMPTS
+from quarterdeck.runtime.store.places import PUT_BACK
 from quarterdeck.runtime.tables import (
     APPROVALS,
     DELIVERED,
@@ -106,6 +107,7 @@ TAKE = Prepared(
         worker=bindparam("b_worker"),
         epoch=RUN_QUEUE.c.epoch + 1,
         attempts=RUN_QUEUE.c.attempts + 1,
+        priority=PUT_BACK,
     )
 )
 UNDER_SUSPICION = Prepared(
