@@ -16,7 +16,8 @@ from random import Random
 from chaos_kit.campaign import START_PERIOD, campaign, schedule
 from chaos_kit.faults import DROPS, FAULTS, possible
 from chaos_kit.packets import own_network
-from chaos_kit.tally import figures, show
+from chaos_kit.records import keep, record_of, total
+from chaos_kit.tally import figures, show, show_worst
 
 BUILD = Path(__file__).resolve().parents[3] / "build"
 
@@ -35,6 +36,7 @@ def main() -> int:
     )
     parser.add_argument("--fsync", choices=("on", "off"), default="on", help="of PostgreSQL")
     parser.add_argument("--seed", type=int, default=int(time.time()))
+    parser.add_argument("--add", action="store_true", help="to the campaigns before, in build/chaos.json")
     options = parser.parse_args()
     os.environ["QD_SERVICES_FSYNC"] = options.fsync
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # a worker that starts again shall not compile all of it
@@ -49,10 +51,14 @@ def main() -> int:
     verdict, weather, seconds = campaign(
         faults, options.workers, options.seed, screens, packets, options.period
     )
-    rows = figures(verdict, weather)
+    record = record_of(verdict, weather, options.seed, seconds)
     BUILD.mkdir(exist_ok=True)
-    (BUILD / "chaos.json").write_text(json.dumps(rows, indent=2) + "\n")
-    show(verdict, weather, rows, seconds)
+    records = keep(record, BUILD / "chaos-campaigns.jsonl", anew=not options.add)
+    (BUILD / "chaos.json").write_text(json.dumps(figures(total(records)), indent=2) + "\n")
+    show(record)
+    show_worst(verdict, weather)
+    if options.add:
+        show(total(records))
     return 0 if verdict.clean and not weather.take_overs.never else 1
 
 

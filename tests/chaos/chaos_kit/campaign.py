@@ -15,12 +15,14 @@ from random import Random
 from typing import Any, TypeVar
 from urllib.request import urlopen
 
+from e2e_kit.process import clean_environment
 from e2e_kit.shapes import serving
 
 from chaos_kit.database import Database
 from chaos_kit.deployment import Deployment
 from chaos_kit.evidence import gather
 from chaos_kit.faults import FAULTS, KILL, strike
+from chaos_kit.forking import fork_server
 from chaos_kit.judging import Verdict, judge
 from chaos_kit.load import Load, manifests
 from chaos_kit.packets import Packets
@@ -99,7 +101,8 @@ def campaign(
         held.callback(proxy.stop)
         urls = {"QD_DATABASE_URL": postgres.url, "QD_BUS_URL": broker.url, "QD_CACHE_URL": redis.url}
         through = {"QD_DATABASE_URL": postgres.url.replace(f":{postgres.port}/", f":{proxy.port}/")}
-        deployment = Deployment(folder / "data", workers, urls, through)
+        forks = held.enter_context(fork_server(clean_environment(folder / "data")))
+        deployment = Deployment(folder / "data", workers, urls, through, forks)
         held.enter_context(serving(deployment))
         database = Database(postgres.url)
         held.callback(database.close)

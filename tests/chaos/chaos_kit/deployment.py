@@ -5,11 +5,17 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
 from e2e_kit.process import Child, kill_everything, pause
 from e2e_kit.shapes import RUNTIME, SERVICES, START_SECONDS, ManyWorkers
+
+from chaos_kit.forking import ForkServer
+
+# Of the workers that are started again, one in so many starts as it does for users, with all its imports.
+ORDINARY = 10
 
 
 class Deployment(ManyWorkers):
@@ -18,14 +24,26 @@ class Deployment(ManyWorkers):
     Args:
         urls: QD_DATABASE_URL, QD_BUS_URL, QD_CACHE_URL of everything.
         worker_urls: the same for the runtime's replicas, where theirs differ.
+        forks: starts workers again; one in `ORDINARY` starts as it does for users.
+
+    Attributes:
+        revived: processes that were started again because they had ended by themselves.
+        started: how workers were started again, counted: "forked", "ordinarily".
     """
 
     def __init__(
-        self, data_dir: Path, workers: int, urls: Mapping[str, str], worker_urls: Mapping[str, str]
+        self,
+        data_dir: Path,
+        workers: int,
+        urls: Mapping[str, str],
+        worker_urls: Mapping[str, str],
+        forks: ForkServer,
     ) -> None:
         super().__init__(data_dir, urls, workers)
         self._worker_urls = worker_urls
+        self._forks = forks
         self.revived = 0
+        self.started: Counter[str] = Counter()
 
     def environment_of(self, child: str) -> Mapping[str, str]:
         """See `Shape.environment_of`."""
@@ -43,7 +61,16 @@ class Deployment(ManyWorkers):
     def restart(self, name: str) -> None:
         """Starts a process again that was killed; does not wait until it is healthy."""
         self.children = [child for child in self.children if child.name != name]
-        self.children.append(self._spawn(name))
+        if name not in self.workers:
+            self.children.append(self._spawn(name))
+            return
+        ordinary = self.started.total() % ORDINARY == ORDINARY - 1
+        self.started["ordinarily" if ordinary else "forked"] += 1
+        self.children.append(self._spawn(name) if ordinary else self._fork(name))
+
+    def _fork(self, name: str) -> Child:
+        output = self._screen(name)
+        return self._forks.spawn(name, self.commands()[name], self.environment_of(name), output)
 
     def revive(self) -> None:
         """Starts again what has ended by itself, as whoever supervises the services does.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterable, Mapping
 
@@ -71,3 +72,4 @@ def strike(weather: Weather, name: str) -> None:
         weather.spans.append((name, began, time.monotonic()))
     weather.deployment.revive()
     weather.counts[name] += 1
+    weather.loads.append(round(os.getloadavg()[0], 1))

@@ -40,6 +40,7 @@ class Verdict:
     parked: int = 0
     lost: list[str] = field(default_factory=list)
     ended_otherwise: dict[str, str] = field(default_factory=dict)
+    quarantined: list[str] = field(default_factory=list)
     doubled: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     uncertain: int = 0
@@ -48,7 +49,8 @@ class Verdict:
     @property
     def clean(self) -> bool:
         """True when nothing was lost, doubled, missing, or uncertain without a reason."""
-        return not (self.lost or self.ended_otherwise or self.doubled or self.missing or self.unmatched)
+        kept = not (self.lost or self.ended_otherwise or self.doubled or self.missing)
+        return kept and not (self.unmatched or self.quarantined)
 
 
 def judge(
@@ -70,6 +72,7 @@ def judge(
     verdict = Verdict(accepted=len(accepted), uncertain=len(uncertain))
     counts = Counter(entries)
     verdict.doubled = sorted(entry for entry, count in counts.items() if count > 1)
+    verdict.quarantined = [run for run, found in runs.items() if found["state"] == "quarantined"]
     open_trees = {one.run for one in uncertain} | {str(runs[one.run]["parent"]) for one in uncertain}
     for run in accepted:
         _judge_run(verdict, run, runs, counts, open_trees)

@@ -33,6 +33,7 @@ class Weather:
         seen: what proves that a fault took hold, counted.
         deaths: of mcp-manager and its tools.
         spans: faults other than kills, and when they were there.
+        loads: the machine's load average at each fault.
     """
 
     deployment: Deployment
@@ -48,6 +49,7 @@ class Weather:
     seen: Counter[str] = field(default_factory=Counter)
     deaths: list[Death] = field(default_factory=list)
     spans: list[Span] = field(default_factory=list)
+    loads: list[float] = field(default_factory=list)
 
 
 class Fault(Protocol):

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import psutil
 
@@ -28,12 +29,27 @@ def clean_environment(data_dir: Path, more: Mapping[str, str] | None = None) -> 
     return {**kept, **own, **(more or {})}
 
 
+class Process(Protocol):
+    """What is asked of a process that was started; `subprocess.Popen` is one."""
+
+    @property
+    def pid(self) -> int: ...
+
+    def poll(self) -> int | None: ...
+
+    def wait(self, timeout: float | None = None) -> int: ...
+
+    def send_signal(self, sig: int) -> None: ...
+
+    def kill(self) -> None: ...
+
+
 @dataclass(slots=True)
 class Child:
     """A process in a session and process group of its own, whose output goes to a file."""
 
     name: str
-    process: subprocess.Popen[bytes]
+    process: Process
     output: Path
 
     @property

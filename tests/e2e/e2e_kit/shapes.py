@@ -54,8 +54,11 @@ class Shape(ABC):
         self._wait_until_healthy(seconds)
 
     def _spawn(self, name: str) -> Child:
-        screens = self.data_dir.with_name(f"{self.data_dir.name}-screen")
-        return spawn(name, self.commands()[name], self.environment_of(name), screens / f"{name}.txt")
+        return spawn(name, self.commands()[name], self.environment_of(name), self._screen(name))
+
+    def _screen(self, name: str) -> Path:
+        """Returns the file for what a process prints."""
+        return self.data_dir.with_name(f"{self.data_dir.name}-screen") / f"{name}.txt"
 
     def _wait_until_healthy(self, seconds: float) -> None:
         deadline = time.monotonic() + seconds
