@@ -6,9 +6,9 @@ from sqlalchemy import create_engine, select
 
 from quarterdeck.registry import bootstrap, manifests, revisions, store
 from quarterdeck.registry.decisions import Precondition
-from quarterdeck.registry.main import REVISIONS_AT_ONCE
 from quarterdeck.registry.records import Key, Scope
 from quarterdeck.registry.tables import METADATA, REVISIONS, TENANTS
+from quarterdeck.registry.upkeep import REVISIONS_AT_ONCE
 from quarterdeck.v1 import resources_pb2 as pb
 
 
@@ -73,11 +73,11 @@ async def test_the_registry_collects(world, admin):
     assert REVISIONS_AT_ONCE > 1
     for number in range(13):
         await admin.apply(workflow("w", {"name": "n", "wait": {"duration": f"{number + 1}s"}}))
-    assert await world.service.collect_revisions() == 0
+    assert await world.service.background.upkeep.collect_revisions() == 0
     listing = pb.ListRevisionsRequest(tenant="default", kind="Workflow", name="w", page_size=100)
     assert len((await admin.call("ListRevisions", listing)).revisions) == 13
     world.service._settings.revision_days = -1.0  # all of the past is long ago
-    assert await world.service.collect_revisions() == 3
+    assert await world.service.background.upkeep.collect_revisions() == 3
     left = (await admin.call("ListRevisions", listing)).revisions
     assert len(left) == 10 and b'"13s"' in left[0].spec_json
     runtime = world.client("agent-runtime", admin.principal)

@@ -49,6 +49,7 @@ class Platform:
 
     Attributes:
         patient: a database server that cannot be used yet is waited for, instead of ending the start.
+        closing: called when the service is closed, after its background tasks have ended.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Platform:
     checks: dict[str, Check] = field(default_factory=dict)
     database: Database | None = None
     patient: bool = False
+    closing: list[Check] = field(default_factory=list)
     _peers: dict[str, Peer] = field(default_factory=dict)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
@@ -111,6 +113,8 @@ class Platform:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        for close in self.closing:
+            await close()
         for peer in self._peers.values():
             await peer.close()
         await self.bus.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Literal
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -15,6 +16,11 @@ class RegistrySettings(BaseSettings):
         env_prefix="QD_REGISTRY_", env_file=os.environ.get("QD_ENV_FILE"), extra="ignore"
     )
 
+    objects: Literal["database", "kubernetes"] = Field(
+        default="database",
+        description="Where the objects are: in the registry's database, or in the API server of the cluster "
+        "that this process runs in (or that KUBECONFIG names).",
+    )
     history_changes: int = Field(
         default=10_000, ge=1, description="Changes that a watch can resume from, at most."
     )

@@ -12,6 +12,13 @@ DEFAULT_PAGE, LARGEST_PAGE = 100, 500
 # Largest manifest, in bytes of JSON: what a Kubernetes API server stores, less some room for the status.
 MAX_MANIFEST_BYTES = 1024 * 1024
 
+# Who owns the fields that the registry writes in a cluster, as server-side apply calls it.
+MANAGER = "quarterdeck-registry"
+# The manager of what it writes for people who came through the API.
+API_MANAGER = "quarterdeck-api"
+# Who they were.
+WRITTEN_BY = "quarterdeck.dev/written-by"
+
 # Condition types.
 ACCEPTED, RESOLVED_REFS, READY = "Accepted", "ResolvedRefs", "Ready"
 # Who may report what through UpdateStatus; kinds that are not listed belong to the runtime.
@@ -25,6 +32,7 @@ UNTYPED = "untyped"
 REASON_ACCEPTED = "Accepted"
 REASON_INVALID_SPEC = "InvalidSpec"
 REASON_ROUTE_TAKEN = "RouteTaken"
+REASON_NO_TENANT = "NoTenant"
 REASON_NAMESPACE_TAKEN = "NamespaceTaken"
 REASON_RESOLVED = "Resolved"
 REASON_NOT_FOUND = "ReferenceNotFound"

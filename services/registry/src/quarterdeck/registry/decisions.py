@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from quarterdeck.common import codec, ids
 from quarterdeck.common.clock import rfc3339
 from quarterdeck.common.errors import AlreadyExists, Conflict
 from quarterdeck.registry import conditions
-from quarterdeck.registry.records import Key, Row, revision_name
+from quarterdeck.registry.records import Key, Row, Source, revision_name
 
 if TYPE_CHECKING:
     from quarterdeck.registry.conditions import Problem
@@ -29,6 +29,14 @@ class Precondition:
 def check(precondition: Precondition, key: Key, row: Row | None) -> None:
     """Raises AlreadyExists or Conflict if the object is not what the writer thinks it is."""
     if row is None:
+        check_version(precondition, key, None, "")
+    else:
+        check_version(precondition, key, row.version, row.uid)
+
+
+def check_version(precondition: Precondition, key: Key, version: int | None, uid: str) -> None:
+    """Raises as `check`. `version`: of the object as we serve it; None if there is none."""
+    if version is None:
         if precondition.version or precondition.uid:
             raise Conflict(
                 f"{key} does not exist any more",
@@ -38,13 +46,13 @@ def check(precondition: Precondition, key: Key, row: Row | None) -> None:
         return
     if precondition.create_only:
         raise AlreadyExists(f"{key} exists already", field="metadata.name", hint="apply it to change it")
-    if precondition.version and precondition.version != row.version:
+    if precondition.version and precondition.version != version:
         raise Conflict(
-            f"{key} was changed meanwhile: it has version {row.version}, not {precondition.version}",
+            f"{key} was changed meanwhile: it has version {version}, not {precondition.version}",
             field="metadata.resourceVersion",
             hint="read it again, make your change to what you read, and write that",
         )
-    if precondition.uid and precondition.uid != row.uid:
+    if precondition.uid and precondition.uid != uid:
         raise Conflict(
             f"{key} is another object of the same name now",
             field="metadata.uid",
@@ -74,6 +82,32 @@ def next_row(key: Key, row: Row | None, wanted: Manifest, now: float) -> Row:
         annotations=wanted.annotations,
         spec_hash=wanted.spec_hash,
         spec_json=codec.dumps(wanted.spec) if changed else row.spec_json,
+    )
+
+
+def is_projected(row: Row, wanted: Manifest, source: Source) -> bool:
+    """True if `row` is the object already that the API server has."""
+    return row.generation == source.generation and is_unchanged(row, wanted)
+
+
+def projected_row(
+    key: Key, row: Row | None, wanted: Manifest, source: Source, found: Mapping[str, Any]
+) -> Row:
+    """Returns the object as the API server has it, not yet judged; its version is still the old one."""
+    if row is None:
+        row = Row(key, source.uid, 0, 0, source.created_at, {}, {}, "", b"{}", dict(found), "", 0)
+    # What was in force stays in force while only the generation moves on.
+    accepted = (
+        source.generation if row.accepted and row.spec_hash == wanted.spec_hash else row.accepted_generation
+    )
+    return replace(
+        row,
+        generation=source.generation,
+        accepted_generation=accepted,
+        labels=wanted.labels,
+        annotations=wanted.annotations,
+        spec_hash=wanted.spec_hash,
+        spec_json=codec.dumps(wanted.spec),
     )
 
 

@@ -1,60 +1,56 @@
-"""Wires the registry and serves it."""
+"""Wires the registry and serves it. Its controller for a cluster is wired in `control`."""
 
 from __future__ import annotations
 
 import asyncio
 import importlib
 
-from quarterdeck.common.errors import QuarterdeckError
+from quarterdeck.common.database import Database
 from quarterdeck.common.service import Platform
-from quarterdeck.controller.loop import Controller
 from quarterdeck.controller.metrics import ControllerMetrics
-from quarterdeck.controller.queue import WorkQueue
-from quarterdeck.registry import bootstrap, history, revisions
+from quarterdeck.registry import bootstrap
+from quarterdeck.registry.background import Background
 from quarterdeck.registry.config import RegistrySettings
 from quarterdeck.registry.feed import Feed
 from quarterdeck.registry.following import Following
 from quarterdeck.registry.mirror import Mirror
-from quarterdeck.registry.reconciler import Reconciler
-from quarterdeck.registry.records import Key
 from quarterdeck.registry.server import RegistryServicer
 from quarterdeck.registry.tables import METADATA
 from quarterdeck.registry.world import World
+from quarterdeck.registry.writes import TableWrites, Writes
 from quarterdeck.v1 import resources_pb2, resources_pb2_grpc
 
 NAME = "registry"
 MIGRATIONS = "quarterdeck.registry.migrations"
-DAY = 86400.0
-# Revisions that one transaction removes.
-REVISIONS_AT_ONCE = 500
 
 
 class Registry:
-    """The running registry."""
+    """The running registry.
+
+    Args:
+        background: None where a controller of its own does that work.
+    """
 
     name = NAME
 
-    def __init__(self, platform: Platform, feed: Feed, settings: RegistrySettings) -> None:
-        assert platform.database is not None
+    def __init__(
+        self,
+        platform: Platform,
+        database: Database,
+        feed: Feed,
+        following: Following,
+        writing: Writes,
+        world: World,
+        settings: RegistrySettings,
+        background: Background | None,
+    ) -> None:
         self._platform = platform
-        self._database = platform.database
         self._feed = feed
+        self._following = following
         self._settings = settings
-        metrics = ControllerMetrics(platform.telemetry.registry)
-        self._queue: WorkQueue[Key] = WorkQueue("objects", metrics)
-        world = World(feed.mirror)
-        self._reconciler = Reconciler(feed, world, self._queue, platform.clock)
-        self._controller = Controller(
-            "objects",
-            self._queue,
-            self._reconciler.reconcile,
-            metrics=metrics,
-            log=platform.telemetry.log,
-            workers=settings.workers,
-        )
+        self.background = background
         self._server = platform.rpc_server(resources_pb2.DESCRIPTOR.services_by_name["RegistryService"])
-        self._following = Following(self._database, feed, platform.telemetry.log)
-        servicer = RegistryServicer(self._database, feed, self._following, world, platform.clock, settings)
+        servicer = RegistryServicer(database, feed, following, writing, world, platform.clock, settings)
         resources_pb2_grpc.add_RegistryServiceServicer_to_server(servicer, self._server.grpc)
 
     async def start(self) -> None:
@@ -62,56 +58,43 @@ class Registry:
         await self._feed.load()
         # The kinds take a tenth of a second to import: not on the event loop, and not in the first request.
         await asyncio.to_thread(importlib.import_module, "quarterdeck.resources.references")
-        self._reconciler.start()
         await self._server.start()
-        self._platform.spawn(self._controller.run(), "reconcile")
+        if self.background is not None:
+            self.background.start()
         self._platform.spawn(self._following.run(self._settings.follow_period), "follow")
-        self._platform.spawn(self._trim(), "trim-history")
-        self._platform.spawn(self._collect(), "collect-revisions")
 
     async def stop(self, grace: float) -> None:
         """Ends watches, lets calls in flight end."""
-        self._queue.close()
+        if self.background is not None:
+            self.background.close()
         closing = asyncio.create_task(self._feed.close())
         await self._server.stop(grace)
         await closing
-
-    async def _trim(self) -> None:
-        settings, clock = self._settings, self._platform.clock
-        while True:
-            await asyncio.sleep(settings.trim_period)
-            since = clock.now() - settings.history_seconds
-            try:
-                await self._database.write(history.trim, settings.history_changes, since)
-            except QuarterdeckError as error:
-                # A full disk now is no reason to stop clearing for good.
-                self._platform.telemetry.log.warning("history.not-trimmed", error=error.message)
-
-    async def _collect(self) -> None:
-        while self._settings.revision_days:
-            await asyncio.sleep(self._settings.collect_period)
-            try:
-                await self.collect_revisions()
-            except QuarterdeckError as error:
-                self._platform.telemetry.log.warning("revisions.not-collected", error=error.message)
-
-    async def collect_revisions(self) -> int:
-        """Removes the revisions that have not been in force for long; returns how many."""
-        settings = self._settings
-        before = self._platform.clock.now() - settings.revision_days * DAY
-        removed = 0
-        while True:
-            page = await self._database.write(
-                revisions.collect, before, settings.revision_keep, REVISIONS_AT_ONCE
-            )
-            removed += page
-            if page < REVISIONS_AT_ONCE:
-                return removed
 
 
 async def build(platform: Platform) -> Registry:
     """Opens the database and wires the service. Raises Unavailable if the database cannot be used."""
     settings = RegistrySettings()
     database = await platform.open_database(METADATA, MIGRATIONS)
+    feed = Feed(database, Mirror())
+    following = Following(database, feed, platform.telemetry.log)
+    world = World(feed.mirror)
+    if settings.objects == "kubernetes":
+        writing = await _cluster_writes(platform, database, feed, following)
+        return Registry(platform, database, feed, following, writing, world, settings, None)
     await database.write(bootstrap.first_start, platform.clock.now())
-    return Registry(platform, Feed(database, Mirror()), settings)
+    background = Background(platform, feed, world, settings, ControllerMetrics(platform.telemetry.registry))
+    tables = TableWrites(feed, platform.clock)
+    return Registry(platform, database, feed, following, tables, world, settings, background)
+
+
+async def _cluster_writes(platform: Platform, database: Database, feed: Feed, following: Following) -> Writes:
+    # Imported where there is a cluster: a laptop's cold start does without.
+    from quarterdeck.registry import history
+    from quarterdeck.registry.kube.access import open_client
+    from quarterdeck.registry.kube.places import resources
+    from quarterdeck.registry.kube.writing import KubeWrites
+
+    await database.write(history.prepare)
+    client = await open_client(platform)
+    return KubeWrites(client, resources(), feed, following, platform.clock)

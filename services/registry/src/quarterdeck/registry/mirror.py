@@ -10,7 +10,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right, insort
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from operator import itemgetter
 from typing import TypeVar
@@ -31,13 +31,14 @@ class Entry:
     Args:
         written: the object as it was written.
         in_force: the object with the spec that is in force; None as long as none is.
-        uid: sorts by creation.
+        age: sorts by creation.
     """
 
     key: Key
     tenant: str
     version: int
     uid: str
+    age: str
     labels: dict[str, str]
     written: resources_pb2.Object
     in_force: resources_pb2.Object | None
@@ -70,9 +71,11 @@ class Mirror:
             known = None
         if not change.deleted:
             entry = entry_of(change)
-            self._objects[change.key] = entry
             if known is None:
                 self._remember_order(entry)
+            else:
+                entry = replace(entry, age=known.age)
+            self._objects[change.key] = entry
         if change.kind == TENANT:
             self._apply_tenant(change)
         self.version = max(self.version, change.version)
@@ -84,6 +87,10 @@ class Mirror:
     def tenant(self, name: str) -> TenantRow | None:
         """Returns a tenant by its name, or None."""
         return self._tenants.get(name)
+
+    def tenant_of(self, namespace: str) -> TenantRow | None:
+        """Returns the tenant that owns a namespace, or None."""
+        return next((found for found in self._tenants.values() if found.namespace == namespace), None)
 
     def entries(self, kind: str = "", tenant_id: str | None = None) -> list[Entry]:
         """Returns objects; a kind or tenant that is not given does not restrict."""
@@ -121,14 +128,14 @@ class Mirror:
     def _remember_order(self, entry: Entry) -> None:
         group = entry.key.tenant_id, entry.key.kind
         insort(self._names[group], entry.key.name)
-        insort(self._created[group], (entry.uid, entry.key.name))
+        insort(self._created[group], (entry.age, entry.key.name))
 
     def _forget(self, entry: Entry) -> None:
         del self._objects[entry.key]
         group = entry.key.tenant_id, entry.key.kind
         names, created = self._names[group], self._created[group]
         del names[bisect_left(names, entry.key.name)]
-        del created[bisect_left(created, (entry.uid, entry.key.name))]
+        del created[bisect_left(created, (entry.age, entry.key.name))]
 
     def _apply_tenant(self, change: Change) -> None:
         self._tenants.pop(change.name, None)
@@ -149,7 +156,7 @@ def _behind(items: list[T], key: Callable[[T], str], after: str, descending: boo
 
 def sort_key(entry: Entry, order: str) -> str:
     """Returns what a page token remembers of its last object."""
-    return entry.key.name if order.endswith("name") else entry.uid
+    return entry.key.name if order.endswith("name") else entry.age
 
 
 def entry_of(change: Change) -> Entry:
@@ -158,7 +165,8 @@ def entry_of(change: Change) -> Entry:
     in_force = written if change.in_force_json is None else None
     if change.in_force_json:
         in_force = _message(change, change.in_force_json)
-    return Entry(change.key, change.tenant, change.version, change.uid, change.labels, written, in_force)
+    age = f"{change.created_at} {change.uid}"
+    return Entry(change.key, change.tenant, change.version, change.uid, age, change.labels, written, in_force)
 
 
 def deletion_of(entry: Entry) -> Change:

@@ -56,6 +56,15 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class Source:
+    """What the API server says of an object that is kept there. `created_at`: RFC 3339."""
+
+    uid: str
+    generation: int
+    created_at: str
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """One write, as watches see it. The fields are those of the table `changes`."""
 
@@ -74,6 +83,7 @@ class Change:
     existed: bool
     labels_before: dict[str, str] = field(default_factory=dict)
     in_force_before: bool = False
+    created_at: str = ""
 
     @property
     def key(self) -> Key:

@@ -23,13 +23,14 @@ from quarterdeck.registry import (
     store,
     tenancy,
     watch,
+    writes,
 )
 from quarterdeck.registry.config import RegistrySettings
 from quarterdeck.registry.decisions import Precondition
 from quarterdeck.registry.feed import Feed
 from quarterdeck.registry.following import Following
 from quarterdeck.registry.pins import PinnedRevisions, message
-from quarterdeck.registry.records import Scope, is_cluster_scoped, object_json
+from quarterdeck.registry.records import Scope, is_cluster_scoped
 from quarterdeck.registry.world import World
 from quarterdeck.v1 import resources_pb2, resources_pb2_grpc
 
@@ -52,6 +53,7 @@ class RegistryServicer(resources_pb2_grpc.RegistryServiceServicer):
         database: Database,
         feed: Feed,
         following: Following,
+        writing: writes.Writes,
         world: World,
         clock: Clock,
         settings: RegistrySettings,
@@ -59,6 +61,7 @@ class RegistryServicer(resources_pb2_grpc.RegistryServiceServicer):
         self._database = database
         self._feed = feed
         self._following = following
+        self._writes = writing
         self._world = world
         self._pins = PinnedRevisions(database)
         self._mirror = feed.mirror
@@ -126,10 +129,10 @@ class RegistryServicer(resources_pb2_grpc.RegistryServiceServicer):
         precondition = Precondition(
             requests.version_of(version, "metadata.resourceVersion"), wanted.uid, request.create_only
         )
-        written = await self._feed.write(
-            store.apply, scope, wanted, precondition, self._clock.now(), dry_run=request.dry_run
+        answer = await self._writes.apply(
+            scope, wanted, request.object_json, precondition, dry_run=request.dry_run
         )
-        return Response(object=_object(written), outcome=_OUTCOMES[written.outcome])
+        return Response(object=answer.object, outcome=_OUTCOMES[answer.outcome])
 
     def _check_namespace(self, scope: Scope, wanted: manifests.Manifest) -> None:
         tenant = self._mirror.tenant(scope.tenant)
@@ -146,7 +149,7 @@ class RegistryServicer(resources_pb2_grpc.RegistryServiceServicer):
         await self._following.fresh()
         scope, key = requests.key_of(self._mirror, request.tenant, request.kind, request.name)
         precondition = Precondition(requests.version_of(request.resource_version, "resourceVersion"))
-        return _object(await self._feed.write(store.delete, scope, key, precondition, self._clock.now()))
+        return (await self._writes.delete(scope, key, precondition)).object
 
     async def WatchObjects(
         self, request: resources_pb2.WatchObjectsRequest, context: Any
@@ -181,7 +184,7 @@ class RegistryServicer(resources_pb2_grpc.RegistryServiceServicer):
         fields, reported = status.read(request.kind, codec.loads_field(request.status_json, "status") or {})
         now = self._clock.now()
         edit = status.editor(fields, reported, request.observed_generation, now)
-        return _object(await self._feed.write(store.edit_status, scope, key, edit, now))
+        return writes.answer(await self._feed.write(store.edit_status, scope, key, edit, now)).object
 
     async def GetRevision(
         self, request: resources_pb2.GetRevisionRequest, context: Any
@@ -231,14 +234,3 @@ class RegistryServicer(resources_pb2_grpc.RegistryServiceServicer):
         return resources_pb2.TenantRecord(
             name=found.name, id=found.id, namespace=found.namespace, suspended=found.suspended
         )
-
-
-def _object(written: store.Written) -> resources_pb2.Object:
-    row = written.row
-    return resources_pb2.Object(
-        kind=row.key.kind,
-        name=row.key.name,
-        object_json=object_json(row),
-        resource_version=str(row.version),
-        revision=row.revision,
-    )

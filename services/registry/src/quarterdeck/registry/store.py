@@ -18,7 +18,7 @@ from quarterdeck.registry import admission, decisions, history, revisions, rows,
 from quarterdeck.registry.conditions import Condition
 from quarterdeck.registry.decisions import Precondition
 from quarterdeck.registry.manifests import Manifest
-from quarterdeck.registry.records import Change, Key, Row, Scope, in_force_json, object_json
+from quarterdeck.registry.records import Change, Key, Row, Scope, Source, in_force_json, object_json
 
 
 class Outcome(Enum):
@@ -76,6 +76,53 @@ def apply(
     return _save(connection, scope, row, before, now)
 
 
+def project(
+    connection: Connection,
+    scope: Scope,
+    wanted: Manifest,
+    source: Source,
+    found: Mapping[str, Any],
+    *,
+    now: float,
+) -> Written:
+    """Takes over an object as the API server has it; one of the same name that was another is gone.
+
+    Args:
+        found: fields of its status that this registry must not give anew: a Tenant's id and namespace.
+
+    Raises:
+        NotFound: the tenant was removed.
+    """
+    history.lock(connection)
+    key = Key(scope.tenant_id, wanted.kind, wanted.name)
+    if scope.tenant_id:
+        tenancy.require(connection, scope.tenant_id, scope.tenant)
+    before = rows.find(connection, key)
+    changes = []
+    if before is not None and before.uid != source.uid:
+        changes = _end(connection, scope, before, now).changes
+        before = None
+    if before is not None and decisions.is_projected(before, wanted, source):
+        return Written(before, Outcome.UNCHANGED)
+    row = _judge(connection, decisions.projected_row(key, before, wanted, source, found), wanted, now)
+    written = _save(connection, scope, row, before, now)
+    return replace(written, changes=[*changes, *written.changes])
+
+
+def forget(connection: Connection, scope: Scope, key: Key, now: float) -> Written | None:
+    """Takes over that the API server has an object no more; None: nor had we. A Tenant's objects go, too."""
+    history.lock(connection)
+    before = rows.find(connection, key)
+    if before is None:
+        return None
+    tenant_id = str(before.status.get("id", "")) if key.kind == admission.TENANT else ""
+    held = rows.all_of(connection, tenant_id=tenant_id) if tenant_id else []
+    of_tenant = Scope(tenant_id, key.name)
+    changes = [change for row in held for change in _end(connection, of_tenant, row, now).changes]
+    written = _end(connection, scope, before, now)
+    return replace(written, changes=[*changes, *written.changes])
+
+
 def judge_again(
     connection: Connection, scope: Scope, seen: Seen, wanted: Manifest, now: float
 ) -> Written | None:
@@ -103,8 +150,13 @@ def delete(connection: Connection, scope: Scope, key: Key, precondition: Precond
     decisions.check(precondition, key, before)
     if key.kind == admission.TENANT:
         tenancy.refuse_if_used(connection, before)
+    return _end(connection, scope, before, now)
+
+
+def _end(connection: Connection, scope: Scope, before: Row, now: float) -> Written:
+    if before.key.kind == admission.TENANT:
         tenancy.remove(connection, str(before.status.get("id", "")), now)
-    rows.remove(connection, key)
+    rows.remove(connection, before.key)
     revisions.retire(connection, before, now)
     row = replace(before, version=history.next_version(connection))
     change = _change(connection, scope, row, before, now, deleted=True)
@@ -220,6 +272,7 @@ def _change(
         existed=before is not None,
         labels_before=before.labels if before is not None else {},
         in_force_before=before is not None and bool(before.revision),
+        created_at=row.created_at,
     )
 
 

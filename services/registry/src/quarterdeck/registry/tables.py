@@ -117,6 +117,8 @@ CHANGES = Table(
     Column("existed", Boolean, nullable=False),
     Column("labels_before", JSON, nullable=False),
     Column("in_force_before", Boolean, nullable=False),
+    # When the object was made. (Of changes that an older release recorded it is not known.)
+    Column("created_at", String(32), nullable=False, server_default=""),
     Index("changes_at", "at"),
 )
 

@@ -70,7 +70,9 @@ def _load(kubeconfig: str | None, context: str | None) -> Connection:
     config: Any = importlib.import_module("kubernetes.config")
     configuration = importlib.import_module("kubernetes.client").Configuration()
     in_pod = "KUBERNETES_SERVICE_HOST" in os.environ
-    if kubeconfig is None and context is None and in_pod and not os.environ.get("KUBECONFIG"):
+    # The package reads the variable once, when it is imported.
+    kubeconfig = kubeconfig or os.environ.get("KUBECONFIG")
+    if not kubeconfig and context is None and in_pod:
         config.load_incluster_config(client_configuration=configuration)
     else:
         config.load_kube_config(

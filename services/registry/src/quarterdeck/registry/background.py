@@ -1,0 +1,52 @@
+"""What goes on beside the answers: conditions are kept true, and the tables small."""
+
+from __future__ import annotations
+
+from quarterdeck.common.service import Platform
+from quarterdeck.controller.loop import Controller
+from quarterdeck.controller.metrics import ControllerMetrics
+from quarterdeck.controller.queue import WorkQueue
+from quarterdeck.registry.config import RegistrySettings
+from quarterdeck.registry.feed import Feed
+from quarterdeck.registry.reconciler import Reconciler
+from quarterdeck.registry.records import Key
+from quarterdeck.registry.upkeep import Upkeep
+from quarterdeck.registry.world import World
+
+
+class Background:
+    """See the module. Of many replicas, one is enough; more do no harm."""
+
+    def __init__(
+        self,
+        platform: Platform,
+        feed: Feed,
+        world: World,
+        settings: RegistrySettings,
+        metrics: ControllerMetrics,
+    ) -> None:
+        assert platform.database is not None
+        self._platform = platform
+        self._queue: WorkQueue[Key] = WorkQueue("objects", metrics)
+        self._reconciler = Reconciler(feed, world, self._queue, platform.clock)
+        log = platform.telemetry.log
+        self._controller = Controller(
+            "objects",
+            self._queue,
+            self._reconciler.reconcile,
+            metrics=metrics,
+            log=log,
+            workers=settings.workers,
+        )
+        self.upkeep = Upkeep(platform.database, settings, platform.clock, log)
+
+    def start(self) -> None:
+        """Looks at every object once, and from now on at whatever changes."""
+        self._reconciler.start()
+        self._platform.spawn(self._controller.run(), "reconcile")
+        self._platform.spawn(self.upkeep.trim(), "trim-history")
+        self._platform.spawn(self.upkeep.collect(), "collect-revisions")
+
+    def close(self) -> None:
+        """Begins nothing more."""
+        self._queue.close()

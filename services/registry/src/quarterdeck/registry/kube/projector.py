@@ -1,0 +1,123 @@
+"""Takes over what the API server has: each object there becomes the row that the registry serves.
+
+The API server is the truth; the tables are a projection of it with what an API server does not keep, the
+revisions. An object whose namespace no Tenant owns is not taken over, and its status says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from quarterdeck.common.clock import Clock
+from quarterdeck.common.errors import InvalidArgument
+from quarterdeck.controller.api.client import Client
+from quarterdeck.controller.api.errors import NotFound
+from quarterdeck.controller.caching.cache import BY_NAMESPACE, Change
+from quarterdeck.controller.caching.informer import Informer
+from quarterdeck.controller.loop import DONE, Result
+from quarterdeck.controller.objects import Object, key_of
+from quarterdeck.controller.queue import WorkQueue
+from quarterdeck.registry import conditions, manifests, parsed, records, store
+from quarterdeck.registry.admission import TENANT
+from quarterdeck.registry.conditions import FALSE, Condition
+from quarterdeck.registry.constants import ACCEPTED, MANAGER, REASON_INVALID_SPEC, REASON_NO_TENANT
+from quarterdeck.registry.feed import Feed
+from quarterdeck.registry.kube import reading, statuses
+from quarterdeck.registry.kube.places import Place, scope_at
+from quarterdeck.registry.records import Key, Scope, is_cluster_scoped
+from quarterdeck.registry.world import World
+
+
+class Projector:
+    """See the module."""
+
+    def __init__(
+        self,
+        client: Client,
+        informers: Mapping[str, Informer],
+        feed: Feed,
+        world: World,
+        queue: WorkQueue[Place],
+        clock: Clock,
+    ) -> None:
+        self._client = client
+        self._informers = informers
+        self._feed = feed
+        self._world = world
+        self._queue = queue
+        self._clock = clock
+
+    def start(self) -> None:
+        """Asks for a look at whatever changes there, and at what we have that is not there."""
+        for kind, informer in self._informers.items():
+            informer.add_handler(partial(self._changed_there, kind))
+        self._feed.listen(self._changed)
+
+    async def look_for_the_gone(self) -> None:
+        """Asks for a look at what is in our tables: some of it may have been deleted while nobody looked."""
+        for informer in self._informers.values():
+            await informer.wait_synced()
+        for entry in self._feed.mirror.entries():
+            tenant = self._feed.mirror.tenant(entry.tenant)
+            namespace = tenant.namespace if tenant and not is_cluster_scoped(entry.key.kind) else ""
+            self._queue.add(Place(entry.key.kind, namespace, entry.key.name))
+
+    def _changed_there(self, kind: str, change: Change) -> None:
+        self._queue.add(Place(kind, *key_of(change.object)))
+
+    def _changed(self, change: records.Change) -> None:
+        """A namespace may belong to a tenant from now on, or to none any more."""
+        if change.kind != TENANT:
+            return
+        tenant = self._feed.mirror.tenant(change.name)
+        for kind, informer in self._informers.items():
+            things = informer.cache if tenant is None else informer.cache.find(BY_NAMESPACE, tenant.namespace)
+            for thing in things:
+                if not is_cluster_scoped(kind):
+                    self._queue.add(Place(kind, *key_of(thing)))
+
+    async def reconcile(self, place: Place) -> Result:
+        """Makes our row of one object what the API server has."""
+        thing = self._informers[place.kind].cache.get(place.key)
+        scope = scope_at(self._feed.mirror, place)
+        if thing is None:
+            if scope is not None:
+                key = Key(scope.tenant_id, place.kind, place.name)
+                await self._feed.write(store.forget, scope, key, self._clock.now())
+            return DONE
+        if scope is None:
+            said = f"no Tenant owns namespace {place.namespace!r}"
+            return await self._refuse(thing, Condition(ACCEPTED, FALSE, REASON_NO_TENANT, said))
+        try:
+            wanted = await asyncio.to_thread(reading.manifest_of, thing)
+        except InvalidArgument as refused:
+            said = f"{refused.field}: {refused.message}" if refused.field else refused.message
+            return await self._refuse(thing, Condition(ACCEPTED, FALSE, REASON_INVALID_SPEC, said))
+        await self._take(scope, thing, wanted)
+        return DONE
+
+    async def _take(self, scope: Scope, thing: Object, wanted: manifests.Manifest) -> None:
+        others = self._world.others(scope.tenant_id, parsed.references_of(wanted.parsed))
+        if others:
+            wanted = await asyncio.to_thread(manifests.judged_with, wanted, others)
+        source, kept, now = reading.source_of(thing), reading.kept_status(thing), self._clock.now()
+        await self._feed.write(store.project, scope, wanted, source, kept, now=now)
+
+    async def _refuse(self, thing: Object, verdict: Condition) -> Result:
+        not_ready = conditions.Condition("Ready", FALSE, verdict.reason, verdict.message)
+        wanted = statuses.refused(thing, [verdict, not_ready], self._clock.now())
+        if not statuses.says(thing, wanted):
+            await write_status(self._client, self._informers[thing["kind"]], thing, wanted)
+        return DONE
+
+
+async def write_status(client: Client, informer: Informer, thing: Object, wanted: dict[str, Any]) -> None:
+    """Writes a status, if the object is still there. Raises Conflict if it is another by now."""
+    with contextlib.suppress(NotFound):  # its deletion is on the way to us
+        await client.apply(
+            informer.resource, statuses.patch(thing, wanted), manager=MANAGER, subresource="status"
+        )

@@ -1,0 +1,302 @@
+"""The registry where a real API server keeps the objects: kubectl's side and our API's side say the same."""
+
+import asyncio
+import json
+import uuid
+from pathlib import Path
+
+import pytest
+import yaml
+from registry_support import ADMIN, World, agent, body, condition, manifest
+
+from quarterdeck.common.errors import AlreadyExists, Conflict, InvalidArgument, NotFound, PermissionDenied
+from quarterdeck.common.identity import Principal
+from quarterdeck.common.service import open_platform
+from quarterdeck.common.settings import PlatformSettings
+from quarterdeck.controller.api.resource import CRDS, NAMESPACES, Resource
+from quarterdeck.registry import control
+from quarterdeck.registry.kube.places import resources
+from quarterdeck.v1 import resources_pb2 as pb
+
+DEFINITIONS = Path(__file__).parents[3] / "charts" / "quarterdeck-crds" / "templates"
+RESOURCES = resources()
+
+
+async def eventually(look, wanted=bool, seconds=10):
+    """Returns what `look` finds as soon as it is as `wanted`; fails with what there is after a while."""
+    found = None
+    for _ in range(int(seconds / 0.05)):
+        found = await look()
+        if wanted(found):
+            return found
+        await asyncio.sleep(0.05)
+    raise AssertionError(f"not within {seconds} s: {found}")
+
+
+@pytest.fixture
+async def definitions(client):
+    """The CRDs, established."""
+    for path in sorted(DEFINITIONS.glob("*.yaml")):
+        await client.apply(CRDS, yaml.safe_load(path.read_text()), manager="test")
+
+    async def established():
+        return [
+            thing["metadata"]["name"]
+            for thing in await client.list_all(CRDS)
+            if not any(
+                item["type"] == "Established" and item["status"] == "True"
+                for item in thing.get("status", {}).get("conditions") or ()
+            )
+        ]
+
+    await eventually(established, lambda missing: not missing)
+    await _may_do_all(client, ADMIN.subject)
+
+
+async def _may_do_all(client, user):
+    api, name = "rbac.authorization.k8s.io", "quarterdeck-all"
+    rules = [{"apiGroups": ["quarterdeck.dev"], "resources": ["*"], "verbs": ["*"]}]
+    meta = {"apiVersion": f"{api}/v1", "metadata": {"name": name}}
+    role = Resource(api, "v1", "clusterroles", "ClusterRole", namespaced=False)
+    await client.apply(role, meta | {"kind": "ClusterRole", "rules": rules}, manager="test")
+    binding = Resource(api, "v1", "clusterrolebindings", "ClusterRoleBinding", namespaced=False)
+    held = {
+        "roleRef": {"apiGroup": api, "kind": "ClusterRole", "name": name},
+        "subjects": [{"apiGroup": api, "kind": "User", "name": user}],
+    }
+    await client.apply(binding, meta | {"kind": "ClusterRoleBinding"} | held, manager="test")
+
+
+@pytest.fixture
+async def tenant(client, definitions):
+    """A Tenant of its own with a namespace; both go in the end."""
+    name = f"t-{uuid.uuid4().hex[:8]}"
+    meta = {"name": f"qd-{name}"}
+    await client.create(NAMESPACES, {"apiVersion": "v1", "kind": "Namespace", "metadata": meta})
+    await client.create(RESOURCES["Tenant"], manifest("Tenant", name, {"displayName": "T"}))
+    yield name
+    for kind in ("Agent", "Workflow"):
+        for thing in await client.list_all(RESOURCES[kind]):
+            await client.delete(RESOURCES[kind], thing["metadata"]["name"], thing["metadata"]["namespace"])
+    for thing in await client.list_all(RESOURCES["Tenant"]):
+        await client.delete(RESOURCES["Tenant"], thing["metadata"]["name"])
+
+
+class Cluster(World):
+    """A replica of the registry and one of its controller."""
+
+    def __init__(self, directory, client, tenant):
+        super().__init__(directory)
+        self.kube = client
+        self.tenant = tenant
+        self.namespace = f"qd-{tenant}"
+
+    async def start(self):
+        await super().start()
+        await self.start_controller()
+
+    async def start_controller(self):
+        self.controller_platform = open_platform("registry", PlatformSettings(data_dir=self.directory / "c"))
+        self.controller = await control.build(self.controller_platform)
+        await self.controller.start()
+
+    async def stop_controller(self):
+        await self.controller.stop(0.1)
+        await self.controller_platform.close()
+
+    async def stop(self):
+        await self.stop_controller()
+        await super().stop()
+
+    async def created(self, thing):
+        thing["metadata"]["namespace"] = self.namespace
+        return await self.kube.create(RESOURCES[thing["kind"]], thing)
+
+    async def in_cluster(self, kind, name):
+        return await self.kube.get(RESOURCES[kind], name, self.namespace)
+
+    async def served(self, kind, name, client=None):
+        """The object as the registry serves it; None if it does not."""
+        try:
+            return await (client or self.admin).get(kind, name, self.tenant)
+        except NotFound:
+            return None
+
+
+@pytest.fixture
+async def cluster(plane, client, tenant, tmp_path, postgres_database, monkeypatch):
+    monkeypatch.setenv("QD_DATABASE_URL", postgres_database)
+    monkeypatch.setenv("QD_REGISTRY_OBJECTS", "kubernetes")
+    monkeypatch.setenv("KUBECONFIG", str(plane.kubeconfig))
+    world = Cluster(tmp_path, client, tenant)
+    await world.start()
+    await eventually(lambda: world.served("Agent", "none", world.admin), lambda _: True)
+    await eventually(lambda: _tenant(world))
+    yield world
+    await world.stop()
+
+
+async def _tenant(world):
+    try:
+        return await world.admin.call("GetTenant", pb.GetTenantRequest(tenant=world.tenant))
+    except NotFound:
+        return None
+
+
+async def test_what_kubectl_creates_is_served_and_its_status_is_said_there(cluster):
+    await cluster.created(agent("a", description="one"))
+    found = await eventually(lambda: cluster.served("Agent", "a"))
+    assert body(found)["spec"]["description"] == "one"
+    assert found.revision.startswith("Agent/a@")
+
+    async def ready():
+        thing = await cluster.in_cluster("Agent", "a")
+        said = {item["type"]: item["status"] for item in thing.get("status", {}).get("conditions", [])}
+        return said if set(said) == {"Accepted", "ResolvedRefs", "Ready"} else None
+
+    said = await eventually(ready)
+    assert said["Accepted"] == "True"
+    thing = await cluster.in_cluster("Agent", "a")
+    assert thing["status"]["revision"] == found.revision
+    assert thing["status"]["observedGeneration"] == thing["metadata"]["generation"]
+    assert thing["metadata"]["uid"] == body(found)["metadata"]["uid"]
+
+
+async def test_an_edit_is_served_within_a_second(cluster):
+    await cluster.created(agent("a", description="one"))
+    await eventually(lambda: cluster.served("Agent", "a"))
+    patch = {"spec": {"description": "two"}}
+    await cluster.kube.merge(RESOURCES["Agent"], "a", patch, cluster.namespace)
+
+    async def description():
+        return body(await cluster.served("Agent", "a"))["spec"]["description"]
+
+    await eventually(description, lambda text: text == "two", seconds=1)
+
+
+async def test_what_our_rules_refuse_says_where_and_the_last_accepted_spec_stays(cluster):
+    good = manifest("Workflow", "w", {"nodes": [{"name": "n", "transform": {"output": "x"}}]})
+    await cluster.created(good)
+    first = await eventually(lambda: cluster.served("Workflow", "w"))
+    bad = {"spec": {"nodes": [{"name": "n", "transform": {"output": "${1 +}"}}]}}
+    await cluster.kube.merge(RESOURCES["Workflow"], "w", bad, cluster.namespace)
+
+    async def verdict():
+        thing = await cluster.in_cluster("Workflow", "w")
+        items = thing.get("status", {}).get("conditions", [])
+        return next((item for item in items if item["type"] == "Accepted"), None)
+
+    said = await eventually(verdict, lambda item: item and item["status"] == "False", seconds=2)
+    assert said["reason"] == "InvalidSpec"
+    assert "spec.nodes[0].transform.output" in said["message"]
+    in_force = await cluster.served("Workflow", "w", cluster.client("agent-runtime"))
+    assert in_force.revision == first.revision
+
+
+async def test_what_our_api_writes_is_written_there_with_the_caller(cluster):
+    answer = await cluster.admin.apply(agent("b", description="one"), cluster.tenant)
+    assert answer.outcome == pb.ApplyObjectResponse.OUTCOME_CREATED
+    thing = await cluster.in_cluster("Agent", "b")
+    assert thing["metadata"]["annotations"]["quarterdeck.dev/written-by"] == ADMIN.subject
+    assert thing["metadata"]["managedFields"][0]["manager"] == "quarterdeck-api"
+    assert condition(answer.object, "Accepted")["status"] == "True"
+    again = await cluster.admin.apply(agent("b", description="one"), cluster.tenant)
+    assert again.outcome == pb.ApplyObjectResponse.OUTCOME_UNCHANGED
+    other = await cluster.admin.apply(agent("b", description="two"), cluster.tenant)
+    assert other.outcome == pb.ApplyObjectResponse.OUTCOME_CONFIGURED
+    with pytest.raises(AlreadyExists):
+        await cluster.admin.apply(agent("b"), cluster.tenant, create_only=True)
+    with pytest.raises(Conflict):
+        await cluster.admin.apply(agent("b"), cluster.tenant, resource_version="1")
+    await cluster.admin.until("Agent", "b", "Ready", "False", tenant=cluster.tenant)
+    seen = (await cluster.served("Agent", "b")).resource_version
+    await cluster.admin.apply(agent("b", description="three"), cluster.tenant, resource_version=seen)
+
+
+async def test_a_dry_run_writes_nothing(cluster):
+    answer = await cluster.admin.apply(agent("dry"), cluster.tenant, dry_run=True)
+    assert answer.outcome == pb.ApplyObjectResponse.OUTCOME_CREATED
+    assert await cluster.kube.list_all(RESOURCES["Agent"]) == []
+
+
+async def test_deleting_works_from_both_sides(cluster):
+    await cluster.admin.apply(agent("a"), cluster.tenant)
+    await cluster.admin.apply(agent("b"), cluster.tenant)
+    await cluster.admin.delete("Agent", "a", cluster.tenant)
+    assert await cluster.served("Agent", "a") is None
+    await cluster.kube.delete(RESOURCES["Agent"], "b", cluster.namespace)
+    await eventually(lambda: cluster.served("Agent", "b"), lambda found: found is None)
+    with pytest.raises(NotFound):
+        await cluster.admin.delete("Agent", "b", cluster.tenant)
+
+
+async def test_the_caller_is_reviewed_and_not_the_registry(cluster):
+    nobody = cluster.client("gateway", Principal("mallory", ("quarterdeck:platform-admins",)))
+    with pytest.raises(PermissionDenied) as refused:
+        await nobody.apply(agent("m"), cluster.tenant)
+    assert "mallory may not create agents.quarterdeck.dev/m" in refused.value.message
+    await cluster.admin.apply(agent("kept"), cluster.tenant)
+    with pytest.raises(PermissionDenied):
+        await nobody.delete("Agent", "kept", cluster.tenant)
+    assert await cluster.served("Agent", "kept") is not None
+
+
+async def test_what_was_deleted_while_the_controller_was_away_goes(cluster):
+    for name in ("stays", "goes"):
+        await cluster.admin.apply(agent(name), cluster.tenant)
+    await cluster.stop_controller()
+    await cluster.kube.delete(RESOURCES["Agent"], "goes", cluster.namespace)
+    await cluster.created(agent("comes"))
+    await cluster.start_controller()
+    await eventually(lambda: cluster.served("Agent", "comes"))
+    await eventually(lambda: cluster.served("Agent", "goes"), lambda found: found is None)
+    assert await cluster.served("Agent", "stays") is not None
+
+
+async def test_an_object_in_nobodys_namespace_is_told_so_and_taken_over_when_somebody_owns_it(cluster):
+    name = f"t-{uuid.uuid4().hex[:8]}"
+    namespace = {"name": f"qd-{name}"}
+    await cluster.kube.create(NAMESPACES, {"apiVersion": "v1", "kind": "Namespace", "metadata": namespace})
+    thing = agent("orphan")
+    thing["metadata"]["namespace"] = f"qd-{name}"
+    await cluster.kube.create(RESOURCES["Agent"], thing)
+
+    async def verdict():
+        found = await cluster.kube.get(RESOURCES["Agent"], "orphan", f"qd-{name}")
+        items = found.get("status", {}).get("conditions", [])
+        return next((item["reason"] for item in items if item["type"] == "Accepted"), None)
+
+    await eventually(verdict, lambda reason: reason == "NoTenant", seconds=5)
+    await cluster.kube.create(RESOURCES["Tenant"], manifest("Tenant", name))
+    await eventually(verdict, lambda reason: reason == "Accepted", seconds=5)
+
+
+async def test_a_tenant_keeps_its_id_when_the_registry_loses_its_database(cluster):
+    async def given():
+        thing = await cluster.kube.get(RESOURCES["Tenant"], cluster.tenant)
+        return thing.get("status", {}).get("id")
+
+    tenant_id = await eventually(given)
+    assert tenant_id == (await _tenant(cluster)).id
+
+
+async def test_nothing_is_written_while_nothing_changes(cluster):
+    await cluster.admin.apply(agent("a"), cluster.tenant)
+
+    async def ready():
+        thing = await cluster.in_cluster("Agent", "a")
+        items = thing.get("status", {}).get("conditions", [])
+        return any(item["type"] == "Ready" for item in items)
+
+    await eventually(ready)
+    await asyncio.sleep(0.5)
+    before = json.dumps(await cluster.in_cluster("Agent", "a"))
+    version = cluster.service._feed.version
+    await asyncio.sleep(1.5)
+    assert json.dumps(await cluster.in_cluster("Agent", "a")) == before
+    assert cluster.service._feed.version == version
+
+
+async def test_a_manifest_that_the_schema_refuses_is_refused_by_us(cluster):
+    with pytest.raises(InvalidArgument):
+        await cluster.admin.apply(manifest("Agent", "x", {"instructions": 5}), cluster.tenant)
