@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from quarterdeck.controller.api.errors import ApiError, Gone, ServerTrouble, TooManyRequests, Unreachable
+from quarterdeck.controller.api.errors import (
+    ApiError,
+    Forbidden,
+    Gone,
+    NotFound,
+    ServerTrouble,
+    TooManyRequests,
+    Unreachable,
+)
+from quarterdeck.controller.api.resource import Resource
 from quarterdeck.controller.backoff import Backoff
 
 BACKOFF = Backoff(first=0.2, most=30.0)
@@ -62,6 +71,15 @@ def next_step(ending: Ending, failures: int, backoff: Backoff = BACKOFF) -> Step
         wait = max(wait, error.retry_after)
     passing = error is None or isinstance(error, Unreachable | ServerTrouble | TooManyRequests)
     return Step(relist=not passing, wait=wait, failures=failures)
+
+
+def explained(resource: Resource, error: ApiError) -> str:
+    """Returns why a list or watch failed, with the resource's name and what to do about it."""
+    if isinstance(error, NotFound):
+        return f"{resource}: not served as {resource.api_version}; is its CRD installed, and new enough?"
+    if isinstance(error, Forbidden):
+        return f"{resource}: {error}; grant get, list and watch"
+    return f"{resource}: {error}"
 
 
 def next_limit(limit: int, size: int, count: int) -> int:

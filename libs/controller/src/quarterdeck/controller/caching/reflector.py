@@ -14,6 +14,7 @@ from quarterdeck.controller.caching.following import (
     BACKOFF,
     PAGE_MOST,
     Ending,
+    explained,
     next_limit,
     next_step,
 )
@@ -151,12 +152,12 @@ class Reflector:
         self._position = version_of(event.object)
 
     def _report(self, error: ApiError, wait: float) -> None:
-        self.trouble = f"{self._resource}: {error}"
+        self.trouble = explained(self._resource, error)
         self._log.warning(
             "reflector.failed",
             resource=str(self._resource),
             namespace=self._scope.namespace,
             again_in=round(wait, 3),
             reason=error.reason or type(error).__name__,
-            error=str(error),
+            error=self.trouble,
         )

@@ -23,7 +23,7 @@ from quarterdeck.controller.api.transport import Transport
 from quarterdeck.controller.testing.certificates import write_keys
 from quarterdeck.controller.testing.daemon import Daemon
 
-START_TIMEOUT = 60.0
+START_TIMEOUT = 110.0
 _LOOPBACK = "127.0.0.1"
 
 

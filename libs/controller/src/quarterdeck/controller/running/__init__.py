@@ -1,0 +1,1 @@
+"""Controllers of Kubernetes objects, and the process that runs them."""

@@ -1,0 +1,1 @@
+"""Writes that controllers make, each only if it changes something."""
