@@ -154,10 +154,15 @@ class Client:
         namespace = thing.get("metadata", {}).get("namespace", "")
         return await self._write("POST", resource.path(namespace), thing, params=query)
 
-    async def replace(self, resource: Resource, thing: Object, subresource: str = "") -> Object:
-        """Writes an object as a whole. Raises Conflict if its resource version is not the present one."""
+    async def replace(self, resource: Resource, thing: Object, subresource: str = "", **query: str) -> Object:
+        """Writes an object as a whole. Raises Conflict if its resource version is not the present one.
+
+        Args:
+            query: parameters of the request, as of `create`.
+        """
         key = key_of(thing)
-        return await self._write("PUT", resource.path(key.namespace, key.name, subresource), thing)
+        path = resource.path(key.namespace, key.name, subresource)
+        return await self._write("PUT", path, thing, params=query)
 
     async def apply(
         self, resource: Resource, thing: Object, *, manager: str, subresource: str = "", force: bool = True
