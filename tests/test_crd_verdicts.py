@@ -5,6 +5,7 @@ The same table is asked of our own models in libs/resources; the verdicts must b
 
 import asyncio
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,18 @@ async def refusal(client, thing, kinds):
     return None
 
 
+def says(error, path):
+    """True if an error names the place, what is around it whose rule is broken, or an item in it."""
+    places = [cause.get("field", "") for cause in error.details.get("causes", [])]
+    # Unknown fields, and types that do not fit, are said in words alone.
+    places += re.findall(r'"([\w.\[\]]+)"', error.message)
+    return any(within(path, place) or within(place, path) for place in places if place)
+
+
+def within(inner, outer):
+    return inner == outer or inner.startswith((f"{outer}.", f"{outer}["))
+
+
 async def refusal_of_status(client, resource, sent):
     """A creation leaves the status out: it is asked about an object that is there. Raises ApiError."""
     made = await client.create(resource, {name: value for name, value in sent.items() if name != "status"})
@@ -92,7 +105,7 @@ async def test_the_api_server_gives_the_verdicts_of_the_table(client):
         error = await refusal(client, thing, kinds)
         if case["verdict"] == "refused" and case.get("crd") != "accepted":
             refused += 1
-            if error is None or error.code not in {400, 422}:
+            if error is None or error.code not in {400, 422} or not says(error, case["path"]):
                 differing.append(f"{name}: should be refused at {case['path']}, was {error or 'accepted'}")
         else:
             accepted += 1
