@@ -40,7 +40,12 @@ doctor: venv ## Check this machine and the platform
 
 .PHONY: test
 test: venv-dev ## Run all tests (ARGS="-k name" for some of them)
+	@sh hack/bridge.sh test
 	$(PYTHON) -m pytest $(wildcard $(TESTED)) $(ARGS)
+
+.PHONY: bridge
+bridge: ## Build the program that tool pods get injected into build/bridge
+	@sh hack/bridge.sh build
 
 .PHONY: services
 services: ## Start PostgreSQL, Redis and RabbitMQ for tests, with throw-away data; prints their URLs

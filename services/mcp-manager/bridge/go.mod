@@ -1,0 +1,3 @@
+module quarterdeck.dev/bridge
+
+go 1.26
