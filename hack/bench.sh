@@ -32,7 +32,7 @@ if [ "$wanted" != all ]; then
   run "$wanted"
   exit
 fi
-for name in sqlite runtime claims map startup gateway tools memory; do
+for name in sqlite runtime claims map startup gateway tools bridge memory; do
   echo "== $name"
   run "$name" || failed=1
 done
