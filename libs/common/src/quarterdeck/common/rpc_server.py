@@ -37,11 +37,13 @@ SERVER_OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
     ("grpc.so_reuseport", 0),
-    ("grpc.max_connection_age_ms", 0x7FFFFFFF),
     *KEEPALIVE_OPTIONS,
     # How often clients may ask; gRPC takes more than one question in five minutes for an attack.
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
 )
+
+# gRPC's own limits of a connection's age, which are none.
+FOR_EVER_MS = 0x7FFFFFFF
 
 # Services that need no proof and no permission: health checks and reflection.
 OPEN_SERVICES = (
@@ -196,12 +198,20 @@ def _resource(requirement: Requirement, request: Any) -> str:
     return requirement.resource.replace("*", plural, 1)
 
 
+def _options(connection_age: float) -> list[tuple[str, int]]:
+    age = round(connection_age * 1000) or FOR_EVER_MS
+    limits = [("grpc.max_connection_age_ms", age), ("grpc.max_connection_age_grace_ms", FOR_EVER_MS)]
+    return [*SERVER_OPTIONS, *limits]
+
+
 class RpcServer:
     """A gRPC server on one address with health, and reflection if asked for.
 
     Args:
         address: "unix:<path>" or "host:port".
         descriptors: the services that will be added; an RPC without an access option raises.
+        connection_age: seconds after which a client is asked to connect anew; what it has under way goes on
+            over the old connection until it ends. 0: never.
     """
 
     def __init__(
@@ -211,6 +221,7 @@ class RpcServer:
         verifier: TokenVerifier,
         authorizer: Authorizer,
         telemetry: Telemetry,
+        connection_age: float = 0.0,
     ) -> None:
         from grpc_health.v1 import health, health_pb2_grpc
 
@@ -218,7 +229,9 @@ class RpcServer:
         self.port = 0
         declared = requirements(descriptors)
         interceptor = AccessInterceptor(declared, verifier, authorizer, telemetry)
-        self.grpc: grpc.aio.Server = grpc.aio.server(interceptors=[interceptor], options=SERVER_OPTIONS)
+        self.grpc: grpc.aio.Server = grpc.aio.server(
+            interceptors=[interceptor], options=_options(connection_age)
+        )
         self.health = health.aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self.health, self.grpc)
 

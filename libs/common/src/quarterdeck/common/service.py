@@ -91,7 +91,8 @@ class Platform:
         """Returns this service's gRPC server, not started."""
         verifier = TokenVerifier(self.name, self.keys)
         address = self.settings.listen_address(self.name)
-        return RpcServer(address, descriptors, verifier, self.authorizer, self.telemetry)
+        age = self.settings.connection_age
+        return RpcServer(address, descriptors, verifier, self.authorizer, self.telemetry, age)
 
     def spawn(self, work: Awaitable[None], name: str) -> asyncio.Task[None]:
         """Runs something in the background until it ends or the service stops; a failure is logged."""

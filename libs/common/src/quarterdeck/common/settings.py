@@ -40,6 +40,12 @@ class PlatformSettings(BaseSettings):
     peers: dict[str, str] = Field(
         default_factory=dict, description="gRPC addresses of the other services as JSON; empty: unix sockets."
     )
+    connection_age: float = Field(
+        default=0.0,
+        ge=0,
+        description="Seconds after which this service asks a peer to connect anew, so that it finds replicas "
+        "which came since; 0: never.",
+    )
     management_host: str = "127.0.0.1"
     management_port: int = Field(default=0, description="Port of /health and /metrics; 0: none of its own.")
     log_level: str = "info"
