@@ -55,6 +55,34 @@ services: ## Start PostgreSQL, Redis and RabbitMQ for tests, with throw-away dat
 services-stop: ## Stop those and remove their data
 	@"$$(sh hack/find_python.sh)" -m hack.services stop
 
+.PHONY: cluster-up
+cluster-up: ## Make a Kubernetes cluster ($KUBECONFIG, else kind, else our own, as root); prints its kubeconfig
+	@hack/cluster/cluster up
+
+.PHONY: cluster-down
+cluster-down: ## Take away the cluster that cluster-up made
+	@hack/cluster/cluster down
+
+.PHONY: cluster-status
+cluster-status: ## Say how that cluster does
+	@hack/cluster/cluster status
+
+.PHONY: images
+images: ## Build the images and load them where the cluster is (ARGS="gateway memory" for some of them)
+	@hack/images/build $(ARGS)
+
+.PHONY: deploy
+deploy: ## Deploy the platform to the cluster and wait until it serves
+	@hack/cluster/deploy $(ARGS)
+
+.PHONY: test-cluster
+test-cluster: venv-dev ## Test what is deployed in the cluster (ARGS="-k name" for some of it)
+	KUBECONFIG="$$(hack/cluster/kubeconfig)" $(PYTHON) -m pytest tests/cluster --ignore tests/cluster/test_from_nothing.py $(ARGS)
+
+.PHONY: test-cluster-from-nothing
+test-cluster-from-nothing: venv-dev ## Make a cluster and take it down: nothing may be left
+	$(PYTHON) -m pytest tests/cluster/test_from_nothing.py
+
 .PHONY: web
 web: ## Build the console into web/dist; the gateway serves it at /console
 	@sh hack/web.sh build

@@ -1,0 +1,70 @@
+"""What a service imports is in its image: every import of others' code, in its pinned requirements."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from collections.abc import Iterator
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SERVICES = ("gateway", "registry", "agent-runtime", "mcp-manager", "memory")
+# Our libraries are in every image; what they need is there where a service uses them.
+EVERYWHERE = ("proto", "resources", "common")
+BESIDES = {"agent-runtime": ("llm",), "registry": ("controller",)}
+# Parts of a distribution that serve its tests, not its service.
+NOT_SERVED = ("testing", "simulation")
+NAME = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^]]*\])?==", re.MULTILINE)
+
+
+def normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def pinned(service: str) -> set[str]:
+    return {normal(name) for name in NAME.findall((ROOT / "requirements" / f"{service}.txt").read_text())}
+
+
+def imports(folder: Path) -> Iterator[tuple[str, Path]]:
+    """Yields the top-level modules that code below a folder imports from elsewhere."""
+    for file in folder.rglob("*.py"):
+        if set(file.parts) & set(NOT_SERVED):
+            continue
+        for node in ast.walk(ast.parse(file.read_text())):
+            names: list[str] = []
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                names = [node.module]
+            for name in names:
+                top = name.split(".")[0]
+                if top not in sys.stdlib_module_names and top != "quarterdeck":
+                    yield top, file
+
+
+def code_of(service: str) -> list[Path]:
+    libraries = (*EVERYWHERE, *BESIDES.get(service, ()))
+    return [ROOT / "services" / service / "src", *(ROOT / "libs" / name / "src" for name in libraries)]
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_an_image_has_what_its_service_imports(service: str) -> None:
+    distributions = packages_distributions()
+    found = [pair for folder in code_of(service) for pair in imports(folder)]
+    assert len(found) > 100, "the code was found"
+    have = pinned(service)
+    missing = {
+        (module, str(file.relative_to(ROOT)))
+        for module, file in found
+        if not {normal(name) for name in distributions[module]} & have
+    }
+    assert missing == set(), f"add them to requirements/{service}.in and make lock"
+
+
+def test_no_image_carries_what_only_another_service_needs() -> None:
+    assert "qdrant-client" in pinned("memory") and "qdrant-client" not in pinned("gateway")
+    assert "fastapi" in pinned("gateway") and "fastapi" not in pinned("registry")
