@@ -1,0 +1,85 @@
+"""The manifests in k8s/ say what the programs read: settings, ports, names of images."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from quarterdeck.cli.constants import MANAGEMENT_PORTS
+from quarterdeck.common.constants import DEFAULT_GRPC_PORT, DEFAULT_HTTP_PORT
+from quarterdeck.common.settings import PlatformSettings
+
+BASE = Path(__file__).parents[1] / "k8s" / "base"
+LOCAL = Path(__file__).parents[1] / "k8s" / "overlays" / "local"
+
+
+def objects(file: Path) -> dict[str, dict[str, Any]]:
+    """Returns the objects of a manifest by kind; it has one of each."""
+    found = [one for one in yaml.safe_load_all(file.read_text()) if one]
+    by_kind = {one["kind"]: one for one in found}
+    assert len(by_kind) == len(found)
+    return by_kind
+
+
+def container_of(deployment: dict[str, Any]) -> dict[str, Any]:
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    return dict(container)
+
+
+@pytest.fixture
+def settings(monkeypatch: pytest.MonkeyPatch) -> PlatformSettings:
+    """The settings as a pod reads them."""
+    for name in [name for name in os.environ if name.startswith("QD_")]:
+        monkeypatch.delenv(name)
+    found = list(yaml.safe_load_all((BASE / "settings.yaml").read_text()))
+    for name, value in found[0]["data"].items():
+        monkeypatch.setenv(name, value)
+    return PlatformSettings()
+
+
+def test_every_setting_is_one_that_services_read(settings: PlatformSettings) -> None:
+    data = next(iter(yaml.safe_load_all((BASE / "settings.yaml").read_text())))["data"]
+    assert {name.removeprefix("QD_").lower() for name in data} <= settings.model_fields_set
+
+
+def test_peers_are_found_by_the_services_names_and_ports(settings: PlatformSettings) -> None:
+    for peer, address in settings.peers.items():
+        service = objects(BASE / f"{peer}.yaml")["Service"]
+        assert service["spec"]["clusterIP"] == "None", "one address for all pods would pin a channel to one"
+        (port,) = service["spec"]["ports"]
+        assert address == f"dns:///{service['metadata']['name']}:{port['port']}"
+        assert settings.listen_address(peer).endswith(f":{port['port']}")
+    assert set(settings.peers) == set(MANAGEMENT_PORTS) - {"gateway"}, "nobody asks the gateway"
+
+
+@pytest.mark.parametrize("service", MANAGEMENT_PORTS)
+def test_a_pod_serves_what_its_image_is_made_for(service: str) -> None:
+    deployment = objects(BASE / f"{service}.yaml")["Deployment"]
+    container = container_of(deployment)
+    assert (container["image"], container["args"]) == (f"quarterdeck/{service}", ["serve", service])
+    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+    assert ports["management"] == MANAGEMENT_PORTS[service]
+    if service == "gateway":
+        assert (ports["http"], ports["grpc"]) == (DEFAULT_HTTP_PORT, DEFAULT_GRPC_PORT)
+
+
+def test_a_pod_is_given_longer_to_stop_than_its_service_drains(settings: PlatformSettings) -> None:
+    pod = objects(BASE / "service-pod.yaml")["Deployment"]["spec"]["template"]["spec"]
+    assert pod["terminationGracePeriodSeconds"] > settings.drain_timeout
+    assert pod["automountServiceAccountToken"] is False
+
+
+def test_the_local_overlay_names_a_version_of_every_image() -> None:
+    kustomization = yaml.safe_load((LOCAL / "kustomization.yaml").read_text())
+    named = {image["name"] for image in kustomization["images"]}
+    files = [*(BASE / f"{service}.yaml" for service in MANAGEMENT_PORTS), *LOCAL.glob("*.yaml")]
+    used = {
+        container_of(found["Deployment"])["image"]
+        for file in files
+        if file.name not in {"kustomization.yaml", "network.yaml"} and (found := objects(file))
+    }
+    assert named == used and len(used) == 8
