@@ -13,6 +13,7 @@ from sqlalchemy import (
     delete,
     insert,
     select,
+    text,
     update,
 )
 
@@ -83,3 +84,32 @@ def test_missing_parameter_is_an_error_and_not_null(connection):
     prepared = Prepared(update(THINGS).where(THINGS.c.id == bindparam("b_id")).values(state="x"))
     with pytest.raises(KeyError, match="b_id"):
         prepared(connection, {})
+
+
+def test_records_have_the_names_of_the_columns(connection):
+    Prepared(insert(THINGS), NAMES).many(connection, [{"id": n, "name": f"n{n}"} for n in range(3)])
+    query = Prepared(
+        select(THINGS, (THINGS.c.id + 1).label("next")).where(THINGS.c.id >= bindparam("b_from"))
+    )
+    records = query.records(connection, {"b_from": 1})
+    assert [(one.id, one.name, one.state, one.next) for one in records] == [
+        (1, "n1", "new", 2),
+        (2, "n2", "new", 3),
+    ]
+    assert query.record(connection, {"b_from": 2}).name == "n2"
+    assert query.record(connection, {"b_from": 3}) is None
+
+
+def test_first_row_and_scalar_also_of_text_and_of_what_a_change_returns(connection):
+    Prepared(insert(THINGS), NAMES).many(connection, [{"id": n, "name": f"n{n}"} for n in range(3)])
+    newest = Prepared(text("SELECT id, name FROM things WHERE id < :below ORDER BY id DESC"))
+    assert newest.first(connection, {"below": 2}) == (1, "n1")
+    assert newest.first(connection, {"below": 0}) is None
+    assert newest.scalar(connection, {"below": 9}) == 2
+    gone = Prepared(delete(THINGS).where(THINGS.c.id > bindparam("b_above")).returning(THINGS.c.id))
+    assert sorted(gone.rows(connection, {"b_above": 0})) == [(1,), (2,)]
+
+
+def test_a_list_of_values_as_one_parameter_is_refused(connection):
+    with pytest.raises(AssertionError, match="give each its own"):
+        Prepared(select(THINGS).where(THINGS.c.id.in_([1, 2]))).rows(connection, {})

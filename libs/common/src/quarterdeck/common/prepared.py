@@ -8,14 +8,16 @@ numbers, bytes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import keyword
+from collections import namedtuple
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Delete, Dialect, Insert, Select, Update
+from sqlalchemy import Connection, Delete, Dialect, Insert, Select, TextClause, Update
 from sqlalchemy.sql.compiler import SQLCompiler
 
 Values = Mapping[str, Any]
-Statement = Select[Any] | Insert | Update | Delete
+Statement = Select[Any] | Insert | Update | Delete | TextClause
 
 
 class Prepared:
@@ -45,6 +47,26 @@ class Prepared:
         """Executes a query and returns its rows."""
         return list(self._execute(connection, values).fetchall())
 
+    def first(self, connection: Connection, values: Values) -> tuple[Any, ...] | None:
+        """Executes a query, or a statement that returns rows, and returns the first row, or None."""
+        found = self._execute(connection, values).fetchall()
+        return found[0] if found else None
+
+    def scalar(self, connection: Connection, values: Values) -> Any:
+        """Does the same and returns the first row's first column, None when there is no row."""
+        row = self.first(connection, values)
+        return None if row is None else row[0]
+
+    def records(self, connection: Connection, values: Values) -> list[Any]:
+        """Executes a query and returns its rows, with the names of the columns."""
+        record = self._for(connection.dialect).record
+        return [record(row) for row in self._execute(connection, values).fetchall()]
+
+    def record(self, connection: Connection, values: Values) -> Any:
+        """Executes a query that finds one row at most; returns it as `records` does, or None."""
+        found = self.records(connection, values)
+        return found[0] if found else None
+
     def _execute(self, connection: Connection, values: Values) -> Any:
         compiled = self._for(connection.dialect)
         cursor = connection.connection.cursor()
@@ -64,7 +86,9 @@ class _Compiled:
     def __init__(self, statement: Statement, columns: Sequence[str], dialect: Dialect) -> None:
         compiled = statement.compile(dialect=dialect, column_keys=list(columns) or None)
         assert isinstance(compiled, SQLCompiler) and compiled.positiontup is not None
+        assert not compiled.post_compile_params, "a list of values has no fixed place: give each its own"
         self.sql = str(compiled)
+        self.record = _record_of(statement)
         self._order = tuple(compiled.positiontup)
         self._fixed = {name: bind.value for name, bind in compiled.binds.items() if not bind.required}
         if isinstance(statement, Insert):
@@ -74,6 +98,18 @@ class _Compiled:
         """Returns the parameters in their order. Raises KeyError for one that is missing."""
         fixed = self._fixed
         return [values[name] if name in values else fixed[name] for name in self._order]
+
+
+def _record_of(statement: Statement) -> Callable[[Sequence[Any]], Any]:
+    """Returns what makes a row with names of one without; a tuple as it is if the columns have no names."""
+    if not isinstance(statement, Select):
+        return tuple
+    names = statement.selected_columns.keys()
+    if not all(name.isidentifier() and not keyword.iskeyword(name) for name in names):
+        return tuple
+    row: Any = namedtuple("row", names)  # type: ignore[misc]  # the names are the statement's
+    make: Callable[[Sequence[Any]], Any] = row._make
+    return make
 
 
 def _defaults(statement: Insert) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Row, bindparam, select
 from quarterdeck.common import codec
 from quarterdeck.common.database import within
 from quarterdeck.common.errors import Internal
+from quarterdeck.common.prepared import Prepared
 from quarterdeck.runtime.engine import Engine
 from quarterdeck.runtime.execution.unit import RunFacts
 from quarterdeck.runtime.reducer import fold
@@ -23,7 +24,7 @@ from quarterdeck.runtime.tables import RUN_QUEUE, RUNS
 JOURNAL_PAGE = 500
 # A snapshot (sequence number, state as JSON) and the first page of what came after it.
 Stored = tuple[tuple[int, bytes] | None, list[Recorded]]
-_ROW = (
+_ROW = Prepared(
     select(RUNS, RUN_QUEUE.c.priority, RUN_QUEUE.c.inbox, RUN_QUEUE.c.epoch)
     .join(RUN_QUEUE, RUN_QUEUE.c.run_id == RUNS.c.run_id)
     .where(RUNS.c.run_id == bindparam("b_run"))
@@ -64,7 +65,7 @@ async def load(engine: Engine, claim: Claim) -> Loaded:
 
 def _read(connection: Connection, claim: Claim, row_only: bool) -> tuple[Row[Any], Stored]:
     within(connection, claim.tenant_id)
-    row = connection.execute(_ROW, {"b_run": claim.run_id}).one_or_none()
+    row: Row[Any] | None = _ROW.record(connection, {"b_run": claim.run_id})
     if row is None or row.epoch != claim.epoch:
         raise Fenced(claim.run_id)
     if row_only or claim.seq == 0:

@@ -12,11 +12,10 @@ from collections.abc import Callable, Sequence
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Connection, create_engine
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import StaticPool
 
 from quarterdeck.common.database import OutcomeUnknown
-from quarterdeck.common.errors import QuarterdeckError, Unavailable
+from quarterdeck.common.errors import Unavailable
 from quarterdeck.runtime.simulation import adversary as adv
 from quarterdeck.runtime.simulation.adversary import Adversary
 from quarterdeck.runtime.simulation.loop import SimulatedLoop
@@ -147,7 +146,7 @@ class StoreHandle:
     def _write_together(self, batch: Batch, late: float) -> None:
         aside = batch.set_aside([self._adversary.is_busy() for _ in batch.items])
         seen = self._witness(self._process, batch.function, (batch.items,))
-        results = [_translated(one) for one in batch.write(self._store.transact)]
+        results = [self._translated(one) for one in batch.write(self._store.transact)]
         if seen is not None:
             seen(results)
         lost = batch.fate == adv.LOST
@@ -179,7 +178,7 @@ class StoreHandle:
         try:
             result = self._store.transact(function, *args, **kw)
         except Exception as error:
-            result = _translated(error)
+            result = self._translated(error)
         else:
             if seen is not None:
                 seen(result)
@@ -220,7 +219,7 @@ class StoreHandle:
         try:
             result: Any = function(self._store.connection, *args, **kw)
         except Exception as error:
-            result = _translated(error)
+            result = self._translated(error)
         if late:
             self._loop.world_later(late, self._answer, answer, result)
         else:
@@ -228,6 +227,16 @@ class StoreHandle:
 
     def _answer(self, answer: asyncio.Future[Any], result: Any) -> None:
         self._loop.settle(self._process, answer, result)
+
+    def _translated(self, error: Any) -> Any:
+        """Returns a driver's error as the real adapter gives it; what is no error of a driver, as it is.
+
+        This database fails only where the adversary says so: that it did is a defect of the statement.
+        """
+        if isinstance(getattr(error, "orig", error), sqlite3.OperationalError):
+            self._loop.problems.append(f"a statement is wrong: {error}")
+            return Unavailable(f"the database failed: {error}", reason="DatabaseFailed")
+        return error
 
     async def check(self) -> None:
         """See `Database.check`."""
@@ -242,14 +251,3 @@ def _broken(what: str) -> Unavailable:
 
 def _unanswered() -> OutcomeUnknown:
     return OutcomeUnknown("the connection broke, and nobody knows", reason="Simulated")
-
-
-def _translated(error: Any) -> Any:
-    """Returns a driver's error as the real adapter gives it; what is no error of a driver, as it is."""
-    if isinstance(error, QuarterdeckError) or not isinstance(error, Exception):
-        return error
-    if isinstance(getattr(error, "orig", error), sqlite3.OperationalError) and isinstance(
-        error, DBAPIError | sqlite3.Error
-    ):
-        return Unavailable(f"the database failed: {error}", reason="DatabaseFailed")
-    return error

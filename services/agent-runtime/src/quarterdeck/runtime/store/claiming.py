@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, text
 
+from quarterdeck.common.prepared import Prepared
 from quarterdeck.runtime.claims.ring import Ask, Reply, Strand
 from quarterdeck.runtime.claims.slots import Scope, scopes_of
 from quarterdeck.runtime.store import statements
@@ -72,8 +73,8 @@ _ON_POSTGRESQL = f"""
         FOR UPDATE SKIP LOCKED
     ) AS q ON true
 """
-_ON_SQLITE = text(
-    f"SELECT {_COLUMNS}, ready_at FROM run_queue WHERE {_OF_ONE} ORDER BY ready_at LIMIT :wanted"
+_ON_SQLITE = Prepared(
+    text(f"SELECT {_COLUMNS}, ready_at FROM run_queue WHERE {_OF_ONE} ORDER BY ready_at LIMIT :wanted")
 )
 
 
@@ -130,7 +131,7 @@ def _on_sqlite(
     replies: dict[Strand, Reply] = {}
     for ask in asks:
         values = {**ask.strand._asdict(), "since": ask.since, "wanted": ask.wanted, "now": now}
-        rows = connection.execute(_ON_SQLITE, values).all()
+        rows = _ON_SQLITE.rows(connection, values)
         replies[ask.strand] = Reply(0, len(rows), rows[0][4] if rows else None)
         found.extend(_candidate(ask.strand, *row[:4]) for row in rows)
     return found, replies

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, insert, select, update
 
 from quarterdeck.common.database import within
 from quarterdeck.runtime.constants import REDUCER_VERSION
@@ -17,7 +17,7 @@ from quarterdeck.runtime.store.family import tell_children
 from quarterdeck.runtime.store.gates import Gates, hold_back, open_gates
 from quarterdeck.runtime.store.inbox import Delivery, deliver
 from quarterdeck.runtime.store.labels import index_labels
-from quarterdeck.runtime.tables import APPROVALS, RUNS, SNAPSHOTS, TIMERS
+from quarterdeck.runtime.tables import APPROVALS, RUNS
 
 
 class Fate(Enum):
@@ -124,10 +124,10 @@ def _side_tables(connection: Connection, unit: Commit, answer: Committed) -> Non
     if unit.consumed:
         statements.DROP_CONSUMED.many(connection, [{"b_id": row_id} for row_id in unit.consumed])
     if unit.timers_cleared:
-        mine = TIMERS.c.run_id == unit.run_id
-        connection.execute(delete(TIMERS).where(mine, TIMERS.c.timer.in_(unit.timers_cleared)))
+        cleared = [{"b_run": unit.run_id, "b_timer": timer} for timer in unit.timers_cleared]
+        statements.CLEAR_TIMER.many(connection, cleared)
     if unit.timers:
-        connection.execute(insert(TIMERS), list(unit.timers))
+        statements.SET_TIMER.many(connection, list(unit.timers))
     if unit.approvals:
         connection.execute(insert(APPROVALS), list(unit.approvals))
     for approval_id, values in unit.approvals_closed.items():
@@ -175,7 +175,7 @@ def insert_runs(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
 
 
 def _save_snapshot(connection: Connection, unit: Commit) -> None:
-    connection.execute(delete(SNAPSHOTS).where(SNAPSHOTS.c.run_id == unit.run_id))
+    statements.DROP_SNAPSHOT(connection, {"b_run": unit.run_id})
     values = {
         "run_id": unit.run_id,
         "tenant_id": unit.tenant_id,
@@ -183,7 +183,7 @@ def _save_snapshot(connection: Connection, unit: Commit) -> None:
         "version": REDUCER_VERSION,
         "state": unit.snapshot,
     }
-    connection.execute(insert(SNAPSHOTS).values(**values))
+    statements.SAVE_SNAPSHOT(connection, values)
 
 
 def _cancel_children(connection: Connection, unit: Commit, answer: Committed, now: float) -> None:

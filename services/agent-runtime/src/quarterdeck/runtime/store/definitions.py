@@ -4,16 +4,27 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from quarterdeck.common import codec
 from quarterdeck.common.database import within
 from quarterdeck.common.database.upserts import insert_new, insert_or_update
+from quarterdeck.common.prepared import Prepared
 from quarterdeck.runtime.definition import lane_in
 from quarterdeck.runtime.tables import CLOSURES, DEFINITIONS, LATEST_CLOSURES
 
 # {"Workflow/name": revision}: which revision of each kind and name a run uses.
 Revisions = dict[str, str]
+_REVISIONS = Prepared(
+    select(CLOSURES.c.revisions).where(
+        CLOSURES.c.tenant_id == bindparam("b_tenant"), CLOSURES.c.closure == bindparam("b_closure")
+    )
+)
+_SPEC = Prepared(
+    select(DEFINITIONS.c.spec).where(
+        DEFINITIONS.c.tenant_id == bindparam("b_tenant"), DEFINITIONS.c.revision == bindparam("b_revision")
+    )
+)
 
 
 def save_closure(
@@ -78,16 +89,14 @@ def latest_closure(connection: Connection, tenant_id: str, kind: str, name: str)
 def read_closure(connection: Connection, tenant_id: str, closure: str) -> Revisions | None:
     """Returns a closure's revisions, or None."""
     within(connection, tenant_id)
-    mine = (CLOSURES.c.tenant_id == tenant_id) & (CLOSURES.c.closure == closure)
-    data = connection.execute(select(CLOSURES.c.revisions).where(mine)).scalar()
+    data = _REVISIONS.scalar(connection, {"b_tenant": tenant_id, "b_closure": closure})
     return None if data is None else codec.loads(data)
 
 
 def read_spec(connection: Connection, tenant_id: str, revision: str) -> dict[str, Any] | None:
     """Returns a pinned spec, or None."""
     within(connection, tenant_id)
-    mine = (DEFINITIONS.c.tenant_id == tenant_id) & (DEFINITIONS.c.revision == revision)
-    data = connection.execute(select(DEFINITIONS.c.spec).where(mine)).scalar()
+    data = _SPEC.scalar(connection, {"b_tenant": tenant_id, "b_revision": revision})
     return None if data is None else codec.loads(data)
 
 

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, bindparam, case, select, update
 from quarterdeck.common import codec
 from quarterdeck.common.database import within
 from quarterdeck.common.database.upserts import insert_new
+from quarterdeck.common.prepared import Prepared
 from quarterdeck.runtime.store import statements
 from quarterdeck.runtime.tables import DELIVERED, INBOX, RUN_QUEUE
 
@@ -48,10 +49,13 @@ OVER = -1
 _SLEEPING = frozenset({"parked"})
 _CANCELLABLE = frozenset({"parked", "gated", "quarantined"})
 
-_OLDEST = (
-    select(INBOX).where(INBOX.c.run_id == bindparam("b_run")).order_by(INBOX.c.id).limit(bindparam("b_limit"))
+_OLDEST = Prepared(
+    select(INBOX.c.id, INBOX.c.kind, INBOX.c.data, INBOX.c.at)
+    .where(INBOX.c.run_id == bindparam("b_run"))
+    .order_by(INBOX.c.id)
+    .limit(bindparam("b_limit"))
 )
-_COUNTER = select(RUN_QUEUE.c.inbox).where(RUN_QUEUE.c.run_id == bindparam("b_run"))
+_COUNTER = Prepared(select(RUN_QUEUE.c.inbox).where(RUN_QUEUE.c.run_id == bindparam("b_run")))
 
 
 def deliver(
@@ -129,8 +133,8 @@ def _first_time(connection: Connection, delivery: Delivery) -> bool:
 def read_inbox(connection: Connection, tenant_id: str, run_id: str, limit: int) -> tuple[list[InboxRow], int]:
     """Returns the oldest waiting rows and the inbox counter at this moment; OVER when the run has ended."""
     within(connection, tenant_id)
-    rows = connection.execute(_OLDEST, {"b_run": run_id, "b_limit": limit}).all()
-    counter = connection.execute(_COUNTER, {"b_run": run_id}).scalar()
-    return [InboxRow(r.id, r.kind, codec.loads(r.data), r.at) for r in rows], (
+    rows = _OLDEST.rows(connection, {"b_run": run_id, "b_limit": limit})
+    counter = _COUNTER.scalar(connection, {"b_run": run_id})
+    return [InboxRow(number, kind, codec.loads(data), at) for number, kind, data, at in rows], (
         OVER if counter is None else counter
     )

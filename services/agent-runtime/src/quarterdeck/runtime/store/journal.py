@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, or_, select
+from sqlalchemy import Connection, Select, bindparam, func, or_, select
 
 from quarterdeck.common.database import within
+from quarterdeck.common.prepared import Prepared
 from quarterdeck.runtime.constants import REDUCER_VERSION
 from quarterdeck.runtime.events import EFFECT_INTENT, EFFECT_OUTCOME
 from quarterdeck.runtime.store import archives
@@ -88,13 +89,17 @@ def about_effects(
                 yield one, Recorded(seq, kind, data.encode(), at)
 
 
+_SNAPSHOT = Prepared(
+    select(SNAPSHOTS.c.seq, SNAPSHOTS.c.state).where(
+        SNAPSHOTS.c.run_id == bindparam("b_run"),
+        SNAPSHOTS.c.tenant_id == bindparam("b_tenant"),
+        SNAPSHOTS.c.version == REDUCER_VERSION,
+    )
+)
+
+
 def read_snapshot(connection: Connection, tenant_id: str, run_id: str) -> tuple[int, bytes] | None:
     """Returns (sequence number, state as JSON) of a snapshot that this reducer can read, or None."""
     within(connection, tenant_id)
-    query = select(SNAPSHOTS.c.seq, SNAPSHOTS.c.state).where(
-        SNAPSHOTS.c.run_id == run_id,
-        SNAPSHOTS.c.tenant_id == tenant_id,
-        SNAPSHOTS.c.version == REDUCER_VERSION,
-    )
-    row = connection.execute(query).one_or_none()
-    return None if row is None else (row.seq, row.state)
+    row = _SNAPSHOT.first(connection, {"b_run": run_id, "b_tenant": tenant_id})
+    return None if row is None else (row[0], row[1])

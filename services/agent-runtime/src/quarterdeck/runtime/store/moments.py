@@ -13,6 +13,11 @@ def moment(connection: Connection, now: float) -> Any:
     On PostgreSQL it is the server's, whatever the clocks of its clients say; on SQLite, where there is
     one process, the caller's.
     """
-    if connection.dialect.name == "postgresql":
+    return moment_in(connection.dialect.name, now)
+
+
+def moment_in(dialect: str, now: Any) -> Any:
+    """Returns the same for a dialect; `now` may be a parameter of a statement."""
+    if dialect == "postgresql":
         return func.extract("epoch", func.clock_timestamp())
     return now

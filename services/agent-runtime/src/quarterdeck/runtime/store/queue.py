@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Float,
     Select,
     bindparam,
     case,
@@ -22,11 +25,12 @@ from sqlalchemy import (
 )
 
 from quarterdeck.common.database import within
+from quarterdeck.common.prepared import Prepared
 from quarterdeck.runtime.constants import LONGEST_REASON, READABLE_VERSION
 from quarterdeck.runtime.events import EFFECT_INTENT
 from quarterdeck.runtime.store import allotments, statements
 from quarterdeck.runtime.store.journal import last_of_type
-from quarterdeck.runtime.store.moments import moment
+from quarterdeck.runtime.store.moments import moment, moment_in
 from quarterdeck.runtime.store.places import PUT_AHEAD
 from quarterdeck.runtime.tables import RUN_QUEUE, RUNS, TIMERS, WORKERS
 
@@ -133,18 +137,39 @@ def heartbeat(connection: Connection, worker: str, now: float, known: Sequence[s
         known: ask about these runs only. To ask for all passes every run that it held since the oldest open
             transaction began.
     """
-    here = moment(connection, now)
-    renewed = update(WORKERS).where(WORKERS.c.worker == worker).values(heartbeat_at=here)
-    at = connection.execute(renewed.returning(WORKERS.c.heartbeat_at)).scalar()
+    at = _renewal(connection.dialect.name).scalar(connection, {"b_worker": worker, "b_now": now})
     if at is None:
+        here = moment(connection, now)
         first = insert(WORKERS).values(worker=worker, started_at=here, heartbeat_at=here)
         at = connection.execute(first.returning(WORKERS.c.heartbeat_at)).scalar_one()
-    mine = (RUN_QUEUE.c.worker == worker) & (RUN_QUEUE.c.status == "held")
-    if known is not None:
-        mine &= RUN_QUEUE.c.run_id.in_(known)
-    held = connection.execute(select(RUN_QUEUE.c.run_id, RUN_QUEUE.c.inbox).where(mine)).all()
+    held = _held(connection, worker, known)
     of_server = connection.dialect.name == "postgresql"
-    return Beat({row.run_id: row.inbox for row in held}, float(at) if of_server else None)
+    return Beat(dict(held), float(at) if of_server else None)
+
+
+def _held(connection: Connection, worker: str, known: Sequence[str] | None) -> list[tuple[Any, ...]]:
+    if known is None:
+        return _held_by(None).rows(connection, {"b_worker": worker})
+    asked = {f"b_{place}": run_id for place, run_id in enumerate(known)}
+    return _held_by(len(known)).rows(connection, {"b_worker": worker, **asked}) if known else []
+
+
+@cache
+def _renewal(dialect: str) -> Prepared:
+    mine = update(WORKERS).where(WORKERS.c.worker == bindparam("b_worker"))
+    renewed = mine.values(heartbeat_at=moment_in(dialect, bindparam("b_now")))
+    return Prepared(renewed.returning(WORKERS.c.heartbeat_at))
+
+
+@cache
+def _held_by(known: int | None) -> Prepared:
+    """Returns the query for what a worker holds: all of it, or what it holds of so many runs."""
+    held = select(RUN_QUEUE.c.run_id, RUN_QUEUE.c.inbox).where(
+        RUN_QUEUE.c.worker == bindparam("b_worker"), RUN_QUEUE.c.status == "held"
+    )
+    if known is not None:
+        held = held.where(RUN_QUEUE.c.run_id.in_([bindparam(f"b_{place}") for place in range(known)]))
+    return Prepared(held)
 
 
 def hasten(connection: Connection, now: float) -> int:
@@ -164,27 +189,51 @@ def take_over(
         strays: also of workers that nobody knows: one that was declared dead may have claimed after that.
             To look for those passes every run that was held since the oldest open transaction began.
     """
-    dead = delete(WORKERS)
-    if not everybody:
-        dead = dead.where(WORKERS.c.heartbeat_at < moment(connection, now) - lease)
-    gone = list(connection.execute(dead.returning(WORKERS.c.worker)).scalars())
+    dead = _dead(connection.dialect.name, everybody)
+    gone = [worker for (worker,) in dead.rows(connection, {"b_now": now, "b_lease": lease})]
     allotments.forget(connection, gone)
     if not gone and not strays:
         return 0
-    of_nobody = RUN_QUEUE.c.worker.not_in(select(WORKERS.c.worker))
-    orphans = (RUN_QUEUE.c.status == "held") & (of_nobody if strays else RUN_QUEUE.c.worker.in_(gone))
-    _blame_the_lonely(connection, orphans)
-    freed = update(RUN_QUEUE).where(RUN_QUEUE.c.run_id.in_(_in_order(orphans)))
-    values = {"status": "ready", "worker": "", "ready_at": now, "priority": PUT_AHEAD}
-    return connection.execute(freed.values(**values)).rowcount
+    orphans = _orphans(None if strays else len(gone))
+    named = {} if strays else {f"b_{place}": worker for place, worker in enumerate(gone)}
+    orphans.blame(connection, named)
+    return orphans.free(connection, {**named, "b_now": now})
 
 
-def _blame_the_lonely(connection: Connection, orphans: ColumnElement[bool]) -> None:
-    """Notes against a run that its dead worker held nothing else. See `suspicion`."""
+@cache
+def _dead(dialect: str, everybody: bool) -> Prepared:
+    dead = delete(WORKERS)
+    if not everybody:
+        begins = moment_in(dialect, bindparam("b_now", type_=Float)) - bindparam("b_lease", type_=Float)
+        dead = dead.where(WORKERS.c.heartbeat_at < begins)
+    return Prepared(dead.returning(WORKERS.c.worker))
+
+
+@dataclass(frozen=True, slots=True)
+class _Orphans:
+    """Statements about runs of workers that are no more.
+
+    Attributes:
+        blame: notes against a run that its dead worker held nothing else. See `suspicion`.
+        free: makes them ready.
+    """
+
+    blame: Prepared
+    free: Prepared
+
+
+@cache
+def _orphans(workers: int | None) -> _Orphans:
+    """Returns the statements about what so many workers held; None: about what is held by nobody known."""
+    whose: Any = [bindparam(f"b_{place}") for place in range(workers or 0)]
+    known = RUN_QUEUE.c.worker.not_in(select(WORKERS.c.worker))
+    orphans = (RUN_QUEUE.c.status == "held") & (known if workers is None else RUN_QUEUE.c.worker.in_(whose))
     only = select(RUN_QUEUE.c.worker).where(orphans).group_by(RUN_QUEUE.c.worker).having(func.count() == 1)
     lonely = _in_order(orphans & RUN_QUEUE.c.worker.in_(only))
-    blamed = update(RUN_QUEUE).where(RUN_QUEUE.c.run_id.in_(lonely))
-    connection.execute(blamed.values(alone=RUN_QUEUE.c.alone + 1))
+    blamed = update(RUN_QUEUE).where(RUN_QUEUE.c.run_id.in_(lonely)).values(alone=RUN_QUEUE.c.alone + 1)
+    freed = update(RUN_QUEUE).where(RUN_QUEUE.c.run_id.in_(_in_order(orphans)))
+    values = {"status": "ready", "worker": "", "ready_at": bindparam("b_now"), "priority": PUT_AHEAD}
+    return _Orphans(Prepared(blamed), Prepared(freed.values(**values)))
 
 
 def _in_order(chosen: ColumnElement[bool]) -> Select[str]:
@@ -193,24 +242,31 @@ def _in_order(chosen: ColumnElement[bool]) -> Select[str]:
     return locked.with_for_update(skip_locked=True)
 
 
+_DUE_TIMERS = Prepared(
+    select(TIMERS.c.run_id, TIMERS.c.tenant_id, TIMERS.c.timer)
+    .where(TIMERS.c.due >= bindparam("b_since"), TIMERS.c.due <= bindparam("b_now"))
+    .order_by(TIMERS.c.due)
+    .limit(bindparam("b_limit"))
+    .with_for_update(skip_locked=True)
+)
+_NEXT_TIMER = Prepared(
+    select(TIMERS.c.due).where(TIMERS.c.due >= bindparam("b_since")).order_by(TIMERS.c.due).limit(1)
+)
+
+
 def take_due_timers(
     connection: Connection, since: float, now: float, limit: int
 ) -> list[tuple[str, str, str]]:
     """Removes timers that are due, since then at the earliest; returns them as (run id, tenant id, timer)."""
-    query = select(TIMERS).where(TIMERS.c.due >= since, TIMERS.c.due <= now).order_by(TIMERS.c.due)
-    query = query.limit(limit)
-    query = query.with_for_update(skip_locked=True)
-    due = [(row.run_id, row.tenant_id, row.timer) for row in connection.execute(query).all()]
-    gone = delete(TIMERS).where(TIMERS.c.run_id == bindparam("b_run"), TIMERS.c.timer == bindparam("b_timer"))
+    due = _DUE_TIMERS.rows(connection, {"b_since": since, "b_now": now, "b_limit": limit})
     if due:
-        connection.execute(gone, [{"b_run": run, "b_timer": timer} for run, _, timer in due])
-    return due
+        statements.CLEAR_TIMER.many(connection, [{"b_run": run, "b_timer": timer} for run, _, timer in due])
+    return [(run, tenant, timer) for run, tenant, timer in due]
 
 
 def next_timer_due(connection: Connection, since: float) -> float | None:
     """Returns when the next timer is due, since then at the earliest, None when there is none."""
-    query = select(TIMERS.c.due).where(TIMERS.c.due >= since).order_by(TIMERS.c.due).limit(1)
-    due: float | None = connection.execute(query).scalar()
+    due: float | None = _NEXT_TIMER.scalar(connection, {"b_since": since})
     return due
 
 

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, exists, func, not_, select
+from sqlalchemy import Connection, Row, and_, bindparam, exists, func, not_, select
 
 from quarterdeck.common import codec
 from quarterdeck.common.database import within
+from quarterdeck.common.prepared import Prepared
 from quarterdeck.runtime.store.commits import insert_runs
 from quarterdeck.runtime.store.labels import index_labels
 from quarterdeck.runtime.store.trees import tree_of
@@ -65,18 +66,23 @@ def _with_seq() -> Any:
     )
 
 
+_OF_TENANT = _with_seq().where(RUNS.c.tenant_id == bindparam("b_tenant"))
+_ONE = Prepared(_OF_TENANT.where(RUNS.c.run_id == bindparam("b_run")))
+_KEYED = Prepared(_OF_TENANT.where(RUNS.c.idempotency_key == bindparam("b_key")))
+
+
 def get_run(connection: Connection, tenant_id: str, run_id: str) -> Row[Any] | None:
     """Returns a run's row with `current_seq`, `queue_status` and `priority`, or None."""
     within(connection, tenant_id)
-    query = _with_seq().where(RUNS.c.run_id == run_id, RUNS.c.tenant_id == tenant_id)
-    return connection.execute(query).one_or_none()
+    found: Row[Any] | None = _ONE.record(connection, {"b_tenant": tenant_id, "b_run": run_id})
+    return found
 
 
 def by_idempotency_key(connection: Connection, tenant_id: str, key: str) -> Row[Any] | None:
     """Returns the run that was started under an idempotency key, or None."""
     within(connection, tenant_id)
-    query = _with_seq().where(RUNS.c.tenant_id == tenant_id, RUNS.c.idempotency_key == key)
-    return connection.execute(query).one_or_none()
+    found: Row[Any] | None = _KEYED.record(connection, {"b_tenant": tenant_id, "b_key": key})
+    return found
 
 
 def open_at_gate(connection: Connection, tenant_id: str, gate: str) -> list[Any]:

@@ -59,6 +59,10 @@ WITHDRAW = Prepared(
     .where(APPROVALS.c.run_id == _RUN, APPROVALS.c.state == "open")
     .values(state="withdrawn", decided_at=bindparam("b_now"))
 )
+CLEAR_TIMER = Prepared(delete(TIMERS).where(TIMERS.c.run_id == _RUN, TIMERS.c.timer == bindparam("b_timer")))
+SET_TIMER = _insert(TIMERS)
+DROP_SNAPSHOT = Prepared(delete(SNAPSHOTS).where(SNAPSHOTS.c.run_id == _RUN))
+SAVE_SNAPSHOT = _insert(SNAPSHOTS)
 
 
 @cache

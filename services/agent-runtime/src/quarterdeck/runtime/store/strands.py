@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, text
 
+from quarterdeck.common.prepared import Prepared
 from quarterdeck.runtime.claims.ring import Sighting, Strand
 from quarterdeck.runtime.constants import READABLE_VERSION, SUSPECT_ATTEMPTS
 
@@ -26,7 +27,12 @@ STRANDS = 50
 # Where looking at arrivals goes on: time, tenant, lane, priority.
 Place = tuple[float, str, str, int]
 
-_ARRIVALS = text(
+
+def _prepared(query: str) -> Prepared:
+    return Prepared(text(query))
+
+
+_ARRIVALS = _prepared(
     f"""
     WITH page AS (
         SELECT tenant_id, lane, priority, ready_at, lane_limit FROM run_queue
@@ -40,7 +46,7 @@ _ARRIVALS = text(
 )
 _ORDER = "tenant_id, lane, priority"
 # From the head of one strand to the head of the next, each a descent of the index.
-_STRANDS = text(
+_STRANDS = _prepared(
     f"""
     WITH RECURSIVE head(run_id, place) AS (
         SELECT (
@@ -60,10 +66,10 @@ _STRANDS = text(
     FROM head JOIN run_queue AS q ON q.run_id = head.run_id ORDER BY head.place
     """
 )
-_NEXT_DUE = text(
+_NEXT_DUE = _prepared(
     f"SELECT ready_at FROM run_queue WHERE {FRESH} AND ready_at > :now ORDER BY ready_at LIMIT 1"
 )
-_SUSPECT = text(f"SELECT 1 FROM run_queue WHERE {SUSPECT} AND ready_at <= :now LIMIT 1")
+_SUSPECT = _prepared(f"SELECT 1 FROM run_queue WHERE {SUSPECT} AND ready_at <= :now LIMIT 1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +96,8 @@ def look(connection: Connection, since: Place, patrol: Strand | None, now: float
     """Looks at what became ready after `since`, and at the strands after `patrol` if that is not None."""
     arrived, last = _arrivals(connection, since, now)
     strands, patrolled = _strands(connection, patrol) if patrol is not None else ([], None)
-    due = connection.execute(_NEXT_DUE, {"now": now}).scalar()
-    suspects = connection.execute(_SUSPECT, {"now": now}).first() is not None
+    due = _NEXT_DUE.scalar(connection, {"now": now})
+    suspects = _SUSPECT.first(connection, {"now": now}) is not None
     found = arrived + [sighting for sighting in strands if sighting.since <= now]
     return Sight(found, last, patrolled, len(strands), due, suspects)
 
@@ -99,7 +105,7 @@ def look(connection: Connection, since: Place, patrol: Strand | None, now: float
 def _arrivals(connection: Connection, since: Place, now: float) -> tuple[list[Sighting], Place | None]:
     at, tenant, lane, priority = since
     values = {"at": at, "tenant": tenant, "lane": lane, "priority": priority, "now": now}
-    rows = connection.execute(_ARRIVALS, values).all()
+    rows = _ARRIVALS.rows(connection, values)
     found = [Sighting(Strand(*row[:3]), row[3], row[4]) for row in rows]
     if sum(row[6] for row in rows) < ARRIVALS:
         return found, None
@@ -108,7 +114,7 @@ def _arrivals(connection: Connection, since: Place, now: float) -> tuple[list[Si
 
 
 def _strands(connection: Connection, after: Strand) -> tuple[list[Sighting], Strand | None]:
-    rows = connection.execute(_STRANDS, _values(after)).all()
+    rows = _STRANDS.rows(connection, _values(after))
     found = [Sighting(Strand(*row[:3]), row[3], row[4]) for row in rows]
     return found, found[-1].strand if len(found) == STRANDS else None
 

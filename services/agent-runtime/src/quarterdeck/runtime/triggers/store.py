@@ -5,16 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, exists, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, exists, select, update
 
 from quarterdeck.common.database import across_tenants, within
 from quarterdeck.common.database.upserts import insert_or_update
+from quarterdeck.common.prepared import Prepared
 from quarterdeck.runtime.tables import TRIGGERS, WATCHED
 from quarterdeck.runtime.triggers import cron
 from quarterdeck.runtime.triggers.declared import read_json, source_of
 
 KIND = "Trigger"
 _T = TRIGGERS.c
+_NEXT_WAKE = Prepared(select(_T.wake_at).where(_T.wake_at.is_not(None)).order_by(_T.wake_at).limit(1))
+_DUE = Prepared(
+    select(TRIGGERS).where(_T.wake_at <= bindparam("b_now")).order_by(_T.wake_at).limit(bindparam("b_limit"))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,17 +82,14 @@ def event_triggers(connection: Connection, tenant_id: str) -> list[Row[Any]]:
 def next_wake(connection: Connection) -> float | None:
     """Returns when the next trigger wants to be looked at, None when none does."""
     across_tenants(connection)
-    query = select(_T.wake_at).where(_T.wake_at.is_not(None)).order_by(_T.wake_at).limit(1)
-    wake_at: float | None = connection.execute(query).scalar()
+    wake_at: float | None = _NEXT_WAKE.scalar(connection, {})
     return wake_at
 
 
 def due(connection: Connection, now: float, limit: int) -> list[Row[Any]]:
     """Returns triggers that want to be looked at, the most urgent first."""
     across_tenants(connection)
-    return list(
-        connection.execute(select(TRIGGERS).where(_T.wake_at <= now).order_by(_T.wake_at).limit(limit)).all()
-    )
+    return _DUE.records(connection, {"b_now": now, "b_limit": limit})
 
 
 def advance(connection: Connection, row: Row[Any], following: float | None, tally: Tally) -> bool:
