@@ -6,10 +6,11 @@ import zlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, bindparam, delete, insert, select
 
 from quarterdeck.common import codec
 from quarterdeck.common.database import within
+from quarterdeck.common.prepared import Prepared
 from quarterdeck.runtime.store import packing
 from quarterdeck.runtime.tables import ARCHIVES, JOURNAL
 
@@ -17,6 +18,18 @@ RETENTION, IMPORT = "retention", "import"
 PAGE = 500
 # One entry: sequence number, type, its data as JSON text, Unix time.
 Entry = tuple[int, str, str, float]
+
+
+_PAGES = Prepared(
+    select(ARCHIVES.c.events)
+    .where(
+        ARCHIVES.c.run_id == bindparam("b_run"),
+        ARCHIVES.c.last_seq > bindparam("b_after"),
+        ARCHIVES.c.tenant_id == bindparam("b_tenant"),
+    )
+    .order_by(ARCHIVES.c.last_seq)
+    .limit(bindparam("b_limit"))
+)
 
 
 def pack(entries: Sequence[Entry]) -> bytes:
@@ -50,14 +63,10 @@ def pages(
 def read(connection: Connection, tenant_id: str, run_id: str, after: int, limit: int) -> list[Entry]:
     """Returns up to `limit` archived entries with a sequence number above `after`, in order."""
     within(connection, tenant_id)
-    query = (
-        select(ARCHIVES.c.events)
-        .where(ARCHIVES.c.run_id == run_id, ARCHIVES.c.last_seq > after, ARCHIVES.c.tenant_id == tenant_id)
-        .order_by(ARCHIVES.c.last_seq)
-        .limit(limit // PAGE + 2)
-    )
-    pages = connection.execute(query).scalars()
-    return [entry for page in pages for entry in unpack(page) if entry[0] > after][:limit]
+    place = {"b_run": run_id, "b_tenant": tenant_id, "b_after": after, "b_limit": limit // PAGE + 2}
+    return [
+        entry for (page,) in _PAGES.rows(connection, place) for entry in unpack(page) if entry[0] > after
+    ][:limit]
 
 
 def read_all(connection: Connection, tenant_id: str, run_id: str) -> Iterator[Entry]:

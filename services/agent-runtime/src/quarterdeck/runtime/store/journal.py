@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, func, or_, select
+from sqlalchemy import Connection, Integer, Select, bindparam, func, or_, select
 
 from quarterdeck.common.database import within
 from quarterdeck.common.prepared import Prepared
@@ -21,19 +21,28 @@ _ROWS = select(JOURNAL.c.seq, JOURNAL.c.type, JOURNAL.c.data, JOURNAL.c.at)
 _LAST_SEQ = (1 << 31) - 1
 
 
+def _page() -> Prepared:
+    mine = (JOURNAL.c.run_id == bindparam("b_run")) & (JOURNAL.c.tenant_id == bindparam("b_tenant"))
+    after, until = bindparam("b_after", type_=Integer), bindparam("b_until", type_=Integer)
+    # A row is found under its last event: the one that holds the last that is wanted may end beyond it.
+    last = select(JOURNAL.c.seq).where(mine, JOURNAL.c.seq >= until).order_by(JOURNAL.c.seq).limit(1)
+    wanted = (JOURNAL.c.seq > after) & (JOURNAL.c.seq <= func.coalesce(last.scalar_subquery(), until))
+    return Prepared(_ROWS.where(mine, wanted).order_by(JOURNAL.c.seq))
+
+
+_PAGE = _page()
+
+
 def read_events(
     connection: Connection, tenant_id: str, run_id: str, after: int, limit: int
 ) -> list[Recorded]:
     """Returns up to `limit` entries with a sequence number above `after`, in order; archived ones too."""
     within(connection, tenant_id)
-    mine = (JOURNAL.c.run_id == run_id) & (JOURNAL.c.tenant_id == tenant_id)
-    # A row is found under its last event: the one that holds the last that is wanted may end beyond it.
     until = min(after + limit, _LAST_SEQ)
-    last = select(JOURNAL.c.seq).where(mine, JOURNAL.c.seq >= until).order_by(JOURNAL.c.seq).limit(1)
-    wanted = (JOURNAL.c.seq > after) & (JOURNAL.c.seq <= func.coalesce(last.scalar_subquery(), until))
+    place = {"b_run": run_id, "b_tenant": tenant_id, "b_after": after, "b_until": until}
     found = [
         entry
-        for row in connection.execute(_ROWS.where(mine, wanted).order_by(JOURNAL.c.seq)).all()
+        for row in _PAGE.rows(connection, place)
         for entry in entries(*row)
         if after < entry.seq <= until
     ]
