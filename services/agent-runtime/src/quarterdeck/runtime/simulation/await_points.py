@@ -53,6 +53,8 @@ WORKER_FILES = (
 )
 _NOT_ENGINE = ("/runtime/simulation/", "/runtime/testing/")
 _named: dict[CodeType, str] = {}
+# (code, place in it): the point, empty if it is no place of the engine.
+_points: dict[tuple[CodeType, int], Point] = {}
 
 
 def _name(code: CodeType) -> str:
@@ -67,6 +69,16 @@ def _name(code: CodeType) -> str:
     return name
 
 
+def _point(frame: FrameType) -> Point:
+    """Returns where a frame of the engine stands, an empty string for any other."""
+    key = frame.f_code, frame.f_lasti
+    point = _points.get(key)
+    if point is None:
+        name = _name(frame.f_code)
+        point = _points[key] = f"{name}:{frame.f_lineno}" if name else ""
+    return point
+
+
 def chain_of(task: asyncio.Task[Any]) -> list[Point]:
     """Returns the engine's places in a suspended task, the innermost last."""
     found: list[Point] = []
@@ -74,9 +86,8 @@ def chain_of(task: asyncio.Task[Any]) -> list[Point]:
     while inner is not None and hasattr(inner, "cr_frame"):
         if not inner.cr_suspended:  # it has not begun
             return []
-        frame = inner.cr_frame
-        if name := _name(frame.f_code):
-            found.append(f"{name}:{frame.f_lineno}")
+        if point := _point(inner.cr_frame):
+            found.append(point)
         inner = inner.cr_await
     return found
 
@@ -96,8 +107,8 @@ def point_of_caller() -> Point | None:
     """Returns the engine's place that asks a simulated service for something just now."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
-        if name := _name(frame.f_code):
-            return f"{name}:{frame.f_lineno}"
+        if point := _point(frame):
+            return point
         frame = frame.f_back
     return None
 

@@ -21,7 +21,9 @@ def _workflow(*nodes: Spec, **more: Any) -> Spec:
 
 
 _FLAKY: Spec = {"arguments": {"fails": 2}}
-_RETRY = [{"errors": ["tool"], "attempts": 4, "delay": "300ms", "factor": 2, "jitter": 0.1}]
+_RETRY: list[Spec] = [{"errors": ["tool"], "attempts": 4, "delay": "300ms", "factor": 2, "jitter": 0.1}]
+# Attempts of "retrying" that may come to nothing for other reasons than that the tool says so.
+SPARE_ATTEMPTS: int = _RETRY[0]["attempts"] - _FLAKY["arguments"]["fails"]
 _UNDO: Spec = {
     "compensate": {"tool": {"server": SERVER, "name": "refund", "arguments": {"key": "undo ${output.done}"}}}
 }

@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from sqlalchemy import Connection, create_engine
+from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.pool import StaticPool
 
 from quarterdeck.common.database import OutcomeUnknown
@@ -45,6 +45,7 @@ class SharedStore:
             connect_args={"check_same_thread": False, "cached_statements": 512},
         )
         METADATA.create_all(engine)
+        _drop_indexes(engine)
         self.connection: Connection = engine.connect()
         driver: Any = self.connection.connection.dbapi_connection
         self.driver: sqlite3.Connection = driver
@@ -68,6 +69,15 @@ class SharedStore:
     def rows(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
         """Asks in SQL, for those who watch."""
         return self.driver.execute(statement, values).fetchall()
+
+
+def _drop_indexes(engine: Engine) -> None:
+    """Drops the indexes that only make queries fast: with a few rows they only make writes slow."""
+    with engine.connect() as connection:
+        for table in METADATA.sorted_tables:
+            for index in table.indexes:
+                if not index.unique:
+                    index.drop(connection)
 
 
 class StoreHandle:

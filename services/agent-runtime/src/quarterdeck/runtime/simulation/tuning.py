@@ -4,13 +4,30 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from quarterdeck.common import codec
+from quarterdeck.runtime.definition import Definition, compile_definition
 from quarterdeck.runtime.simulation.hosts import EPOCH
 from quarterdeck.runtime.simulation.ticking import Ticks
 
-# (module, constant): value in a simulation.
+_compiled: dict[tuple[str, str, bytes], Definition] = {}
+
+
+def _compiled_once(kind: str, name: str, spec: Mapping[str, Any], turns: int) -> Definition:
+    """Does what `compile_definition` does, once for all workers of all seeds: what it makes never changes."""
+    key = (kind, name, codec.dumps(spec))
+    if key not in _compiled:
+        _compiled[key] = compile_definition(kind, name, spec, turns)
+    return _compiled[key]
+
+
+def _untraced(_facts: Any) -> contextlib.AbstractContextManager[None]:
+    return contextlib.nullcontext()
+
+
+# (module, name): value in a simulation.
 _SMALL: dict[tuple[str, str], Any] = {
     ("execution.committing", "SNAPSHOT_EVERY"): 12,
     ("execution.committing", "CHILD_PAGE"): 2,
@@ -30,6 +47,9 @@ _SMALL: dict[tuple[str, str], Any] = {
     ): 1_000_000,  # what is too large is found out later, by the journal
     ("triggers.due", "cron"): Ticks(EPOCH),
     ("triggers.store", "cron"): Ticks(EPOCH),
+    # The same for every worker of every seed; and traces are not what is simulated.
+    ("engine", "compile_definition"): _compiled_once,
+    ("execution.worker", "within"): _untraced,
     # Not small: timers of other workers are looked for less often, which costs a simulation little truth.
     ("execution.timers", "LONGEST_SLEEP"): 1.0,
 }
