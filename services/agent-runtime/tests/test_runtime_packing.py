@@ -8,7 +8,7 @@ from sqlalchemy import insert
 
 from quarterdeck.common.database import within
 from quarterdeck.runtime.events import EFFECT_INTENT, RUN_SUCCEEDED, STEP_COMPLETED, STEP_STARTED, Event
-from quarterdeck.runtime.store import archives, journal, packing
+from quarterdeck.runtime.store import archives, journal, mentions, packing
 from quarterdeck.runtime.tables import JOURNAL
 from quarterdeck.runtime.testing.harness import TENANT, Harness
 
@@ -110,6 +110,15 @@ async def test_events_of_a_type_are_found_within_rows(tmp_path):
         seen = await h.database.read(found)
         assert [entry.seq for entry in seen.every] == [2, 6, 7, 9]
         assert (seen.last.seq, seen.none) == (7, None)
+
+
+async def test_artifacts_that_are_named_within_rows_are_found(tmp_path):
+    async with Harness(tmp_path, specs=SPECS) as h:
+        digests = {f"sha256:{number:064x}" for number in range(3)}
+        await written(h, [event(output={"$artifact": digest}) for digest in sorted(digests)])
+        (place,) = [place for place in mentions.PLACES if place.table is JOURNAL]
+        found, _ = await h.database.read(mentions.search, TENANT.id, place, ())
+        assert found == digests
 
 
 async def test_an_archive_has_an_entry_for_each_event(tmp_path):

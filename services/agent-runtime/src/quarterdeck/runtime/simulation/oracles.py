@@ -11,13 +11,12 @@ from quarterdeck.runtime.simulation.invariants import leaked, overdrawn
 from quarterdeck.runtime.simulation.processes import Process
 from quarterdeck.runtime.simulation.store import SharedStore
 from quarterdeck.runtime.store.commits import Commit
+from quarterdeck.runtime.store.packing import entries
 from quarterdeck.v1 import tools_pb2
 
 _HOLDER = "SELECT worker, epoch, seq, status FROM run_queue WHERE run_id = ?"
 _LENGTH = "SELECT coalesce(max(seq), 0) FROM journal WHERE run_id = ?"
-_INTENT = (
-    """SELECT 1 FROM journal WHERE run_id = ? AND instr(type, 'effect.intent') > 0 AND instr(data, ?) > 0"""
-)
+_JOURNAL = "SELECT seq, type, data, at FROM journal WHERE run_id = ? ORDER BY seq DESC"
 
 
 class Oracles:
@@ -105,7 +104,8 @@ class Oracles:
     def call(self, request: tools_pb2.CallToolRequest) -> None:
         """A call reaches the manager for the first time: its intent must be durable by now."""
         effect = request.call_id.partition(":")[2]
-        if not self._store.rows(_INTENT, request.run_id, f'"effect":"{effect}"'.encode()):
+        recorded = (entry for row in self._store.rows(_JOURNAL, request.run_id) for entry in entries(*row))
+        if not any(e.type == ev.EFFECT_INTENT and e.event().data["effect"] == effect for e in recorded):
             self._problems.append(f"call {request.call_id} of {request.tool} was made before its intent")
 
 

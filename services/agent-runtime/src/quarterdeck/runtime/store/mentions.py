@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Column, Connection, Table, select, tuple_
 
 from quarterdeck.common.database import within
+from quarterdeck.runtime.store.packing import content
 from quarterdeck.runtime.tables import APPROVALS, ARCHIVES, INBOX, JOURNAL, RUNS, SNAPSHOTS
 
 ROWS = 1000
@@ -31,7 +32,7 @@ class Place:
 PLACES = (
     Place(INBOX, ("id",), ("data",)),
     Place(SNAPSHOTS, ("run_id",), ("state",)),
-    Place(JOURNAL, ("run_id", "seq"), ("data",)),
+    Place(JOURNAL, ("run_id", "seq"), ("data",), content),
     Place(ARCHIVES, ("run_id", "last_seq"), ("events",), zlib.decompress),
     Place(RUNS, ("run_id",), ("input", "output", "error")),
     Place(APPROVALS, ("approval_id",), ("data", "answer")),
