@@ -62,54 +62,71 @@ class EventStream(Response):
         super().__init__(headers=_HEADERS, media_type=EVENT_STREAM)
         del self.headers["content-length"]
         self._frames = frames
-        self._next = first
+        self._first = first
         self._closing = closing
         self._heartbeat = heartbeat
+        self._last_sent = 0.0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves the response."""
-        ends = [
-            asyncio.create_task(_disconnected(receive), name="sse-disconnect"),
-            asyncio.create_task(self._closing.wait(), name="sse-closing"),
-        ]
+        ends: list[asyncio.Task[Any]] = []
         try:
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-            await _send_body(send, OPENING)
-            await self._pump(scope["path"], send, ends)
+            await self._send(send, OPENING)
+            pump = asyncio.create_task(self._pump(scope["path"], send), name="sse-pump")
+            ends += [
+                pump,
+                asyncio.create_task(_disconnected(receive), name="sse-disconnect"),
+                asyncio.create_task(self._closing.wait(), name="sse-closing"),
+            ]
+            await self._until_one_ends(ends, send)
+            if pump.done():
+                pump.result()
+            await _stop([pump])
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
-            for task in ends:
-                task.cancel()
-            await asyncio.gather(*ends, return_exceptions=True)
-            await discard(self._frames, self._next)
+            await _stop(ends)
+            await discard(self._frames, self._first)
 
-    async def _pump(self, path: str, send: Send, ends: list[asyncio.Task[Any]]) -> None:
+    async def _until_one_ends(self, ends: list[asyncio.Task[Any]], send: Send) -> None:
+        """Waits, and sends a comment whenever nothing was sent for long: one timer, however many events."""
+        loop = asyncio.get_running_loop()
         while True:
-            await asyncio.wait(
-                {self._next, *ends}, timeout=self._heartbeat, return_when=asyncio.FIRST_COMPLETED
-            )
-            if any(task.done() for task in ends):
+            left = self._last_sent + self._heartbeat - loop.time()
+            if left <= 0:
+                await self._send(send, HEARTBEAT)
+                left = self._heartbeat
+            done, _ = await asyncio.wait(ends, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+            if done:
                 return
-            if not self._next.done():
-                await _send_body(send, HEARTBEAT)
-                continue
-            try:
-                data = self._next.result()
-            except QuarterdeckError as error:
-                await _send_body(send, error_frame(error, path))
-                return
-            except Exception as error:  # the status is out already: the stream itself must say it
-                log.error("stream.failed", path=path, exc_info=error)
-                await _send_body(send, error_frame(Internal("the stream failed"), path))
-                return
-            if data is None:
-                return
-            await _send_body(send, data)
-            self._next = asyncio.create_task(_next(self._frames), name="sse-next")
+
+    async def _pump(self, path: str, send: Send) -> None:
+        """Sends frame after frame, in this one task: a task for each would cost more than the frame."""
+        async for data in self._all(path):
+            await self._send(send, data)
+
+    async def _all(self, path: str) -> AsyncIterator[bytes]:
+        """Yields the frames, and one more if they end by an error: the status is out already."""
+        try:
+            data = await self._first
+            while data is not None:
+                yield data
+                data = await anext(self._frames, None)
+        except QuarterdeckError as error:
+            yield error_frame(error, path)
+        except Exception as error:
+            log.error("stream.failed", path=path, exc_info=error)
+            yield error_frame(Internal("the stream failed"), path)
+
+    async def _send(self, send: Send, data: bytes) -> None:
+        self._last_sent = asyncio.get_running_loop().time()
+        await send({"type": "http.response.body", "body": data, "more_body": True})
 
 
-async def _send_body(send: Send, data: bytes) -> None:
-    await send({"type": "http.response.body", "body": data, "more_body": True})
+async def _stop(tasks: list[asyncio.Task[Any]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _next(frames: AsyncIterator[bytes]) -> bytes | None:

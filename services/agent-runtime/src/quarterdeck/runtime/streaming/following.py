@@ -64,8 +64,7 @@ async def _until_gap(
     """Yields live events as long as they follow one another; returns when the journal must be asked."""
     while True:
         try:
-            async with asyncio.timeout(patience):
-                event = await queue.get()
+            event = await _next(queue, patience)
         except TimeoutError:
             return
         if event is None:
@@ -80,3 +79,11 @@ async def _until_gap(
             return
         position = event.seq
         yield event
+
+
+async def _next(queue: asyncio.Queue[Heard], patience: float) -> Heard:
+    """Returns what is heard next; a timer is set only if that is to be waited for. Raises TimeoutError."""
+    if not queue.empty():
+        return queue.get_nowait()
+    async with asyncio.timeout(patience):
+        return await queue.get()
