@@ -13,7 +13,8 @@ from quarterdeck.common.errors import InvalidArgument, PermissionDenied, Unavail
 from quarterdeck.common.identity import CallContext, Principal, set_current_call
 from quarterdeck.common.tenants import TenantId
 from quarterdeck.runtime.constants import MAX_BATCH
-from quarterdeck.runtime.rpcs.batching import BatchingRpcs, keys_of
+from quarterdeck.runtime.rpcs.batching import keys_of
+from quarterdeck.runtime.rpcs.server import RuntimeServicer
 from quarterdeck.runtime.starting.accepting import Starter
 from quarterdeck.runtime.tables import RUN_LABELS, RUN_QUEUE
 from quarterdeck.runtime.testing.harness import PRINCIPAL, TENANT, Harness
@@ -75,7 +76,7 @@ class Bench:
         self.registry = Registry()
         starter = Starter(h.engine, self.registry, h.worker.begin)
         parts = (h.engine, tenants or Tenants(), starter, None, None, authorizer or LocalAuthorizer())
-        self.rpcs = BatchingRpcs(*parts)
+        self.rpcs = RuntimeServicer(*parts)
 
     async def start(self, *runs, **more):
         principal = Principal(PRINCIPAL.subject, ("quarterdeck:platform-admins",))
@@ -155,7 +156,6 @@ async def test_many_runs_are_few_statements_and_one_question(tmp_path):
         assert words(answers) == ["new"] * 600
         assert bench.registry.asked == ["w"]
         assert written.count("queue_together") == 3 and "accept" not in written
-        assert await h.output(answers[599].run_id) == {"n": 599}
 
 
 async def test_the_same_batch_again_is_the_same_runs(tmp_path):
@@ -196,6 +196,17 @@ async def test_runs_of_a_key_and_turns_of_a_session_wait_in_the_order_of_the_bat
             await h.signal(answers[first].run_id, "paid", {})
             await h.wait(answers[first].run_id)
             await h.wait(answers[second].run_id, "waiting")
+
+
+async def test_a_start_alone_that_waits_answers_without_another_look(tmp_path):
+    async with Harness(tmp_path, specs=SPECS) as h:
+        bench = Bench(h)
+        await bench.start(wish("waits", key="k"))
+        queued = wish("waits", key="k", key_conflict=runs_pb2.KEY_CONFLICT_QUEUE, tenant=TENANT.name)
+        answer = await bench.rpcs.StartRun(queued, None)
+        told = runs_pb2.GetRunRequest(tenant=TENANT.name, run_id=answer.id)
+        assert answer == await bench.rpcs.GetRun(told, None)
+        assert answer.reason == "waiting for the run before it with key 'k'"
 
 
 async def test_a_signal_goes_with_its_start(tmp_path):

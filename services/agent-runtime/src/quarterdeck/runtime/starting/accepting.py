@@ -30,7 +30,7 @@ from quarterdeck.runtime.definition import Definition, lane_of
 from quarterdeck.runtime.engine import Engine
 from quarterdeck.runtime.operations.signals import check_signal
 from quarterdeck.runtime.starting.inputs import check_input
-from quarterdeck.runtime.starting.newborn import run_row
+from quarterdeck.runtime.starting.newborn import as_written, run_row
 from quarterdeck.runtime.store import definitions, gates, runs
 from quarterdeck.runtime.store.inbox import Delivery, deliver
 from quarterdeck.v1 import resources_pb2, resources_pb2_grpc
@@ -239,6 +239,8 @@ async def accept_here(engine: Engine, begin: Begin | None, wish: Start, row: dic
         accepted = await begin(wish, row)
     if accepted is None:
         accepted = await engine.database.write(accept, wish, row, engine.clock.now())
+    if accepted.created and accepted.row is None:
+        accepted.row = as_written(row, "ready" if accepted.run_id in accepted.ready else "gated")
     await engine.wake(accepted.ready, accepted.poke)
     return accepted
 

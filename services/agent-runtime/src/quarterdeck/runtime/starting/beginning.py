@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from types import SimpleNamespace
 from typing import Any
 
 from sqlalchemy import Connection
@@ -17,17 +16,16 @@ from quarterdeck.common.database import Database
 from quarterdeck.common.errors import QuarterdeckError, Unavailable
 from quarterdeck.runtime.execution.loading import Loaded, facts_of
 from quarterdeck.runtime.starting.accepting import Accepted, Start, accept, once
+from quarterdeck.runtime.starting.newborn import as_written
 from quarterdeck.runtime.state import RunState
 from quarterdeck.runtime.store.births import Newborn, create_together, may_go_together
 from quarterdeck.runtime.store.commits import Commit, Committed, Fate, commit
 from quarterdeck.runtime.store.queue import Claim
-from quarterdeck.runtime.tables import RUNS
 
 FIRST_EPOCH = 1
 # What a birth is made from, and what it comes to: no second part if the run waits at its gate.
 Wanted = tuple[Start, dict[str, Any], Commit, float]
 Begun = tuple[Accepted, Committed | None]
-_DEFAULTS = {column.name: getattr(column.default, "arg", None) for column in RUNS.c}
 
 
 class Unborn(Exception):
@@ -54,7 +52,7 @@ class Birth:
 
     def loaded(self) -> Loaded:
         """Returns the run as an executor begins with it; there is nothing to read yet."""
-        row = SimpleNamespace(**{**_DEFAULTS, "inbox": 0, **self._row})
+        row = as_written({"inbox": 0, **self._row}, "held")
         return Loaded(facts_of(row), RunState(run_id=row.run_id), row)
 
     async def commit(self, unit: Commit, now: float) -> Committed:
@@ -116,8 +114,7 @@ def _begun(birth: Newborn) -> Begun:
 
 def as_begun(row: dict[str, Any], unit: Commit) -> Any:
     """Returns the row of a run after its first commit, with what `runs.get_run` adds to it."""
-    place = {"current_seq": len(unit.events), "queue_status": "held"}
-    return SimpleNamespace(**{**_DEFAULTS, **row, **unit.run, **place})
+    return as_written({**row, **unit.run}, "held", len(unit.events))
 
 
 def _accept_held(connection: Connection, wish: Start, row: dict[str, Any], unit: Commit, now: float) -> Begun:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import SimpleNamespace
 from typing import Any
 
 from sqlalchemy import Row
@@ -16,6 +17,9 @@ from quarterdeck.runtime.execution.unit import RunFacts
 from quarterdeck.runtime.planner.budgets import narrower
 from quarterdeck.runtime.planner.planning import NewChild
 from quarterdeck.runtime.store import definitions
+from quarterdeck.runtime.tables import RUNS
+
+_DEFAULTS = {column.name: getattr(column.default, "arg", None) for column in RUNS.c}
 
 
 def start_event(row: Row[Any], history: Any) -> ev.Event:
@@ -106,6 +110,11 @@ def run_row(
         "root_run_id": run_id,
         **more,
     }
+
+
+def as_written(row: Mapping[str, Any], queue_status: str, seq: int = 0) -> Any:
+    """Returns a new run's row as a look at the database would have told it in the moment of its commit."""
+    return SimpleNamespace(**{**_DEFAULTS, **row, "current_seq": seq, "queue_status": queue_status})
 
 
 async def inline_closure(engine: Engine, parent: RunFacts, child: NewChild) -> str:
