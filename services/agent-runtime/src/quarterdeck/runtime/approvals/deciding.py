@@ -13,6 +13,7 @@ from quarterdeck.common.tenants import TenantId
 from quarterdeck.runtime.approvals.answers import check_resolution
 from quarterdeck.runtime.store import approvals
 from quarterdeck.runtime.store.inbox import Delivery, deliver
+from quarterdeck.runtime.store.locking import lock_place
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,7 @@ def decide(
     if row is None:
         raise NotFound(f"no approval {vote.approval_id} in tenant {tenant.name}", field="id")
     _check(row, vote)
+    lock_place(connection, row.run_id)
     state = "approved" if vote.approve else "rejected"
     values = {"state": state, "decided_by": vote.by, "decided_at": now, "comment": vote.comment}
     if vote.answer is not None:

@@ -25,6 +25,8 @@ FEW = 4
 # with the first of all. (Fired ones stay in the index as long as any old transaction is open.)
 LATE = 1.0
 ALL_PERIOD = 10.0
+# Seconds until those are looked at again whose runs were locked.
+BUSY_PAUSE = 0.01
 # Timers that another worker sets are seen after this long; our own at once.
 LONGEST_SLEEP = 0.25
 
@@ -92,4 +94,6 @@ class TimerLoop:
         engine.instruments.timer_lag.observe(now - due)
         fired, ready, poke = await engine.database.write(fire_due, since, now, BATCH)
         await engine.wake(ready, poke)
+        if not fired:  # whoever has locked them is at work
+            return BUSY_PAUSE
         return 0.0 if fired == BATCH else 0.001

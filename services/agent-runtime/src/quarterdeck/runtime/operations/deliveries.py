@@ -52,7 +52,8 @@ def pause(connection: Connection, tenant: TenantId, run_id: str, reason: str, by
     row = require_run(connection, tenant, run_id)
     require_open(row)
     woken: Woken = ([], {})
-    for one in [run_id, *open_below(connection, row, MAX_PAUSED_AT_ONCE)]:
+    # From below upwards, as `store.locking` says.
+    for one in [*reversed(open_below(connection, row, MAX_PAUSED_AT_ONCE)), run_id]:
         deliver(connection, Delivery(one, tenant.id, "pause", {"reason": reason, "by": by}), now, *woken)
     return woken
 

@@ -17,6 +17,7 @@ from quarterdeck.runtime.store.family import tell_children
 from quarterdeck.runtime.store.gates import Gates, hold_back, open_gates
 from quarterdeck.runtime.store.inbox import Delivery, deliver
 from quarterdeck.runtime.store.labels import index_labels
+from quarterdeck.runtime.store.locking import lock_children, lock_gates
 from quarterdeck.runtime.tables import APPROVALS, RUNS
 
 
@@ -81,6 +82,7 @@ class Committed:
 def commit(connection: Connection, unit: Commit, now: float) -> Committed:
     """Appends, if the run is still held under this epoch and nothing was appended meanwhile."""
     within(connection, unit.tenant_id)
+    _lock_first(connection, unit)
     fence = {
         "b_run": unit.run_id,
         "b_epoch": unit.epoch,
@@ -108,6 +110,15 @@ def commit(connection: Connection, unit: Commit, now: float) -> Committed:
     elif unit.park_if_inbox is not None and not _park(connection, unit):
         answer.fate = Fate.NOT_PARKED
     return answer
+
+
+def _lock_first(connection: Connection, unit: Commit) -> None:
+    """Locks what this append will touch and others lock before a run's own place; see `locking`."""
+    if unit.finished or unit.children:
+        own = Gates(unit.tenant_id, unit.session, unit.gate) if unit.finished else None
+        lock_gates(connection, own, unit.children)
+    if unit.cancel_children or unit.cancelled or unit.cancelled_keys or unit.steer_children:
+        lock_children(connection, unit.run_id)
 
 
 def _append(connection: Connection, unit: Commit) -> None:

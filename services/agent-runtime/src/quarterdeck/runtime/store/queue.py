@@ -30,6 +30,7 @@ from quarterdeck.runtime.constants import LONGEST_REASON, READABLE_VERSION
 from quarterdeck.runtime.events import EFFECT_INTENT
 from quarterdeck.runtime.store import allotments, statements
 from quarterdeck.runtime.store.journal import last_of_type
+from quarterdeck.runtime.store.locking import lock_what_is_free
 from quarterdeck.runtime.store.moments import moment, moment_in
 from quarterdeck.runtime.store.places import PUT_AHEAD
 from quarterdeck.runtime.tables import RUN_QUEUE, RUNS, TIMERS, WORKERS
@@ -257,8 +258,14 @@ _NEXT_TIMER = Prepared(
 def take_due_timers(
     connection: Connection, since: float, now: float, limit: int
 ) -> list[tuple[str, str, str]]:
-    """Removes timers that are due, since then at the earliest; returns them as (run id, tenant id, timer)."""
-    due = _DUE_TIMERS.rows(connection, {"b_since": since, "b_now": now, "b_limit": limit})
+    """Removes timers that are due, since then at the earliest; returns them as (run id, tenant id, timer).
+
+    What somebody else has locked, a timer or its run, is left for the next look: who holds a run may wait for
+    its timers. The runs of those that are returned are locked.
+    """
+    found = _DUE_TIMERS.rows(connection, {"b_since": since, "b_now": now, "b_limit": limit})
+    busy = lock_what_is_free(connection, {run for run, _, _ in found}) if found else set()
+    due = [(run, tenant, timer) for run, tenant, timer in found if run not in busy]
     if due:
         statements.CLEAR_TIMER.many(connection, [{"b_run": run, "b_timer": timer} for run, _, timer in due])
     return [(run, tenant, timer) for run, tenant, timer in due]
