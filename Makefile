@@ -41,7 +41,7 @@ doctor: venv ## Check this machine and the platform
 .PHONY: test
 test: venv-dev ## Run all tests (ARGS="-k name" for some of them)
 	@sh hack/bridge.sh test
-	$(PYTHON) -m pytest $(wildcard $(TESTED)) $(ARGS)
+	$(PYTHON) -m pytest $(wildcard $(TESTED)) --ignore tests/cluster $(ARGS)
 
 .PHONY: bridge
 bridge: ## Build the program that tool pods get injected into build/bridge

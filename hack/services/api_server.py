@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from quarterdeck.controller.api.client import Client
     from quarterdeck.controller.testing.control_plane import ControlPlane
 
+# Set where the programs could not be built, which whoever sets it has said.
+UNAVAILABLE = "QD_NO_API_SERVER"
+
 
 def in_a_loop(make: Callable[[], Awaitable[None]]) -> None:
     """Runs a coroutine to its end in a loop of its own, whatever loop the test has."""
@@ -34,8 +37,9 @@ def plane() -> Iterator[ControlPlane]:
     programs = find_programs()
     if programs is None:
         missing = "against a real API server (`hack/cluster/build etcd kube-apiserver` makes one)"
-        # Continuous integration builds them: there this is a failure.
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(f"not verified here: {missing}")
+        # Continuous integration builds them, or says that it cannot: else this is a failure there.
+        leave_out = pytest.fail if os.environ.get("CI") and not os.environ.get(UNAVAILABLE) else pytest.skip
+        leave_out(f"not verified here: {missing}")
     # Leases are kept by etcd itself here: watches of them meet its compaction.
     made = ControlPlane(programs, ["--watch-cache-sizes=leases.coordination.k8s.io#0"])
     try:
