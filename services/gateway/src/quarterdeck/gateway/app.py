@@ -28,6 +28,7 @@ from quarterdeck.gateway.middleware.direct import DirectReads
 from quarterdeck.gateway.middleware.idempotency import Idempotency
 from quarterdeck.gateway.middleware.observe import Observe
 from quarterdeck.gateway.middleware.segments import WholeSegments, unquote_parameters
+from quarterdeck.gateway.middleware.turns import Turns
 from quarterdeck.gateway.openapi import TITLE
 from quarterdeck.gateway.problems import MethodNotAllowed, RouteNotFound, invalid_request, problem_response
 from quarterdeck.gateway.routes import ROUTERS
@@ -87,7 +88,7 @@ def make_app(parts: Parts) -> ASGIApp:
     app = Idempotency(app, platform.cache, tenants, settings.idempotency_ttl)
     app = Authenticate(app, parts.authenticator, parts.declared.is_signed, settings.on_loopback)
     app = BodyLimit(app, settings.max_body_bytes)
-    return WholeSegments(Observe(app, platform.telemetry, settings.access_log))
+    return WholeSegments(Observe(Turns(app), platform.telemetry, settings.access_log))
 
 
 def _add_error_handlers(app: FastAPI) -> None:
