@@ -162,3 +162,19 @@ async def test_work_that_will_not_end_does_not_keep_the_lease(client, namespace)
         await running
     assert time.monotonic() - work_began < TERMS.lease + 2
     freed.set()
+
+
+async def test_a_lease_that_was_deleted_is_made_again(client, namespace):
+    work = Work()
+    async with beside(leader(client, namespace, "one").run(work)):
+        await until(lambda: work.began)
+        await client.delete(LEASES, "l", namespace)
+        await asyncio.sleep(TERMS.renew + 0.5)
+        assert work.ended is None
+        assert (await client.get(LEASES, "l", namespace))["spec"]["holderIdentity"] == "one"
+
+
+async def test_a_missing_namespace_is_said(client, capsys):
+    async with beside(leader(client, "not-there", "one").run(Work())):
+        await asyncio.sleep(0.5)
+    assert 'namespaces "not-there" not found' in capsys.readouterr().out

@@ -136,3 +136,19 @@ def test_every_change_is_seen_by_a_later_look(adds):
         assert seen == versions
 
     asyncio.run(scenario())
+
+
+async def test_work_that_is_not_done_is_shown_while_it_lasts(queue, registry):
+    def shown(name):
+        return registry.get_sample_value(f"workqueue_{name}_seconds", {"name": "q"})
+
+    assert (shown("unfinished_work"), shown("longest_running_processor")) == (0, 0)
+    queue.add("a")
+    queue.add("b")
+    keys = [await queue.get(), await queue.get()]
+    await asyncio.sleep(0.05)
+    assert shown("longest_running_processor") >= 0.04
+    assert shown("unfinished_work") > shown("longest_running_processor")
+    for key in keys:
+        queue.done(key)
+    assert (shown("unfinished_work"), shown("longest_running_processor")) == (0, 0)

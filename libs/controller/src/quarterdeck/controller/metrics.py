@@ -34,6 +34,18 @@ class ControllerMetrics:
             registry=registry,
             buckets=_SECONDS,
         )
+        self.unfinished = Gauge(
+            "workqueue_unfinished_work_seconds",
+            "Seconds that keys have been worked on which are not done yet, in sum.",
+            ["name"],
+            registry=registry,
+        )
+        self.longest = Gauge(
+            "workqueue_longest_running_processor_seconds",
+            "Seconds that the longest of them has been worked on.",
+            ["name"],
+            registry=registry,
+        )
         self.reconciles = Counter(
             "controller_runtime_reconcile_total",
             "Reconciles by how they ended.",

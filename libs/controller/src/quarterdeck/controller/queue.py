@@ -17,6 +17,7 @@ All methods belong to one event loop; none may be called from another thread.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Hashable
 from typing import Generic, TypeVar
@@ -52,6 +53,8 @@ class WorkQueue(Generic[K]):
         self._started: dict[K, float] = {}
         self._takers: deque[asyncio.Future[None]] = deque()
         self._closed = False
+        metrics.unfinished.labels(name).set_function(lambda: sum(self._ages()))
+        metrics.longest.labels(name).set_function(lambda: max(self._ages(), default=0.0))
 
     def __len__(self) -> int:
         """Returns how many keys wait for a worker."""
@@ -162,6 +165,11 @@ class WorkQueue(Generic[K]):
             if not taker.done():
                 taker.set_result(None)
                 return
+
+    def _ages(self) -> list[float]:
+        # A scrape may come from another thread: the list is made in one step.
+        now = time.monotonic()
+        return [now - started for started in list(self._started.values())]
 
     def _due(self, key: K) -> None:
         self._timers.pop(key, None)

@@ -163,9 +163,13 @@ class Leader:
         try:
             async with asyncio.timeout(patience):
                 return await self._write(now)
-        except (Conflict, AlreadyExists):
-            # Somebody was quicker, or our own last write arrived after we gave it up: look next time.
-            return None if self._held is None else await self._reread(now)
+        except (Conflict, AlreadyExists, NotFound) as error:
+            # Somebody was quicker, or deleted it, or our own last write arrived after we gave it up.
+            if self._held is not None:
+                return await self._reread(now)
+            if isinstance(error, NotFound):
+                raise
+            return None
         except TimeoutError:
             raise ApiError(f"the lease was not answered within {patience:g} s") from None
 
