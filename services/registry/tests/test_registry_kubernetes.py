@@ -101,7 +101,7 @@ class Cluster(World):
         await self.controller.start()
 
     async def stop_controller(self):
-        await self.controller.stop(0.1)
+        await self.controller.stop(5)
         await self.controller_platform.close()
 
     async def stop(self):
@@ -300,3 +300,20 @@ async def test_nothing_is_written_while_nothing_changes(cluster):
 async def test_a_manifest_that_the_schema_refuses_is_refused_by_us(cluster):
     with pytest.raises(InvalidArgument):
         await cluster.admin.apply(manifest("Agent", "x", {"instructions": 5}), cluster.tenant)
+
+
+async def test_another_replica_of_the_controller_goes_on(cluster, tmp_path):
+    platform = open_platform("registry", PlatformSettings(data_dir=tmp_path / "second"))
+    second = await control.build(platform)
+    await second.start()
+    try:
+        assert cluster.controller.leader.leading
+        assert not second.leader.leading
+        await cluster.stop_controller()
+        await cluster.created(agent("later"))
+        await eventually(lambda: cluster.served("Agent", "later"), seconds=30)
+        assert second.leader.leading
+    finally:
+        await second.stop(5)
+        await platform.close()
+        await cluster.start_controller()

@@ -21,6 +21,9 @@ class RegistrySettings(BaseSettings):
         description="Where the objects are: in the registry's database, or in the API server of the cluster "
         "that this process runs in (or that KUBECONFIG names).",
     )
+    lease_namespace: str = Field(
+        default="default", description="Namespace of the Lease by which the controller's replicas take turns."
+    )
     history_changes: int = Field(
         default=10_000, ge=1, description="Changes that a watch can resume from, at most."
     )

@@ -1,16 +1,22 @@
-"""Wires the registry's controller in a cluster: it follows the API server, and one of its replicas acts."""
+"""Wires the registry's controller in a cluster: its replicas follow the API server, and one of them acts."""
 
 from __future__ import annotations
 
 import asyncio
 import importlib
+import os
+import signal
+import socket
+import uuid
 
 from quarterdeck.common.database import Database
 from quarterdeck.common.service import Platform
 from quarterdeck.controller.api.client import Client
 from quarterdeck.controller.caching.informer import Informer
+from quarterdeck.controller.leading.leader import Leader, LeadershipLost
 from quarterdeck.controller.loop import Controller
-from quarterdeck.controller.metrics import ControllerMetrics
+from quarterdeck.controller.metrics import ControllerMetrics, LeaderMetrics
+from quarterdeck.controller.objects import ObjectKey
 from quarterdeck.controller.queue import WorkQueue
 from quarterdeck.registry import history
 from quarterdeck.registry.background import Background
@@ -35,9 +41,15 @@ class RegistryController:
     name = NAME
 
     def __init__(
-        self, platform: Platform, database: Database, client: Client, settings: RegistrySettings
+        self,
+        platform: Platform,
+        database: Database,
+        client: Client,
+        leader: Leader,
+        settings: RegistrySettings,
     ) -> None:
         log, metrics = platform.telemetry.log, ControllerMetrics(platform.telemetry.registry)
+        self.leader = leader
         self._platform = platform
         self._settings = settings
         self.feed = Feed(database, Mirror())
@@ -48,8 +60,9 @@ class RegistryController:
         self._informers = informers
         self._projecting: WorkQueue[Place] = WorkQueue("projection", metrics)
         self._saying: WorkQueue[Place] = WorkQueue("status", metrics)
-        self._projector = Projector(client, informers, self.feed, world, self._projecting, platform.clock)
-        self._writer = StatusWriter(client, informers, self.feed, self._saying)
+        fenced = leader.fenced(client)
+        self._projector = Projector(fenced, informers, self.feed, world, self._projecting, platform.clock)
+        self._writer = StatusWriter(fenced, informers, self.feed, self._saying)
         self._controllers = [
             Controller(queue.name, queue, reconcile, metrics=metrics, log=log, workers=settings.workers)
             for queue, reconcile in (
@@ -59,24 +72,38 @@ class RegistryController:
         ]
 
     async def start(self) -> None:
-        """Follows the API server and our tables, and keeps each true to the other."""
+        """Follows the API server and our tables; keeps each true to the other while it leads."""
         await self.feed.load()
         await asyncio.to_thread(importlib.import_module, "quarterdeck.resources.references")
         for kind, informer in self._informers.items():
             self._platform.spawn(informer.run(), f"follow-{kind}")
         self._platform.spawn(self._following.run(self._settings.follow_period), "follow")
+        self._leading = self._platform.spawn(self._run(), "lead")
+
+    async def _run(self) -> None:
+        try:
+            await self.leader.run(self._lead)
+        except LeadershipLost:
+            # What this process remembers may be wrong by now: let another one begin.
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    async def _lead(self) -> None:
+        await self._following.fresh()
         self._projector.start()
         self._writer.start()
         self._background.start()
-        for controller in self._controllers:
-            self._platform.spawn(controller.run(), controller.name)
-        self._platform.spawn(self._projector.look_for_the_gone(), "look-for-the-gone")
+        async with asyncio.TaskGroup() as group:
+            for controller in self._controllers:
+                group.create_task(controller.run(), name=controller.name)
+            group.create_task(self._projector.look_for_the_gone(), name="look-for-the-gone")
 
     async def stop(self, grace: float) -> None:
-        """Begins nothing more; a write under way ends."""
+        """Begins nothing more, lets a write under way end, and gives the lease back."""
         self._background.close()
         self._projecting.close()
         self._saying.close()
+        self._leading.cancel()
+        await asyncio.wait({self._leading}, timeout=grace)
         await self.feed.close()
 
 
@@ -85,4 +112,12 @@ async def build(platform: Platform) -> RegistryController:
     settings = RegistrySettings()
     database = await platform.open_database(METADATA, MIGRATIONS)
     await database.write(history.prepare)
-    return RegistryController(platform, database, await open_client(platform), settings)
+    client, leases = await open_client(platform), await open_client(platform)
+    leader = Leader(
+        leases,
+        ObjectKey(settings.lease_namespace, NAME),
+        f"{socket.gethostname()}-{uuid.uuid4()}",
+        log=platform.telemetry.log,
+        metrics=LeaderMetrics(platform.telemetry.registry),
+    )
+    return RegistryController(platform, database, client, leader, settings)
