@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, select, update
 
 from quarterdeck.common.database import serialize, within
-from quarterdeck.runtime.tables import RUN_QUEUE, RUNS
+from quarterdeck.runtime.tables import AT_GATE, IN_SESSION, RUN_QUEUE, RUNS
 
 _OPEN = (
     select(
@@ -46,9 +46,9 @@ class Gates:
         """Returns for each gate which runs are at it."""
         found: list[ColumnElement[bool]] = []
         if self.session:
-            found.append((RUNS.c.tenant_id == self.tenant_id) & (RUNS.c.session == self.session))
+            found.append((RUNS.c.tenant_id == self.tenant_id) & (RUNS.c.session == self.session) & IN_SESSION)
         if self.key:
-            found.append(RUNS.c.gate == self.key)
+            found.append((RUNS.c.gate == self.key) & AT_GATE)
         return found
 
 

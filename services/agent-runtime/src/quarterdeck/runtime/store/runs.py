@@ -14,7 +14,7 @@ from quarterdeck.common.prepared import Prepared
 from quarterdeck.runtime.store.commits import insert_runs
 from quarterdeck.runtime.store.labels import index_labels
 from quarterdeck.runtime.store.trees import tree_of
-from quarterdeck.runtime.tables import RUN_LABELS, RUN_QUEUE, RUNS
+from quarterdeck.runtime.tables import AT_GATE, IN_SESSION, RUN_LABELS, RUN_QUEUE, RUNS
 
 OPEN_STATES = ("pending", "running", "waiting", "quarantined")
 
@@ -88,7 +88,7 @@ def by_idempotency_key(connection: Connection, tenant_id: str, key: str) -> Row[
 def open_at_gate(connection: Connection, tenant_id: str, gate: str) -> list[Any]:
     """Returns the open runs of a key, oldest first."""
     within(connection, tenant_id)
-    query = _with_seq().where(RUNS.c.gate == gate, RUNS.c.state.in_(OPEN_STATES))
+    query = _with_seq().where(RUNS.c.gate == gate, AT_GATE, RUNS.c.state.in_(OPEN_STATES))
     return list(connection.execute(query.order_by(RUNS.c.created_at, RUNS.c.run_id)).all())
 
 
@@ -124,6 +124,8 @@ def _conditions(tenant_id: str, wanted: RunFilter) -> list[Any]:
         )
         if value
     ]
+    if wanted.session:
+        conditions.append(IN_SESSION)
     if wanted.states:
         conditions.append(RUNS.c.state.in_(wanted.states))
     if wanted.created_from is not None:
@@ -172,6 +174,7 @@ def session_turns(connection: Connection, tenant_id: str, session: str, limit: i
         .where(
             RUNS.c.tenant_id == tenant_id,
             RUNS.c.session == session,
+            IN_SESSION,
             RUNS.c.state == "succeeded",
             RUNS.c.kind == "Agent",
         )
