@@ -7,9 +7,10 @@ import asyncpg
 import pytest
 from sqlalchemy import insert
 
-from quarterdeck.common.database import open_database, within
+from quarterdeck.common.database import LAST, open_database, within
 from quarterdeck.common.tenants import TenantId
 from quarterdeck.runtime.approvals.deciding import Vote, decide
+from quarterdeck.runtime.execution.appending import place_of
 from quarterdeck.runtime.execution.timers import fire_due
 from quarterdeck.runtime.store.commits import Commit, Fate, commit
 from quarterdeck.runtime.store.inbox import Delivery
@@ -106,6 +107,12 @@ async def test_a_child_that_ends_while_its_parent_cancels_it(database):
     for _ in range(10):
         done = await asyncio.gather(*(database.write(each) for each in (ends, cancels, ends, cancels)))
         assert {one.fate for one in done} == {Fate.DONE}
+
+
+def test_appends_that_share_a_transaction_go_in_the_order_of_the_runs_that_they_wait_for():
+    told = [Delivery(run_id, "t", "child", {}) for run_id in ("z", "p")]
+    assert place_of(append(CHILD, deliveries=told)) == "p"
+    assert place_of(append(CHILD)) == CHILD < LAST
 
 
 async def test_who_decides_locks_the_run_before_the_approval(database, postgres_database):

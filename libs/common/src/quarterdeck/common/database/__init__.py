@@ -6,13 +6,16 @@ them. `sqlite` is one file and one process; `postgres` is shared by any number o
 
 from quarterdeck.common.database.awaiting import Awaited, may_pass
 from quarterdeck.common.database.opening import open_database
+from quarterdeck.common.database.ordering import LAST, Placed
 from quarterdeck.common.database.protocol import Database, OutcomeUnknown
 from quarterdeck.common.database.tenancy import across_tenants, concerning, serialize, within
 
 __all__ = [
+    "LAST",
     "Awaited",
     "Database",
     "OutcomeUnknown",
+    "Placed",
     "across_tenants",
     "concerning",
     "may_pass",

@@ -20,6 +20,7 @@ from sqlalchemy import Connection, text
 
 from quarterdeck.common.database.address import Address
 from quarterdeck.common.database.explain import DISK_FULL, REASONS, explain, is_contention, is_lost
+from quarterdeck.common.database.ordering import place_of
 from quarterdeck.common.database.pool import Pool
 from quarterdeck.common.database.protocol import OutcomeUnknown
 from quarterdeck.common.database.transactions import Transactions
@@ -46,11 +47,12 @@ TRIES = 4
 
 @dataclass(slots=True, eq=False)
 class _Write:
-    """One caller's write: a function, or an item for a function that takes many; and its answer."""
+    """One caller's write: a function, or an item for a function that takes many; its answer and place."""
 
     function: Callable[..., Any]
     answer: asyncio.Future[Any]
     item: Any = None
+    place: str = ""
 
 
 # What may go together: None for plain writes, else the function that takes many items.
@@ -86,7 +88,7 @@ class PostgresDatabase:
         def call(connection: Connection) -> T:
             return function(connection, *args, **kw)
 
-        result: T = await self._enqueue(None, _Write(call, _answer()))
+        result: T = await self._enqueue(None, _Write(call, _answer(), place=place_of(function)))
         return result
 
     async def write_together(
@@ -205,6 +207,7 @@ class PostgresDatabase:
 
     async def _shared(self, batch: list[_Write]) -> list[_Write]:
         """Runs plain writes in one transaction; returns those that are to be tried alone."""
+        batch = sorted(batch, key=lambda write: write.place)
         outcomes = await self._transactions.shared([write.function for write in batch])
         again: list[_Write] = []
         written: list[tuple[_Write, Any]] = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from quarterdeck.common.database import LAST, Placed
 from quarterdeck.runtime.claims.ring import Ask, Ring, Strand
 from quarterdeck.runtime.claims.slots import WHOLE, Scope, Slots
 from quarterdeck.runtime.constants import HEARTBEAT_PERIOD, SUSPECT_LOOK, SWEEP_PERIOD
@@ -25,6 +26,8 @@ LOOK_PERIOD = 0.05
 # And between two looks within one.
 PATROL_PERIOD, PATROL_SECONDS = 5.0, 0.002
 PATROL_STEP = 0.1
+# They wait for nobody.
+_TAKE, _TAKE_SUSPECTS = Placed(claiming.take, LAST), Placed(claiming.take_suspects, LAST)
 _NO_SUSPECTS = claiming.Suspicion(Verdict.IGNORE)
 _FIRST = Strand("", "", strands.LEAST_PRIORITY)
 
@@ -145,7 +148,7 @@ class Claimer:
         taken = claiming.Taken()
         try:
             limits = self._limits_of_all(asks)
-            taken = await self._engine.database.write(claiming.take, self._engine.worker, asks, limits, now)
+            taken = await self._engine.database.write(_TAKE, self._engine.worker, asks, limits, now)
         finally:
             self._learn(taken.grants, now)
             self._ring.settle(asks, taken.replies)
@@ -153,7 +156,7 @@ class Claimer:
 
     async def _judge(self, room: int, now: float, idle: bool) -> claiming.Suspicion:
         """Takes suspects, or says that there must be room for one."""
-        take, me = claiming.take_suspects, self._engine.worker
+        take, me = _TAKE_SUSPECTS, self._engine.worker
         found = await self._engine.database.write(take, me, self._limits_of, room, now, idle=idle)
         self._learn(found.grants, now)
         return found

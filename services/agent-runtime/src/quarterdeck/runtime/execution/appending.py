@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 
-from quarterdeck.common.database import Database, OutcomeUnknown
+from quarterdeck.common.database import Database, OutcomeUnknown, Placed
 from quarterdeck.runtime.store.commits import Commit, Committed, Fate, commit
 from quarterdeck.runtime.store.outcomes import what_became
 from quarterdeck.runtime.store.together import commit_together, is_plain
@@ -35,7 +35,12 @@ async def _make(database: Database, unit: Commit, now: float) -> Committed:
         if made.fate is not Fate.BUSY:
             return made
     # By itself it waits for whoever has the run's row, most likely a delivery.
-    return await database.write(commit, unit, now)
+    return await database.write(Placed(commit, place_of(unit)), unit, now)
+
+
+def place_of(unit: Commit) -> str:
+    """Returns the run that an append may have to wait for: whom it tells something, else its own."""
+    return min((delivery.run_id for delivery in unit.deliveries), default=unit.run_id)
 
 
 async def _find_out(database: Database, unit: Commit, now: float) -> Committed:

@@ -8,7 +8,7 @@ import contextlib
 import structlog
 from sqlalchemy import Connection
 
-from quarterdeck.common.database import within
+from quarterdeck.common.database import LAST, Placed, within
 from quarterdeck.runtime.constants import SWEEP_PERIOD
 from quarterdeck.runtime.engine import Engine
 from quarterdeck.runtime.execution.inbox_events import EXPIRY
@@ -92,7 +92,7 @@ class TimerLoop:
         if due is None or due > now:
             return LONGEST_SLEEP if due is None else min(LONGEST_SLEEP, due - now)
         engine.instruments.timer_lag.observe(now - due)
-        fired, ready, poke = await engine.database.write(fire_due, since, now, BATCH)
+        fired, ready, poke = await engine.database.write(Placed(fire_due, LAST), since, now, BATCH)
         await engine.wake(ready, poke)
         if not fired:  # whoever has locked them is at work
             return BUSY_PAUSE
