@@ -8,3 +8,4 @@ MYPYPATH=examples/invoice-matching "$python" -m mypy examples/invoice-matching
 MYPYPATH=tests/e2e:examples/invoice-matching "$python" -m mypy tests/e2e
 MYPYPATH=tests/chaos:tests/e2e:.:examples/invoice-matching "$python" -m mypy tests/chaos/chaos_kit
 MYPYPATH=tests/weather:tests/e2e:.:examples/invoice-matching "$python" -m mypy tests/weather/weather_kit
+MYPYPATH=tests/cluster:tests/e2e:examples/invoice-matching "$python" -m mypy tests/cluster

@@ -1,0 +1,74 @@
+"""kubectl on the cluster of $KUBECONFIG, and a way to what is inside."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import shutil
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+CLUSTER = Path(__file__).parents[3] / "hack" / "cluster"
+NAMESPACE = "quarterdeck"
+FORWARDING = re.compile(r"Forwarding from 127\.0\.0\.1:(\d+)")
+
+
+def program() -> str:
+    """Returns the path of kubectl: the one installed, else the one that `make cluster-up` built."""
+    found = shutil.which("kubectl")
+    if found:
+        return found
+    answer = subprocess.run([CLUSTER / "bin"], capture_output=True, text=True, check=True)
+    return f"{answer.stdout.strip()}/kubectl"
+
+
+def kubectl(*words: str, check: bool = True, given: str | None = None, timeout: float = 60) -> str:
+    """Runs kubectl in the platform's namespace and returns what it printed. Raises AssertionError."""
+    command = [program(), "--namespace", NAMESPACE, *words]
+    answer = subprocess.run(
+        command, input=given, capture_output=True, text=True, timeout=timeout, check=False
+    )
+    assert not check or answer.returncode == 0, f"kubectl {' '.join(words)}: {answer.stderr}"
+    return answer.stdout if check else answer.stdout + answer.stderr
+
+
+def get(*words: str) -> Any:
+    """Returns the JSON of `kubectl get`."""
+    return json.loads(kubectl("get", *words, "-o", "json"))
+
+
+def pods(service: str) -> list[dict[str, Any]]:
+    """Returns the pods of a service that are not about to go."""
+    found = get("pods", "-l", f"app.kubernetes.io/name={service}")["items"]
+    return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
+
+
+def kill(pod: str) -> None:
+    """Kills a pod as a crash does: no grace, nothing drained."""
+    kubectl("delete", "pod", pod, "--grace-period=0", "--force", "--wait=false", check=False)
+
+
+def serving(service: str, timeout: float = 120) -> None:
+    """Waits until every replica of a service is ready."""
+    kubectl("rollout", "status", f"deployment/{service}", f"--timeout={timeout}s", timeout=timeout + 10)
+
+
+@contextlib.contextmanager
+def forwarded(target: str, port: int) -> Iterator[int]:
+    """Yields a port of this machine that leads to one of a pod, Service or Deployment."""
+    command = [program(), "--namespace", NAMESPACE, "port-forward", target, f":{port}"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as child:
+        try:
+            assert child.stdout is not None
+            line = child.stdout.readline()
+            found = FORWARDING.match(line)
+            assert found, f"no way to {target}: {line}"
+            # It prints a line for each connection, and would stop at a full pipe.
+            threading.Thread(target=child.stdout.read, daemon=True).start()
+            yield int(found[1])
+        finally:
+            child.terminate()
