@@ -38,6 +38,7 @@ SERVERS: dict[str, dict[str, Any]] = {
             "imagePullSecrets": ["registry"],
             "runtimeClassName": "gvisor",
             "nodeSelector": {"pool": "tools"},
+            "tolerations": [{"key": "tools", "operator": "Exists", "effect": "NoSchedule"}],
             "resources": {"limits": {"memory": "128Mi"}},
         },
         "egress": ["api.example.com", "*.example.org:8443"],

@@ -56,6 +56,32 @@ class ResourceAmounts(Model):
     limits: StringMap = Field(default={}, description="What is the most.")
 
 
+class Toleration(Model):
+    """A taint of nodes that does not keep the pod away, as Kubernetes writes it."""
+
+    RULES = (
+        Rule(
+            "operator Exists takes no value",
+            "self.operator != 'Exists' || !has(self.value)",
+            lambda toleration: toleration.operator != "Exists" or toleration.value is None,
+            field="value",
+        ),
+        Rule(
+            "operator Equal needs key",
+            "self.operator != 'Equal' || has(self.key)",
+            lambda toleration: toleration.operator != "Equal" or toleration.key is not None,
+            field="key",
+        ),
+    )
+
+    key: NonEmpty | None = Field(None, description="The taint; absent with operator Exists: any.")
+    operator: Literal["Equal", "Exists"] = Field("Equal", description="How value is compared.")
+    value: Label | None = Field(None, description="The taint's value; absent: empty.")
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = Field(
+        None, description="The taint's effect; absent: any."
+    )
+
+
 class ContainerServer(Model):
     """A pod that the platform runs; cluster only."""
 
@@ -82,6 +108,9 @@ class ContainerServer(Model):
     run_as_user: int = Field(65_532, ge=1, le=4_294_967_294, description="Numeric user id.")
     runtime_class_name: Name | None = Field(None, description="The RuntimeClass.")
     node_selector: StringMap = Field(default={}, description="Labels of nodes it may run on.")
+    tolerations: Annotated[list[Toleration], Field(max_length=16)] = Field(
+        default=[], description="Taints of nodes that do not keep it away."
+    )
 
 
 class UncertainCheck(Model):

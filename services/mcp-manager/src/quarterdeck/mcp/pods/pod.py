@@ -85,6 +85,10 @@ def _placement(container: ContainerServer) -> Manifest:
         found["runtimeClassName"] = container.runtime_class_name
     if container.node_selector:
         found["nodeSelector"] = dict(container.node_selector)
+    if container.tolerations:
+        found["tolerations"] = [
+            one.model_dump(mode="json", by_alias=True, exclude_none=True) for one in container.tolerations
+        ]
     return found
 
 
