@@ -43,7 +43,7 @@ func (h *Hub) answer(ctx context.Context, w http.ResponseWriter, e *exchange, as
 		next, arrived := e.next()
 		switch {
 		case arrived && e.streams && (!next.final || asked.batch):
-			writer := newStream(w, h.config.ClientTimeout)
+			writer := h.stream(w, e.outlet)
 			if writer.event(next.data) == nil && !next.final {
 				writer.follow(ctx, e.outlet)
 			}
@@ -64,7 +64,7 @@ func (h *Hub) answer(ctx context.Context, w http.ResponseWriter, e *exchange, as
 			return
 		case <-silence.C:
 			if e.streams && len(parts) == 0 {
-				writer := newStream(w, h.config.ClientTimeout)
+				writer := h.stream(w, e.outlet)
 				if writer.ping() == nil {
 					writer.follow(ctx, e.outlet)
 				}

@@ -206,7 +206,7 @@ func (l *link) push(target *exchange, message rpc.Message) {
 func (l *link) send(target *outlet, line []byte) {
 	wasOpen := !target.isClosed()
 	if !target.send(event{data: line}, l.patience()) && wasOpen {
-		l.counters.slow.Add(1)
+		target.giveUp(&l.counters.slow)
 	}
 }
 

@@ -211,10 +211,14 @@ func (h *Hub) get(w http.ResponseWriter, r *http.Request) {
 	open := newOutlet(2 * h.config.MaxMessage)
 	s.link.listen(s, open)
 	defer s.link.unlisten(s, open)
-	writer := newStream(w, h.config.ClientTimeout)
+	writer := h.stream(w, open)
 	if writer.ping() == nil {
 		writer.follow(r.Context(), open)
 	}
+}
+
+func (h *Hub) stream(w http.ResponseWriter, o *outlet) *stream {
+	return newStream(w, h.config.ClientTimeout, func() { o.giveUp(&h.counters.slow) })
 }
 
 func (h *Hub) delete(w http.ResponseWriter, r *http.Request) {

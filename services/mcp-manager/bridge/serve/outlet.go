@@ -2,6 +2,7 @@ package serve
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -18,6 +19,13 @@ type outlet struct {
 	closed  bool
 	arrived chan struct{}
 	taken   chan struct{}
+
+	given sync.Once
+}
+
+// giveUp notes, once, that the client took nothing for too long: seen by who fills the queue or by who writes.
+func (o *outlet) giveUp(slow *atomic.Int64) {
+	o.given.Do(func() { slow.Add(1) })
 }
 
 // event is a message on its way to a client. The last answer of a POST is final; code is that of an error.

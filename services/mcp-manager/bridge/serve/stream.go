@@ -2,7 +2,9 @@ package serve
 
 import (
 	"context"
+	"errors"
 	"net/http"
+	"os"
 	"time"
 )
 
@@ -11,13 +13,15 @@ type stream struct {
 	writer  http.ResponseWriter
 	control *http.ResponseController
 	timeout time.Duration
+	late    func()
 }
 
-func newStream(w http.ResponseWriter, timeout time.Duration) *stream {
+// newStream begins one; late is called when the client has taken nothing for so long.
+func newStream(w http.ResponseWriter, timeout time.Duration, late func()) *stream {
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("Cache-Control", "no-cache, no-transform")
 	w.Header().Set("X-Accel-Buffering", "no")
-	return &stream{w, http.NewResponseController(w), timeout}
+	return &stream{w, http.NewResponseController(w), timeout, late}
 }
 
 // follow writes what arrives at an outlet until its last event, its end or the client's.
@@ -57,6 +61,14 @@ func (s *stream) ping() error {
 }
 
 func (s *stream) write(parts ...[]byte) error {
+	err := s.writeAll(parts)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		s.late()
+	}
+	return err
+}
+
+func (s *stream) writeAll(parts [][]byte) error {
 	_ = s.control.SetWriteDeadline(time.Now().Add(s.timeout))
 	defer func() { _ = s.control.SetWriteDeadline(time.Time{}) }()
 	for _, part := range parts {
