@@ -28,6 +28,11 @@ def packages() -> Path:
     return Path(install(ROOT / "build" / "npm")) / "@modelcontextprotocol"
 
 
+def installed(name: str) -> str:
+    """Returns a program of this environment, which need not be in anybody's PATH."""
+    return str(Path(sys.executable).with_name(name))
+
+
 async def ready(world: World) -> bool:
     return bool((await world.condition("Ready", "other")).get("status") == "True")
 
@@ -41,7 +46,7 @@ async def through(world: World, served: Bridge, **spec: Any) -> set[str]:
 
 
 async def test_time_through_the_manager(world: World) -> None:
-    async with bridge("mcp-server-time", flags=TRUSTED) as served:
+    async with bridge(installed("mcp-server-time"), flags=TRUSTED) as served:
         assert await through(world, served) == {"get_current_time", "convert_time"}
         arguments = {"source_timezone": "Europe/Berlin", "time": "16:30", "target_timezone": "Asia/Tokyo"}
         converted = value(await world.call("convert_time", arguments, server="other"))
@@ -54,7 +59,7 @@ async def test_git_through_the_manager(world: World) -> None:
     repository = world.path / "repository"
     await asyncio.to_thread(subprocess.run, ["git", "init", "-q", str(repository)], check=True)
     (repository / "note.txt").write_text("first line\n")
-    async with bridge("mcp-server-git", flags=TRUSTED) as served:
+    async with bridge(installed("mcp-server-git"), flags=TRUSTED) as served:
         assert {"git_add", "git_status"} <= await through(world, served)
         added = await world.call(
             "git_add", {"repo_path": str(repository), "files": ["note.txt"]}, server="other"
@@ -63,7 +68,7 @@ async def test_git_through_the_manager(world: World) -> None:
 
 
 async def test_fetch_through_the_manager(world: World) -> None:
-    async with bridge("mcp-server-fetch", flags=TRUSTED) as served:
+    async with bridge(installed("mcp-server-fetch"), flags=TRUSTED) as served:
         assert await through(world, served) == {"fetch"}
         refused = await world.call("fetch", {"url": "http://x.invalid", "max_length": -1}, server="other")
         assert refused.status == Status.STATUS_INVALID_ARGUMENTS

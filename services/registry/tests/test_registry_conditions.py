@@ -168,7 +168,7 @@ async def test_it_comes_to_rest(admin, world):
     await admin.until("Agent", "b", "Ready")
     for _ in range(100):
         await asyncio.sleep(0.01)
-        if world.service._queue.idle:
+        if world.service.background.idle:
             break
     version = world.feed.version
     await asyncio.sleep(0.1)
@@ -176,7 +176,7 @@ async def test_it_comes_to_rest(admin, world):
     await world.restart()
     for _ in range(200):
         await asyncio.sleep(0.01)
-        if world.service._queue.idle:
+        if world.service.background.idle:
             break
     assert world.feed.version == version
 

@@ -40,6 +40,11 @@ class Background:
         )
         self.upkeep = Upkeep(platform.database, settings, platform.clock, log)
 
+    @property
+    def idle(self) -> bool:
+        """True while nothing is to be looked at."""
+        return self._queue.idle
+
     def start(self) -> None:
         """Looks at every object once, and from now on at whatever changes."""
         self._reconciler.start()
