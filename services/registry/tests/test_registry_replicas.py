@@ -75,7 +75,7 @@ async def test_a_replica_that_slept_through_what_is_forgotten_loads_again(pair):
     other.feed.listen(lambda change: heard.append((change.name, change.deleted)))
     await first.delete("Agent", "goes")
     await first.apply(agent("comes"))
-    await one.service._database.write(history.trim, 0, 1e12)
+    await one.platforms["registry"].database.write(history.trim, 0, 1e12)
     assert [item.name for item in (await second.list("Agent")).objects] == ["comes", "stays"]
     assert ("goes", True) in heard
     assert ("comes", False) in heard
