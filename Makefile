@@ -92,8 +92,8 @@ test-web: ## Check the types of the console and run its tests
 	@sh hack/web.sh test
 
 .PHONY: simulate
-simulate: venv-dev ## Run the engine under a seeded adversary: SEEDS=2000 seeds from FIRST=0 on
-	$(PYTHON) -m quarterdeck.runtime.simulation --seeds $(or $(SEEDS),2000) --first $(or $(FIRST),0) $(ARGS)
+simulate: venv-dev ## Run the engine under a seeded adversary: SEEDS=2000 seeds from FIRST=0 on, JOBS=2 processes
+	$(PYTHON) -m quarterdeck.runtime.simulation --seeds $(or $(SEEDS),2000) --first $(or $(FIRST),0) --processes $(or $(JOBS),2) $(ARGS)
 
 .PHONY: kill-test
 kill-test: venv-dev ## Kill the running demo 20 times (QD_KILLS=N): the ledger must come out the same

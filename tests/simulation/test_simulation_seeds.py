@@ -10,19 +10,25 @@ import pytest
 from quarterdeck.runtime.simulation.__main__ import main
 from quarterdeck.runtime.simulation.await_points import Coverage
 from quarterdeck.runtime.simulation.many import PORTION, run_many
-from quarterdeck.runtime.simulation.report import failure, missed, pairs
+from quarterdeck.runtime.simulation.report import WANTED as STRIKES
+from quarterdeck.runtime.simulation.report import failure, heading, missed, pairs, render
 
-# QD_SEEDS=10000 runs so many, however long it takes; `make simulate SEEDS=10000` says more about them.
+# QD_SEEDS=10000 runs so many, however long it takes, in QD_JOBS processes.
 WANTED = int(os.environ.get("QD_SEEDS", "0"))
+JOBS = int(os.environ.get("QD_JOBS", "2"))
+# With so many, each fault has to strike often enough at each place.
+ENOUGH = 10_000
 SEEDS = WANTED or 60
 LONGEST = None if WANTED else 40.0
 # What even a very busy machine does in that time: a portion is always finished.
 FEWEST = PORTION
 
 
-@pytest.mark.timeout(max(180, 10 * WANTED))
-def test_many_seeds_hold():
-    summary = run_many(0, SEEDS, 2, longest=LONGEST)
+@pytest.mark.timeout(max(600, 10 * WANTED))
+def test_many_seeds_hold(capsys):
+    summary = run_many(0, SEEDS, JOBS, longest=LONGEST)
+    with capsys.disabled():
+        print(f"\n{heading(summary)}" if not WANTED else f"\n{render(summary)}")
     assert not summary.failures, "\n".join(map(failure, summary.failures))
     assert summary.seeds >= FEWEST
     # None of it is vacuous.
@@ -30,6 +36,8 @@ def test_many_seeds_hold():
     assert facts["runs"] > 20 * summary.seeds
     assert min(facts["fenced"], facts["effects"]) > 0
     assert len(summary.coverage.reached) > 40
+    if summary.seeds >= ENOUGH:
+        assert not list(missed(summary.coverage)), f"struck less than {STRIKES} times: see the report"
 
 
 def test_the_report_counts_pairs_of_faults_and_places():

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from quarterdeck.runtime.simulation.aims import LATE_CALLS, NOTHING, RARE, Aim
 from quarterdeck.runtime.simulation.await_points import Coverage, point_of_caller
 
 # What can strike a whole process, at any of its await points.
@@ -43,28 +44,11 @@ _STRUCK_FLEETING = 0.3
 _BEFORE_CALL = 0.01
 # Chance that a run is locked by somebody else when several are appended to at once.
 _BUSY = 0.03
-# Places that few runs ever come to; they are struck so much more often.
-_RARE = (
-    "runtime/effects/memory.py:",
-    "runtime/effects/sealing.py:",
-    "runtime/execution/appending.py:_find_out:",
-    "runtime/execution/executor.py:_tell_held_up:",
-    "runtime/execution/failing.py:",
-    "runtime/execution/joining.py:",
-    "runtime/execution/performing.py:_performed:",
-    "runtime/execution/performing.py:drop:",
-    "runtime/execution/sessions.py:",
-    "runtime/execution/worker.py:_is_taken_up:",
-    "runtime/execution/worker.py:_renew:",
-    "runtime/execution/worker.py:_work_on:",
-    "runtime/execution/worker.py:begin:",
-    "runtime/execution/worker.py:drain:",
-    "runtime/execution/worker.py:start:",
-    "runtime/operations/",
-    "runtime/starting/newborn.py:",
-    "runtime/triggers/",
-)
+# How much more often places are struck that few runs ever come to.
 _RARELY = 15.0
+# Chance that what a seed aims at is struck at the first visits, and after how many it is half of that.
+_AIMED, _AIMED_VISITS = 0.5, 10.0
+_BEFORE_LATE_CALL = 0.08
 _INTENSITIES = (0.0, 0.3, 1.0, 1.0, 2.0)
 
 Odds = tuple[tuple[str, float], ...]
@@ -81,8 +65,12 @@ class Plan:
     host_faults: tuple[str, ...] = HOST_FAULTS
 
 
-def plan_for(chance: random.Random) -> Plan:
-    """Chooses which families of faults a seed has, and how bad they are."""
+def plan_for(chance: random.Random, aim: Aim) -> Plan:
+    """Chooses which families of faults a seed has, and how bad they are; one that aims has all of them."""
+    if aim.at == LATE_CALLS:  # who is frozen has to come back
+        return Plan(1.0, 0.3, 0.3, 0.3, (STALL,))
+    if aim.at:
+        return Plan(1.0, 1.0, 1.0, 1.0)
     if chance.random() < 0.02:
         return Plan(0.0, 0.0, 0.0, 0.0)
     hosts, database, bus, peers = (chance.choice(_INTENSITIES) for _ in range(4))
@@ -104,6 +92,7 @@ class Adversary:
     coverage: Coverage
     strike: Callable[[str], None] = lambda _fault: None
     note: Callable[[str], None] | None = None
+    aim: Aim = NOTHING
     counts: Counter[str] = field(default_factory=Counter)
     is_quiet: bool = False
     _visits: Counter[str] = field(default_factory=Counter)
@@ -148,12 +137,19 @@ class Adversary:
         point = point_of_caller()
         where = f"{operation} at {point}"
         self._visits[where] += 1
-        roll = self.chance.random() / (intensity * (1.0 + _FIRST / self._visits[where]))
+        fate = self._rolled(odds, intensity, point, self._visits[where])
+        if fate:
+            self.counts[fate] += 1
+            if point is not None:
+                self.coverage.strike(fate, (point,))
+        return fate
+
+    def _rolled(self, odds: Odds, intensity: float, point: str | None, visits: int) -> str:
+        if self.aim.is_at(point) and self.chance.random() < _aimed(visits):
+            return self.chance.choice(odds)[0]
+        roll = self.chance.random() / (intensity * (1.0 + _FIRST / visits))
         for fate, likely in odds:
             if roll < likely:
-                self.counts[fate] += 1
-                if point is not None:
-                    self.coverage.strike(fate, (point,))
                 return fate
             roll -= likely
         return ""
@@ -166,14 +162,26 @@ class Adversary:
         """Returns whether a process is frozen between the intent and the call of a tool."""
         if self.is_quiet or STALL not in self.plan.host_faults:
             return False
-        return self.chance.random() < _BEFORE_CALL * self.plan.hosts
+        likely = _BEFORE_LATE_CALL if self.aim.at == LATE_CALLS else _BEFORE_CALL * self.plan.hosts
+        return self.chance.random() < likely
 
     def at_point(self, point: str, *, fleeting: bool) -> None:
         """A task was suspended there: strikes its process perhaps, at rare places as readily as at others."""
         if self.is_quiet or not self.plan.hosts:
             return
         self._visits[point] += 1
-        likely = _STRUCK_FLEETING if fleeting else _STRUCK_WAITING
-        likely *= _RARELY if point.startswith(_RARE) else 1.0
-        if self.chance.random() < likely * self.plan.hosts / self._visits[point] ** 2:
+        if self.chance.random() < self._likely(point, fleeting=fleeting):
             self.strike(self.chance.choice(self.plan.host_faults))
+
+    def _likely(self, point: str, *, fleeting: bool) -> float:
+        visits = self._visits[point]
+        if self.aim.is_at(point):
+            return _aimed(visits)
+        likely = _STRUCK_FLEETING if fleeting else _STRUCK_WAITING
+        likely *= _RARELY if point.startswith(RARE) else 1.0
+        return likely * self.plan.hosts / visits**2
+
+
+def _aimed(visits: int) -> float:
+    """Returns the chance that what is aimed at is struck: it falls, so that runs get past it."""
+    return _AIMED / (1.0 + visits / _AIMED_VISITS)

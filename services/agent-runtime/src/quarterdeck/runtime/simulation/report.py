@@ -73,7 +73,7 @@ def pairs(coverage: Coverage, wanted: int = WANTED) -> tuple[int, int, int]:
 
 def render(summary: Summary) -> str:
     """Returns the whole report as text."""
-    lines = [_heading(summary), "", *_table_lines(summary.coverage), ""]
+    lines = [heading(summary), "", *_table_lines(summary.coverage), ""]
     left = list(missed(summary.coverage))
     enough, seldom, never = pairs(summary.coverage)
     lines.append(
@@ -88,7 +88,8 @@ def render(summary: Summary) -> str:
     return "\n".join([*lines, "", *map(failure, summary.failures)])
 
 
-def _heading(summary: Summary) -> str:
+def heading(summary: Summary) -> str:
+    """Returns how many seeds there were, how long they took, and what went on in them."""
     facts = summary.facts
     each = 1000 * summary.busy / max(1, summary.seeds)
     return "\n".join(

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from quarterdeck.common.errors import FailedPrecondition, NotFound, Unavailable
+from quarterdeck.common.errors import DeadlineExceeded, FailedPrecondition, NotFound, Unavailable
 from quarterdeck.runtime.simulation.cluster import PATIENCE, Cluster
 from quarterdeck.runtime.simulation.hosts import Host, Surroundings
 from quarterdeck.runtime.testing.harness import TENANT
@@ -44,5 +44,5 @@ class Requests:
         while True:
             try:
                 return await self._cluster.ask(what)
-            except Unavailable:
+            except (Unavailable, DeadlineExceeded):
                 await asyncio.sleep(0.3 + 0.4 * self._around.chance.random())

@@ -12,6 +12,7 @@ from typing import Any
 from quarterdeck.common import codec
 from quarterdeck.runtime.simulation import ticking
 from quarterdeck.runtime.simulation.adversary import Adversary, plan_for
+from quarterdeck.runtime.simulation.aims import aim_of, lean
 from quarterdeck.runtime.simulation.attendants import Attendants
 from quarterdeck.runtime.simulation.await_points import Coverage
 from quarterdeck.runtime.simulation.broker import Broker
@@ -104,7 +105,10 @@ class _Seed:
         self._loop = SimulatedLoop(  # type: ignore[abstract]  # what is missing is not needed
             random.Random(f"{seed}/order"), scramble=chance.random() < 0.5
         )
-        self._adversary = Adversary(random.Random(f"{seed}/faults"), plan_for(chance), verdict.coverage)
+        aim = aim_of(seed)
+        self._adversary = Adversary(
+            random.Random(f"{seed}/faults"), plan_for(chance, aim), verdict.coverage, aim=aim
+        )
         self._ledger = Ledger()
         self._oracles = Oracles(
             store,
@@ -130,6 +134,7 @@ class _Seed:
         self._adversary.note = self._note_operation if trace else None
         self._cluster = Cluster(around, chance.choice((3, 3, 4)), self._log)
         orders = orders_for(random.Random(f"{seed}/orders"))
+        lean(orders, aim, random.Random(f"{seed}/lean"))
         requests, process = Requests(around, self._cluster), self._loop.new_process("people")
         self._people = People(around, requests, closure, orders, process)
         self._operators = Operators(around, requests, process, random.Random(f"{seed}/operators"))
