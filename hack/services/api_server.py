@@ -6,6 +6,7 @@ import asyncio
 import concurrent.futures
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -28,9 +29,9 @@ def in_a_loop(make: Callable[[], Awaitable[None]]) -> None:
         pool.submit(lambda: asyncio.run(run())).result()
 
 
-@pytest.fixture(scope="session")
-def plane() -> Iterator[ControlPlane]:
-    """The API server that all tests share: they do not restart it."""
+@contextmanager
+def api_server() -> Iterator[ControlPlane]:
+    """An API server with nothing in it, for as long as the context lasts."""
     from quarterdeck.controller.testing.binaries import find_programs
     from quarterdeck.controller.testing.control_plane import ControlPlane
 
@@ -47,6 +48,13 @@ def plane() -> Iterator[ControlPlane]:
         yield made
     finally:
         in_a_loop(made.stop)
+
+
+@pytest.fixture(scope="session")
+def plane() -> Iterator[ControlPlane]:
+    """The API server that all tests share: they do not restart it."""
+    with api_server() as made:
+        yield made
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import pytest
 import yaml
 from registry_support import ADMIN, World, agent, body, condition, manifest
 
+from hack.services.api_server import api_server
 from quarterdeck.common.errors import AlreadyExists, Conflict, InvalidArgument, NotFound, PermissionDenied
 from quarterdeck.common.identity import Principal
 from quarterdeck.common.service import open_platform
@@ -31,6 +32,13 @@ async def eventually(look, wanted=bool, seconds=10):
             return found
         await asyncio.sleep(0.05)
     raise AssertionError(f"not within {seconds} s: {found}")
+
+
+@pytest.fixture(scope="module")
+def plane():
+    """An API server of its own: what other tests left in theirs would be taken over, too."""
+    with api_server() as made:
+        yield made
 
 
 @pytest.fixture
