@@ -14,7 +14,8 @@ from quarterdeck.common.errors import AlreadyExists, Conflict, InvalidArgument, 
 from quarterdeck.common.identity import Principal
 from quarterdeck.common.service import open_platform
 from quarterdeck.common.settings import PlatformSettings
-from quarterdeck.controller.api.resource import CRDS, NAMESPACES, Resource
+from quarterdeck.controller.api.resource import NAMESPACES, Resource
+from quarterdeck.controller.testing.crds import install_crds
 from quarterdeck.registry import control
 from quarterdeck.registry.kube.places import resources
 from quarterdeck.v1 import resources_pb2 as pb
@@ -44,20 +45,8 @@ def plane():
 @pytest.fixture
 async def definitions(client):
     """The CRDs, established."""
-    for path in sorted(DEFINITIONS.glob("*.yaml")):
-        await client.apply(CRDS, yaml.safe_load(path.read_text()), manager="test")
-
-    async def established():
-        return [
-            thing["metadata"]["name"]
-            for thing in await client.list_all(CRDS)
-            if not any(
-                item["type"] == "Established" and item["status"] == "True"
-                for item in thing.get("status", {}).get("conditions") or ()
-            )
-        ]
-
-    await eventually(established, lambda missing: not missing)
+    found = [yaml.safe_load(path.read_text()) for path in sorted(DEFINITIONS.glob("*.yaml"))]
+    await install_crds(client, found)
     await _may_do_all(client, ADMIN.subject)
 
 

@@ -57,6 +57,7 @@ class Mirror:
         self._names: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
         self._created: defaultdict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
         self._tenants: dict[str, TenantRow] = {}
+        self._owners: dict[str, TenantRow] = {}
 
     def __len__(self) -> int:
         """Returns how many objects there are."""
@@ -90,7 +91,7 @@ class Mirror:
 
     def tenant_of(self, namespace: str) -> TenantRow | None:
         """Returns the tenant that owns a namespace, or None."""
-        return next((found for found in self._tenants.values() if found.namespace == namespace), None)
+        return self._owners.get(namespace)
 
     def entries(self, kind: str = "", tenant_id: str | None = None) -> list[Entry]:
         """Returns objects; a kind or tenant that is not given does not restrict."""
@@ -138,11 +139,14 @@ class Mirror:
         del created[bisect_left(created, (entry.age, entry.key.name))]
 
     def _apply_tenant(self, change: Change) -> None:
-        self._tenants.pop(change.name, None)
+        known = self._tenants.pop(change.name, None)
+        if known is not None:
+            self._owners.pop(known.namespace, None)
         if not change.deleted and change.in_force:
             found = codec.loads(change.in_force)
             status, suspended = found["status"], bool(found["spec"].get("suspended", False))
-            self._tenants[change.name] = TenantRow(status["id"], change.name, status["namespace"], suspended)
+            tenant = TenantRow(status["id"], change.name, status["namespace"], suspended)
+            self._tenants[tenant.name] = self._owners[tenant.namespace] = tenant
 
 
 def _behind(items: list[T], key: Callable[[T], str], after: str, descending: bool) -> Iterator[T]:

@@ -27,7 +27,7 @@ from quarterdeck.registry.conditions import FALSE, Condition
 from quarterdeck.registry.constants import ACCEPTED, MANAGER, REASON_INVALID_SPEC, REASON_NO_TENANT
 from quarterdeck.registry.feed import Feed
 from quarterdeck.registry.kube import reading, statuses
-from quarterdeck.registry.kube.places import Place, scope_at
+from quarterdeck.registry.kube.places import Place, place_of, scope_at
 from quarterdeck.registry.records import Key, Scope, is_cluster_scoped
 from quarterdeck.registry.world import World
 
@@ -62,9 +62,9 @@ class Projector:
         for informer in self._informers.values():
             await informer.wait_synced()
         for entry in self._feed.mirror.entries():
-            tenant = self._feed.mirror.tenant(entry.tenant)
-            namespace = tenant.namespace if tenant and not is_cluster_scoped(entry.key.kind) else ""
-            self._queue.add(Place(entry.key.kind, namespace, entry.key.name))
+            place = place_of(self._feed.mirror, entry.key, entry.tenant)
+            if place is not None:
+                self._queue.add(place)
 
     def _changed_there(self, kind: str, change: Change) -> None:
         self._queue.add(Place(kind, *key_of(change.object)))
@@ -75,10 +75,11 @@ class Projector:
             return
         tenant = self._feed.mirror.tenant(change.name)
         for kind, informer in self._informers.items():
+            if is_cluster_scoped(kind):
+                continue
             things = informer.cache if tenant is None else informer.cache.find(BY_NAMESPACE, tenant.namespace)
             for thing in things:
-                if not is_cluster_scoped(kind):
-                    self._queue.add(Place(kind, *key_of(thing)))
+                self._queue.add(Place(kind, *key_of(thing)))
 
     async def reconcile(self, place: Place) -> Result:
         """Makes our row of one object what the API server has."""
@@ -116,7 +117,11 @@ class Projector:
 
 
 async def write_status(client: Client, informer: Informer, thing: Object, wanted: dict[str, Any]) -> None:
-    """Writes a status, if the object is still there. Raises Conflict if it is another by now."""
+    """Writes a status, if there is still an object of that name.
+
+    One that was made meanwhile under the same name gets it too, until its own is said: a status is applied
+    without regard to the UID.
+    """
     with contextlib.suppress(NotFound):  # its deletion is on the way to us
         await client.apply(
             informer.resource, statuses.patch(thing, wanted), manager=MANAGER, subresource="status"

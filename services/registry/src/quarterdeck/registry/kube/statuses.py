@@ -22,7 +22,7 @@ def says(thing: Object, wanted: dict[str, Any]) -> bool:
 
 
 def patch(thing: Object, status: dict[str, Any]) -> Object:
-    """Returns the server-side apply that writes `status` to this very object."""
+    """Returns the server-side apply that writes `status` to the object of that name."""
     meta = metadata(thing)
     names = {name: meta[name] for name in ("name", "namespace", "uid") if name in meta}
     return {"apiVersion": thing["apiVersion"], "kind": thing["kind"], "metadata": names, "status": status}
