@@ -96,7 +96,7 @@ def _row(events: Sequence[Event], written: Sequence[bytes]) -> dict[str, Any]:
 
 
 def _compressed(text: bytes) -> bytes:
-    deflate = zlib.compressobj(1, zlib.DEFLATED, _WINDOW, _MEMORY, zlib.Z_DEFAULT_STRATEGY, _WORDS)
+    deflate = zlib.compressobj(9, zlib.DEFLATED, _WINDOW, _MEMORY, zlib.Z_DEFAULT_STRATEGY, _WORDS)
     return b'"%b"' % b2a_base64(deflate.compress(text) + deflate.flush(), newline=False)
 
 
