@@ -13,7 +13,7 @@ from typing import Any
 
 import typer
 
-from quarterdeck.cli.constants import EXIT_CODES, MANAGEMENT_PORTS
+from quarterdeck.cli.constants import CONTROLLER_PORTS, EXIT_CODES, MANAGEMENT_PORTS
 from quarterdeck.cli.main import application
 
 INTRODUCTION = """\
@@ -79,7 +79,7 @@ def _exit_codes() -> str:
 
 
 def _ports() -> str:
-    rows = [f"| {name} | {port} |" for name, port in MANAGEMENT_PORTS.items()]
+    rows = [f"| {name} | {port} |" for name, port in (MANAGEMENT_PORTS | CONTROLLER_PORTS).items()]
     head = "## Management ports of `qd serve`\n\n`/health`, `/health/<part>` and `/metrics`, on loopback.\n"
     return "\n".join([head, "| service | port |", "|---|---|", *rows, ""])
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from quarterdeck.cli.api import Api
 from quarterdeck.cli.checks import Check, Level
-from quarterdeck.cli.constants import MANAGEMENT_PORTS
+from quarterdeck.cli.constants import CONTROLLER_PORTS, MANAGEMENT_PORTS
 from quarterdeck.cli.contexts import resolve
 from quarterdeck.cli.datadir import find_data_dir, read_endpoint
 from quarterdeck.cli.errors import CliError
@@ -85,6 +85,9 @@ def process_checks(processes: list[ServiceProcess]) -> Iterator[Check]:
         if not mine:
             hint = f"`qd serve {name}`, unless it serves from another directory or machine"
             yield Check(Level.BAD, name, "no process of it in this data directory", hint)
+    for process in processes:
+        if process.service in CONTROLLER_PORTS:
+            yield from _process_check(process)
 
 
 def _process_check(process: ServiceProcess) -> Iterator[Check]:

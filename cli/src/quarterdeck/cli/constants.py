@@ -53,6 +53,8 @@ MANAGEMENT_PORTS = {
     "mcp-manager": 8433,
     "memory": 8434,
 }
+# The same for the controllers of a cluster, which are programs of their own.
+CONTROLLER_PORTS = {"registry-controller": 8435}
 
 # Set by a shell's completion script; "source_<shell>" asks for that script.
 COMPLETE_VARIABLE = "_QD_COMPLETE"

@@ -27,9 +27,15 @@ MODULES = {
 STOP_MARGIN = 5.0
 
 
-async def build_service(platform: Platform, others: list[Platform] | None = None) -> Service:
-    """Builds the service a platform is named after; the gateway is shown the `others` of its process."""
-    module: Any = importlib.import_module(MODULES[platform.name])
+async def build_service(
+    platform: Platform, others: list[Platform] | None = None, module_name: str = ""
+) -> Service:
+    """Builds the service a platform is named after; the gateway is shown the `others` of its process.
+
+    Args:
+        module_name: of another program of that service, as its controller.
+    """
+    module: Any = importlib.import_module(module_name or MODULES[platform.name])
     if platform.name == "gateway":
         service: Service = await module.build(platform, others=others or [])
     else:

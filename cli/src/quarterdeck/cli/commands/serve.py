@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
-from quarterdeck.cli.constants import EXIT_USAGE, MANAGEMENT_PORTS
-from quarterdeck.cli.errors import CliError
+from quarterdeck.cli.constants import CONTROLLER_PORTS, MANAGEMENT_PORTS
+
+_NAMES = f"Service: {', '.join(MANAGEMENT_PORTS)}; in a cluster also {', '.join(CONTROLLER_PORTS)}"
 
 
 def register(app: typer.Typer) -> None:
@@ -16,7 +17,7 @@ def register(app: typer.Typer) -> None:
 
 
 def serve(
-    name: Annotated[str, typer.Argument(help="Service: " + ", ".join(MANAGEMENT_PORTS))],
+    name: Annotated[str, typer.Argument(help=_NAMES)],
     host: Annotated[str, typer.Option(help="Gateway only: address to listen on.")] = "",
     port: Annotated[int | None, typer.Option(help="Gateway only: REST port.")] = None,
     grpc_port: Annotated[int | None, typer.Option(help="Gateway only: gRPC port.")] = None,
@@ -24,35 +25,33 @@ def serve(
         int | None, typer.Option(help="Port of /health and /metrics; 0: any free one. Default: by service.")
     ] = None,
 ) -> None:
-    """Serve one of the five services in this process, until SIGTERM.
+    """Serve one of the five services in this process, or a controller for a cluster, until SIGTERM.
 
     Peers are found by unix sockets in the data directory, or by QD_PEERS and QD_LISTEN.
     """
     from quarterdeck.cli.logfile import log_to_stream, quiet_grpc
     from quarterdeck.cli.process import run_loop
+    from quarterdeck.cli.programs import program
     from quarterdeck.cli.uptime import announced, load_settings, owned_data_dir, owned_services, set_ports
 
-    if name not in MANAGEMENT_PORTS:
-        raise CliError(
-            f"no service {name!r}", hint="there are: " + ", ".join(MANAGEMENT_PORTS), code=EXIT_USAGE
-        )
+    served = program(name)
     quiet_grpc()
     set_ports(host, port, grpc_port)
     settings = load_settings()
-    settings.management_port = _management_port(name, management_port, settings.management_port)
+    settings.management_port = _management_port(served.port, management_port, settings.management_port)
     data_dir = settings.data_dir.absolute()
-    with owned_data_dir(data_dir, owned_services(settings, name)):
+    with owned_data_dir(data_dir, owned_services(settings, served.service)):
         log_to_stream(settings.log_level, settings.log_format)
         from quarterdeck.cli.serving import serve_one
 
         if name == "gateway":
             with announced(data_dir) as announce:
-                run_loop(serve_one(name, settings, announce))
+                run_loop(serve_one(served, settings, announce))
         else:
-            run_loop(serve_one(name, settings, lambda _url, _grpc: None))
+            run_loop(serve_one(served, settings, lambda _url, _grpc: None))
 
 
-def _management_port(name: str, option: int | None, configured: int) -> int:
+def _management_port(usual: int, option: int | None, configured: int) -> int:
     if option is not None:
         return option
-    return configured or MANAGEMENT_PORTS[name]
+    return configured or usual

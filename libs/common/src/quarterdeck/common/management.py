@@ -23,7 +23,11 @@ async def health(platform: Platform, part: str = "") -> tuple[int, dict[str, Any
     Degraded, which is 200, means that only parts fail which the service can spare. An unknown part is 404.
     """
     if part and part not in platform.checks:
-        return 404, {"status": "unknown", "service": platform.name, "detail": f"no health check {part!r}"}
+        return 404, {
+            "status": "unknown",
+            "service": platform.telemetry.service,
+            "detail": f"no health check {part!r}",
+        }
     wanted = [part] if part else list(platform.checks)
     results = dict(
         zip(wanted, await asyncio.gather(*(_check(platform, name) for name in wanted)), strict=True)
@@ -31,7 +35,7 @@ async def health(platform: Platform, part: str = "") -> tuple[int, dict[str, Any
     status = verdict({name for name, result in results.items() if result != "ok"}, part)
     return (503 if status == "failing" else 200), {
         "status": status,
-        "service": platform.name,
+        "service": platform.telemetry.service,
         "checks": results,
     }
 

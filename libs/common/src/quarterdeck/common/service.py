@@ -127,12 +127,19 @@ class Platform:
             self.telemetry.close()
 
 
-def open_platform(name: str, settings: PlatformSettings, clock: Clock | None = None) -> Platform:
-    """Opens the parts of the service `name`; its database is opened by the service itself."""
+def open_platform(
+    name: str, settings: PlatformSettings, clock: Clock | None = None, *, program: str = ""
+) -> Platform:
+    """Opens the parts of the service `name`; its database is opened by the service itself.
+
+    Args:
+        program: what its logs, traces and health call it, if it is another program of the service, as its
+            controller.
+    """
     make_private_directory(settings.data_dir.absolute())
     make_private_directory(settings.sockets_dir())
     keys = KeyDirectory(settings.keys_dir())
-    telemetry = Telemetry(name, settings.otlp_endpoint)
+    telemetry = Telemetry(program or name, settings.otlp_endpoint)
     platform = Platform(
         name=name,
         settings=settings,

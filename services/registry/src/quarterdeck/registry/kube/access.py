@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from quarterdeck.common.errors import FailedPrecondition
 from quarterdeck.common.service import Platform
 from quarterdeck.controller.api.client import Client
-from quarterdeck.controller.api.connection import connect
+from quarterdeck.controller.api.connection import Connection, connect
 from quarterdeck.controller.api.transport import Transport
 
 
@@ -12,8 +13,21 @@ async def open_client(platform: Platform) -> Client:
     """Connects with this process's account; closed with the platform.
 
     Raises:
-        kubernetes.config.ConfigException: there is no cluster to be found.
+        FailedPrecondition: there is no cluster to be found.
     """
-    client = Client(Transport(await connect(), user_agent=f"quarterdeck-{platform.name}"))
+    agent = f"quarterdeck-{platform.telemetry.service}"
+    client = Client(Transport(await _connection(), user_agent=agent))
     platform.closing.append(client.close)
     return client
+
+
+async def _connection() -> Connection:
+    from kubernetes.config import ConfigException
+
+    try:
+        return await connect()
+    except ConfigException as error:
+        raise FailedPrecondition(
+            f"there is no cluster: {error}",
+            hint="run it in a pod with a service account, or set KUBECONFIG",
+        ) from None
