@@ -370,3 +370,10 @@ def test_what_is_not_enforced_yet(kind: str, spec: Any, paths: list[str]) -> Non
     found = not_enforced(resource(kind, spec))
     assert [error.path for error in found] == paths
     assert all("not enforced yet" in error.message for error in found)
+
+
+def test_a_cluster_enforces_more_of_a_tenant() -> None:
+    spec = {"admins": [{"group": "g"}], "deletionPolicy": "Delete", "quota": {"toolServers": 3, "objects": 9}}
+    tenant = resource("Tenant", spec)
+    assert [error.path for error in not_enforced(tenant, in_cluster=True)] == ["spec.quota.objects"]
+    assert len(not_enforced(tenant)) == 4

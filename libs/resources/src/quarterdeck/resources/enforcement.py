@@ -28,9 +28,12 @@ REASON = "NotEnforced"
 """The reason of the `Ready` condition."""
 
 
-def not_enforced(resource: Resource) -> list[FieldError]:
-    """Return an error for each thing asked for that is not enforced; empty when all is."""
-    finder = _FINDERS.get(resource.kind)
+def not_enforced(resource: Resource, *, in_cluster: bool = False) -> list[FieldError]:
+    """Return an error for each thing asked for that is not enforced; empty when all is.
+
+    `in_cluster`: Kubernetes keeps the objects, and enforces some of what they ask for.
+    """
+    finder = (_FINDERS_IN_CLUSTER if in_cluster else {}).get(resource.kind) or _FINDERS.get(resource.kind)
     return list(finder(resource)) if finder else []
 
 
@@ -96,9 +99,18 @@ _READ_OF_TENANT = frozenset(
 )
 
 
-def _tenant(tenant: Tenant) -> Iterator[FieldError]:
-    yield from _differing(tenant.spec.quota, Quota(), "spec.quota", frozenset({"running_runs"}))
-    yield from _differing(tenant.spec, TenantSpec(), "spec", _READ_OF_TENANT)
+# What a cluster enforces: by a ResourceQuota, RoleBindings, and the namespace's owner.
+_QUOTA_IN_CLUSTER = frozenset({"tool_servers"})
+_TENANT_IN_CLUSTER = frozenset({"admins", "deletion_policy"})
+
+
+def _tenant(tenant: Tenant, quota: Names = frozenset(), further: Names = frozenset()) -> Iterator[FieldError]:
+    yield from _differing(tenant.spec.quota, Quota(), "spec.quota", quota | {"running_runs"})
+    yield from _differing(tenant.spec, TenantSpec(), "spec", _READ_OF_TENANT | further)
+
+
+def _tenant_in_cluster(tenant: Tenant) -> Iterator[FieldError]:
+    yield from _tenant(tenant, _QUOTA_IN_CLUSTER, _TENANT_IN_CLUSTER)
 
 
 def _route(route: ModelRoute) -> Iterator[FieldError]:
@@ -142,3 +154,4 @@ _FINDERS: Mapping[str, Callable[[Any], Iterator[FieldError]]] = {
     "AccessBinding": _access,
     "Workflow": _workflow,
 }
+_FINDERS_IN_CLUSTER: Mapping[str, Callable[[Any], Iterator[FieldError]]] = {"Tenant": _tenant_in_cluster}

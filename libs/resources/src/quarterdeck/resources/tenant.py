@@ -6,7 +6,7 @@ from pydantic import Field
 
 from quarterdeck.resources.metadata import Resource, Status
 from quarterdeck.resources.model import Model
-from quarterdeck.resources.rules import at_least_one
+from quarterdeck.resources.rules import Rule, at_least_one
 from quarterdeck.resources.scalars import Duration, Label, Name, Tokens, Usd
 from quarterdeck.resources.subjects import Subject
 
@@ -48,8 +48,24 @@ class RunRetention(Model):
     )
 
 
+def is_of_the_cluster(namespace: str) -> bool:
+    """True for namespaces that a cluster keeps for itself; no tenant lives there."""
+    return namespace == "default" or namespace.startswith("kube-")
+
+
+NAMESPACE_IS_FREE = Rule(
+    "the namespaces default and kube-* belong to the cluster",
+    "!has(self.namespace) || (self.namespace != 'default' && !self.namespace.startsWith('kube-'))",
+    lambda spec: not is_of_the_cluster(spec.namespace or ""),
+    "namespace",
+    "name another one, or leave it out and one is made",
+)
+
+
 class TenantSpec(Model):
     """A customer: where it lives and what it may use."""
+
+    RULES = (NAMESPACE_IS_FREE,)
 
     display_name: Label = Field("", description="Its name for people.")
     namespace: Name | None = Field(None, description="A namespace labelled for it; absent: one is made.")
