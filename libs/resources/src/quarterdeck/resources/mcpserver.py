@@ -270,6 +270,7 @@ class MCPServerStatus(Status):
     tools: list[ToolSummary] = Field(default=[], max_length=512, description="Tools it has.")
     tool_count: int | None = Field(None, description="How many tools may be used.")
     restarts: int | None = Field(None, description="Failed starts in a row.")
+    image_digest: Label | None = Field(None, description="Digest of the image that its pods run (container).")
 
 
 class MCPServer(Resource):

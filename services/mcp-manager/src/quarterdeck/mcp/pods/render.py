@@ -83,7 +83,7 @@ def _network(server: MCPServer, container: ContainerServer, settings: PodSetting
 def _service(server: MCPServer, container: ContainerServer, facts: Facts) -> Manifest:
     """Headless: a session lives in one pod, so the manager addresses pods and not a service."""
     port = {"name": "mcp", "port": mcp_port(container), "targetPort": "mcp", "appProtocol": "http"}
-    selector = {SERVER: server.metadata.name}
+    selector = {SERVER: server.metadata.name, POOL: SERVING}
     return _object(
         server, facts, "v1", "Service", spec={"clusterIP": "None", "selector": selector, "ports": [port]}
     )
@@ -102,15 +102,13 @@ def _deployment(
         "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}},
         "template": template,
     }
-    count = scaling.warm_pool if pool == WARM else replicas(scaling, facts)
+    count = scaling.warm_pool if pool == WARM else replicas(scaling)
     if count is not None:
         spec["replicas"] = count
     prefix = WARM_PREFIX if pool == WARM else PREFIX
     return _object(server, facts, "apps/v1", "Deployment", prefix, spec=spec)
 
 
-def replicas(scaling: Scaling, facts: Facts) -> int | None:
-    """Returns how many pods serve; None where an autoscaler owns the number."""
-    if facts.awake and facts.autoscaled:
-        return None
-    return max(scaling.min_replicas, 1) if facts.awake else scaling.min_replicas
+def replicas(scaling: Scaling) -> int | None:
+    """Returns how many pods serve; None where the manager says it: it lets the server sleep and wakes it."""
+    return scaling.min_replicas or None

@@ -53,15 +53,11 @@ class Facts:
         namespace: the tenant's namespace.
         uid: of the MCPServer, which owns what is made for it.
         secrets_hash: a hash of the values of the secrets it refers to; pods roll when it changes.
-        awake: whether it is in use; a server with `minReplicas: 0` that is not has no pods.
-        autoscaled: whether an autoscaler owns the number of replicas.
     """
 
     namespace: str
     uid: str
     secrets_hash: str = ""
-    awake: bool = True
-    autoscaled: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""The controller of MCPServers with a container: keeps their objects in a cluster, and says how they are."""

@@ -1,0 +1,165 @@
+"""Keeps the objects of one MCPServer at a time as its spec says, and says how they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from quarterdeck.controller.api.client import Client
+from quarterdeck.controller.api.errors import Forbidden, Invalid
+from quarterdeck.controller.api.resource import Resource
+from quarterdeck.controller.caching.cache import BY_OWNER
+from quarterdeck.controller.caching.informer import Informer
+from quarterdeck.controller.loop import DONE, Result
+from quarterdeck.controller.objects import Object, ObjectKey, is_deleting, key_of, labels_of, uid_of
+from quarterdeck.controller.writing.apply import ControlledByOther, OwnedObjects
+from quarterdeck.controller.writing.conditions import Condition, find
+from quarterdeck.controller.writing.events import NORMAL, WARNING, EventRecorder
+from quarterdeck.mcp.control import reading, secrets, statuses, verdict
+from quarterdeck.mcp.control.kinds import BY_KIND, DEPLOYMENTS, OWNED
+from quarterdeck.mcp.pods.names import POOL, SERVING, object_name
+from quarterdeck.mcp.pods.render import render
+from quarterdeck.mcp.pods.settings import Facts, PodSettings, Refused
+from quarterdeck.resources.mcpserver import MCPServer
+
+MANAGER = "quarterdeck-mcp-controller"
+APPLIED = "quarterdeck.dev/applied"
+# Seconds until what the API server refused is tried again: a quota may have room, a role may have been given.
+REFUSED_AGAIN = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a look at a server brought.
+
+    Args:
+        conditions: what to say.
+        fields: of the status.
+        again_after: seconds until the next look; None: when something changes.
+    """
+
+    conditions: Sequence[Condition] = ()
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    again_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Caches:
+    """Where the keeper reads: what it makes by kind, pods by server, and the namespaces of tenants."""
+
+    owned: Mapping[Resource, Informer]
+    pods: Informer
+    tenants: Informer
+
+
+class Keeper:
+    """See the module.
+
+    Args:
+        client: fenced, if there is a leader.
+        settings: the platform's part of each pod.
+        secret_period: seconds between two looks at the Secrets of a server.
+        log: a structlog logger.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        caches: Caches,
+        settings: PodSettings,
+        events: EventRecorder,
+        *,
+        secret_period: float,
+        log: Any,
+    ) -> None:
+        self._client = client
+        self._caches = caches
+        self._settings = settings
+        self._events = events
+        self._secret_period = secret_period
+        self._log = log
+        self._objects = OwnedObjects(client, MANAGER, APPLIED)
+
+    async def reconcile(self, key: ObjectKey, thing: Object | None) -> Result:
+        """Looks at one server. What it owns goes with it, by owner references."""
+        if thing is None or is_deleting(thing):
+            return DONE
+        found = await self._look(thing)
+        if found.conditions and await statuses.write(self._client, thing, found.conditions, found.fields):
+            self._tell(thing, found.conditions)
+        return Result(found.again_after)
+
+    async def _look(self, thing: Object) -> Finding:
+        server = reading.server_of(thing)
+        if isinstance(server, str):
+            return Finding(verdict.refusal("InvalidSpec", server))
+        if server.spec.container is None:
+            return await self._without_container(thing)
+        namespace = key_of(thing).namespace
+        if not reading.belongs_to_tenant(namespace, self._caches.tenants.cache):
+            return Finding(verdict.refusal("NoTenant", f"no Tenant owns namespace {namespace!r}"))
+        try:
+            return await self._keep(thing, server)
+        except ControlledByOther as error:
+            return Finding(verdict.refusal("NameTaken", str(error)))
+        except (Forbidden, Invalid) as error:
+            return Finding(reading.refused_by(error), again_after=REFUSED_AGAIN)
+
+    async def _without_container(self, thing: Object) -> Finding:
+        """A server that runs elsewhere: how it is, is for the manager to say."""
+        await self._remove(thing, {})
+        said = find(statuses.stored_conditions(thing), verdict.PROGRESSING)
+        if said is None:
+            return Finding()
+        return Finding([Condition(verdict.PROGRESSING, False, verdict.NO_CONTAINER, "it runs no pod")])
+
+    async def _keep(self, thing: Object, server: MCPServer) -> Finding:
+        key = key_of(thing)
+        values = await self._secrets(key.namespace, server)
+        facts = Facts(key.namespace, uid_of(thing), values.hash)
+        rendered = render(server, self._settings, facts)
+        if isinstance(rendered, Refused):
+            said = f"{rendered.field}: {rendered.message}"
+            return Finding(verdict.refusal(rendered.reason, said))
+        made = {(one["kind"], key_of(one)): await self._ensure(one, thing) for one in rendered}
+        await self._remove(thing, made)
+        deployment = made[DEPLOYMENTS.kind, ObjectKey(key.namespace, object_name(key.name))]
+        pods = list(self._serving(key))
+        image = verdict.digest(pods) or (thing.get("status") or {}).get("imageDigest")
+        return Finding(
+            verdict.conditions(deployment, pods, values.missing),
+            {"imageDigest": image} if image else {},
+            self._secret_period if server.spec.secrets else None,
+        )
+
+    async def _ensure(self, wanted: Object, thing: Object) -> Object:
+        resource = BY_KIND[wanted["kind"]]
+        return await self._objects.ensure(resource, wanted, thing, self._caches.owned[resource].cache)
+
+    async def _remove(self, thing: Object, made: Mapping[tuple[str, ObjectKey], Object]) -> None:
+        """Deletes what was made for an earlier spec and is no part of this one."""
+        for resource in OWNED:
+            for present in self._caches.owned[resource].cache.find(BY_OWNER, uid_of(thing)):
+                if (resource.kind, key_of(present)) not in made and not is_deleting(present):
+                    await self._objects.remove(resource, present, thing)
+
+    async def _secrets(self, namespace: str, server: MCPServer) -> secrets.Found:
+        try:
+            return await secrets.look(self._client, namespace, server.spec)
+        except secrets.Unreadable as error:
+            # Pods get them all the same, and say themselves what is missing; a new value rolls nothing.
+            self._log.info("secrets.unreadable", namespace=namespace, reason=str(error))
+            return secrets.Found()
+
+    def _serving(self, key: ObjectKey) -> Iterable[Object]:
+        pods = self._caches.pods.cache.find(reading.BY_SERVER, str(key))
+        return (pod for pod in pods if labels_of(pod).get(POOL) == SERVING)
+
+    def _tell(self, thing: Object, found: Sequence[Condition]) -> None:
+        """Reports what changed about readiness, where people look for it first."""
+        before = find(statuses.stored_conditions(thing), verdict.READY) or {}
+        for condition in found:
+            if condition.type == verdict.READY and condition.reason != before.get("reason"):
+                kind = NORMAL if condition.status or condition.reason == verdict.STARTING else WARNING
+                self._events.event(thing, condition.reason, condition.message, type=kind)

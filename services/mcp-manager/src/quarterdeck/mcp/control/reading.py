@@ -1,0 +1,64 @@
+"""What the controller reads out of objects of the cluster. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from quarterdeck.controller.api.errors import ApiError
+from quarterdeck.controller.caching.cache import BY_NAMESPACE, ObjectCache
+from quarterdeck.controller.objects import Object, ObjectKey, key_of, labels_of, metadata
+from quarterdeck.controller.writing.conditions import Condition
+from quarterdeck.mcp.control import verdict
+from quarterdeck.mcp.pods.names import SERVER
+from quarterdeck.resources.mcpserver import MCPServer
+
+BY_SERVER = "server"
+BY_HOME = "home"
+
+
+def server_of(thing: Object) -> MCPServer | str:
+    """Returns the MCPServer, or in words why our schema refuses what the API server let pass."""
+    from pydantic import ValidationError
+
+    from quarterdeck.resources.field_errors import field_errors
+
+    names = {"name": metadata(thing)["name"]}
+    content = {"apiVersion": thing["apiVersion"], "kind": thing["kind"], "metadata": names}
+    try:
+        return MCPServer.model_validate(content | {"spec": thing.get("spec") or {}})
+    except ValidationError as error:
+        return str(field_errors(error, MCPServer)[0])
+
+
+def server_key(pod: Object) -> Iterable[ObjectKey]:
+    """Returns the server that a pod belongs to, if it does to any."""
+    name = labels_of(pod).get(SERVER)
+    return [ObjectKey(key_of(pod).namespace, name)] if name else []
+
+
+def server_words(pod: Object) -> Iterable[str]:
+    """Returns the server's key as a word of an index."""
+    return [str(key) for key in server_key(pod)]
+
+
+def home(tenant: Object) -> Iterable[str]:
+    """Returns the namespace that a Tenant has been given, if it has been."""
+    namespace = (tenant.get("status") or {}).get("namespace")
+    return [str(namespace)] if namespace else []
+
+
+def belongs_to_tenant(namespace: str, tenants: ObjectCache) -> bool:
+    """True if a Tenant owns the namespace: pods are made nowhere else, whoever created the MCPServer."""
+    return bool(tenants.find(BY_HOME, namespace))
+
+
+def servers_of(tenant: Object, servers: ObjectCache) -> list[ObjectKey]:
+    """Returns the servers that live where a Tenant does."""
+    return [key_of(server) for namespace in home(tenant) for server in servers.find(BY_NAMESPACE, namespace)]
+
+
+def refused_by(error: ApiError) -> list[Condition]:
+    """Returns the conditions of a server whose objects the API server did not take."""
+    words = str(error)
+    reason = verdict.QUOTA_EXCEEDED if "exceeded quota" in words else "Refused"
+    return verdict.refusal(reason, words)

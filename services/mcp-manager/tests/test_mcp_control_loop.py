@@ -1,0 +1,338 @@
+"""The controller of MCPServers on a real API server. There are no nodes: tests say what a kubelet would."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from hack.services.api_server import api_server
+from quarterdeck.common.service import open_platform
+from quarterdeck.common.settings import PlatformSettings
+from quarterdeck.controller.api.client import Client
+from quarterdeck.controller.api.errors import NotFound
+from quarterdeck.controller.api.resource import EVENTS, NAMESPACES, SECRETS
+from quarterdeck.controller.testing.control_plane import ControlPlane
+from quarterdeck.controller.testing.crds import install_crds
+from quarterdeck.controller.writing.conditions import find
+from quarterdeck.mcp.control import main
+from quarterdeck.mcp.control.kinds import (
+    DEPLOYMENTS,
+    MCP_SERVERS,
+    NETWORK_POLICIES,
+    OWNED,
+    PODS,
+    SERVICE_ACCOUNTS,
+    SERVICES,
+    TENANTS,
+)
+from quarterdeck.mcp.pods.names import POOL, SERVER, SERVING
+
+DEFINITIONS = Path(__file__).parents[3] / "charts" / "quarterdeck-crds" / "templates"
+SPEC = {"container": {"image": "ledger:1", "command": ["python", "server.py"]}}
+SECRET = {"name": "KEY", "secretRef": {"secret": {"name": "keys", "key": "k"}}}
+
+
+@pytest.fixture(scope="module")
+def plane() -> Iterator[ControlPlane]:
+    """An API server of its own: the controller looks at all that is in it."""
+    with api_server() as made:
+        yield made
+
+
+async def eventually(look: Callable[[], Awaitable[Any]], seconds: float = 10) -> Any:
+    """Returns what `look` finds as soon as it finds something."""
+    for _ in range(int(seconds / 0.05)):
+        if found := await look():
+            return found
+        await asyncio.sleep(0.05)
+    raise AssertionError(f"not within {seconds} s")
+
+
+class Cluster:
+    """A namespace of a Tenant, and what is in it."""
+
+    def __init__(self, client: Client, namespace: str) -> None:
+        self.client = client
+        self.namespace = namespace
+
+    async def server(self, name: str, spec: dict[str, Any], **meta: Any) -> dict[str, Any]:
+        thing = {
+            "apiVersion": MCP_SERVERS.api_version,
+            "kind": "MCPServer",
+            "metadata": {"name": name, "namespace": self.namespace, **meta},
+            "spec": spec,
+        }
+        return await self.client.apply(MCP_SERVERS, thing, manager="author")
+
+    async def get(self, resource: Any, name: str) -> dict[str, Any] | None:
+        try:
+            return await self.client.get(resource, name, self.namespace)
+        except NotFound:
+            return None
+
+    async def condition(self, server: str, kind: str = "Ready") -> dict[str, Any]:
+        thing = await self.client.get(MCP_SERVERS, server, self.namespace)
+        return dict(find((thing.get("status") or {}).get("conditions") or [], kind) or {})
+
+    async def until(self, server: str, reason: str, kind: str = "Ready") -> dict[str, Any]:
+        async def said() -> dict[str, Any] | None:
+            found = await self.condition(server, kind)
+            return found if found.get("reason") == reason else None
+
+        return dict(await eventually(said))
+
+    async def made(self, resource: Any, name: str) -> dict[str, Any]:
+        return dict(await eventually(lambda: self.get(resource, name)))
+
+    async def play_kubelet(self, server: str, container: dict[str, Any]) -> None:
+        """Makes a pod of a server, as its Deployment's controller would, with what a kubelet says of it."""
+        template = (await self.made(DEPLOYMENTS, f"mcp-{server}"))["spec"]["template"]
+        name = f"mcp-{server}-x"
+        meta = {"name": name, "namespace": self.namespace, "labels": template["metadata"]["labels"]}
+        assert meta["labels"].items() >= {SERVER: server, POOL: SERVING}.items()
+        if await self.get(PODS, name) is None:
+            spec = {**template["spec"], "serviceAccountName": "default"}
+            await self.client.create(
+                PODS, {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec}
+            )
+        said = {"name": "tool", "image": "ledger:1", "imageID": "", "ready": False, "restartCount": 0}
+        status = {"containerStatuses": [{**said, **container}]}
+        await self.client.merge(PODS, name, {"status": status}, self.namespace, "status")
+
+    async def play_deployment_controller(self, server: str, available: int) -> None:
+        """Says of a Deployment what its controller would."""
+        name = f"mcp-{server}"
+        present = await self.made(DEPLOYMENTS, name)
+        counts = dict.fromkeys(("replicas", "updatedReplicas"), present["spec"]["replicas"])
+        ready = {"availableReplicas": available, "readyReplicas": available}
+        status = {"observedGeneration": present["metadata"]["generation"], **counts, **ready}
+        await self.client.merge(DEPLOYMENTS, name, {"status": status}, self.namespace, "status")
+
+
+@pytest.fixture
+async def cluster(client: Client) -> AsyncIterator[Cluster]:
+    """A Tenant's namespace; the registry's controller, which is not here, would have said that it is its."""
+    found = [yaml.safe_load((DEFINITIONS / f"{name}.yaml").read_text()) for name in ("mcpservers", "tenants")]
+    await install_crds(client, found)
+    name = f"t-{uuid.uuid4().hex[:8]}"
+    made = Cluster(client, f"qd-{name}")
+    meta = {"metadata": {"name": made.namespace}}
+    await client.create(NAMESPACES, {"apiVersion": "v1", "kind": "Namespace", **meta})
+    account = {"name": "default", "namespace": made.namespace}
+    await client.apply(
+        SERVICE_ACCOUNTS, {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": account}, manager="test"
+    )
+    tenant = {"apiVersion": TENANTS.api_version, "kind": "Tenant", "metadata": {"name": name}, "spec": {}}
+    await client.create(TENANTS, tenant)
+    await client.merge(
+        TENANTS, name, {"status": {"id": "1", "namespace": made.namespace}}, subresource="status"
+    )
+    yield made
+    for thing in await client.list_all(MCP_SERVERS):
+        await client.delete(MCP_SERVERS, thing["metadata"]["name"], thing["metadata"]["namespace"])
+
+
+class Replica:
+    """A process with the controller."""
+
+    def __init__(self, directory: Path) -> None:
+        self.platform = open_platform("mcp-manager", PlatformSettings(data_dir=directory))
+
+    async def start(self) -> None:
+        self.service = await main.build(self.platform)
+        await self.service.start()
+
+    async def stop(self) -> None:
+        await self.service.stop(5)
+        await self.platform.close()
+
+
+@pytest.fixture
+async def controller(
+    cluster: Cluster, plane: ControlPlane, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Replica]:
+    monkeypatch.setenv("KUBECONFIG", str(plane.kubeconfig))
+    monkeypatch.setenv("QD_MCP_CONTROLLER_SECRET_PERIOD", "0.2")
+    made = Replica(tmp_path / "controller")
+    await made.start()
+    yield made
+    await made.stop()
+
+
+async def test_a_server_becomes_its_objects(cluster: Cluster, controller: Replica) -> None:
+    server = await cluster.server("ledger", SPEC)
+    for resource in OWNED:
+        thing = await cluster.made(resource, "mcp-ledger")
+        owner = thing["metadata"]["ownerReferences"][0]
+        assert (owner["uid"], owner["controller"]) == (server["metadata"]["uid"], True)
+    await cluster.until("ledger", "Starting")
+    assert (await cluster.condition("ledger", "Progressing"))["status"] == "True"
+    account = await cluster.made(SERVICE_ACCOUNTS, "mcp-ledger")
+    assert account["automountServiceAccountToken"] is False
+
+
+async def test_what_a_kubelet_says_becomes_the_status(cluster: Cluster, controller: Replica) -> None:
+    await cluster.server("ledger", SPEC)
+    pulling = {"waiting": {"reason": "ErrImagePull", "message": "no such image"}}
+    await cluster.play_kubelet("ledger", {"state": pulling})
+    said = await cluster.until("ledger", "ImagePullFailed")
+    assert said["status"] == "False"
+    assert "no such image" in said["message"]
+    running = {"state": {"running": {}}, "ready": True, "started": True, "imageID": "x/ledger@sha256:abc"}
+    await cluster.play_kubelet("ledger", running)
+    await cluster.play_deployment_controller("ledger", 1)
+    assert (await cluster.until("ledger", "Available"))["status"] == "True"
+    assert (await cluster.until("ledger", "Complete", "Progressing"))["status"] == "False"
+    thing = await cluster.made(MCP_SERVERS, "ledger")
+    assert thing["status"]["imageDigest"] == "sha256:abc"
+
+    async def told() -> bool:
+        events = await cluster.client.list_all(EVENTS)
+        reasons = [each["reason"] for each in events if each["metadata"]["namespace"] == cluster.namespace]
+        return {"ImagePullFailed", "Available"} <= set(reasons)
+
+    await eventually(told)
+
+
+async def test_drift_is_corrected_and_then_nothing_is_written(cluster: Cluster, controller: Replica) -> None:
+    await cluster.server("ledger", SPEC)
+    policy = await cluster.made(NETWORK_POLICIES, "mcp-ledger")
+    await cluster.made(DEPLOYMENTS, "mcp-ledger")
+    opened = {"spec": {"egress": [{}]}}
+    await cluster.client.merge(NETWORK_POLICIES, "mcp-ledger", opened, cluster.namespace)
+
+    async def closed() -> bool:
+        found = await cluster.made(NETWORK_POLICIES, "mcp-ledger")
+        return not found["spec"].get("egress")
+
+    await eventually(closed)
+    await cluster.client.delete(SERVICES, "mcp-ledger", cluster.namespace)
+    again = await cluster.made(SERVICES, "mcp-ledger")
+    assert again["metadata"]["uid"] != policy["metadata"]["uid"]
+    await cluster.until("ledger", "Starting")
+    await asyncio.sleep(0.5)
+
+    async def versions() -> list[str]:
+        things = [await cluster.made(resource, "mcp-ledger") for resource in OWNED]
+        things.append(await cluster.made(MCP_SERVERS, "ledger"))
+        return [json.dumps(thing) for thing in things]
+
+    before = await versions()
+    await asyncio.sleep(1)
+    assert await versions() == before
+
+
+async def test_how_many_pods_run_is_not_the_controllers_where_none_may_be_enough(
+    cluster: Cluster, controller: Replica
+) -> None:
+    await cluster.server("ledger", SPEC)
+    await cluster.made(DEPLOYMENTS, "mcp-ledger")
+    scaled = {"spec": {"replicas": 0}}
+    await cluster.client.merge(DEPLOYMENTS, "mcp-ledger", scaled, cluster.namespace, "scale")
+    said = await cluster.until("ledger", "Asleep")
+    assert said["status"] == "True"
+    assert (await cluster.made(DEPLOYMENTS, "mcp-ledger"))["spec"]["replicas"] == 0
+    await cluster.server("ledger", {**SPEC, "scaling": {"minReplicas": 2, "maxReplicas": 2}})
+
+    async def two() -> bool:
+        return bool((await cluster.made(DEPLOYMENTS, "mcp-ledger"))["spec"]["replicas"] == 2)
+
+    await eventually(two)
+
+
+async def test_what_an_earlier_spec_had_goes(cluster: Cluster, controller: Replica) -> None:
+    await cluster.server("ledger", {**SPEC, "scaling": {"warmPool": 1}})
+    await cluster.made(DEPLOYMENTS, "mcpwarm-ledger")
+    await cluster.server("ledger", SPEC)
+
+    async def gone() -> bool:
+        return await cluster.get(DEPLOYMENTS, "mcpwarm-ledger") is None
+
+    await eventually(gone)
+    assert await cluster.get(DEPLOYMENTS, "mcp-ledger") is not None
+    await cluster.server("ledger", {"remote": {"url": "http://elsewhere/mcp"}})
+
+    async def all_gone() -> bool:
+        return all([await cluster.get(resource, "mcp-ledger") is None for resource in OWNED])
+
+    await eventually(all_gone)
+    await cluster.until("ledger", "NoContainer", "Progressing")
+
+
+async def test_hosts_without_a_proxy_and_a_namespace_without_a_tenant_get_no_pods(
+    cluster: Cluster, controller: Replica
+) -> None:
+    await cluster.server("open", {**SPEC, "egress": ["api.example.com"]})
+    assert "spec.egress" in (await cluster.until("open", "EgressUnenforceable"))["message"]
+    assert await cluster.get(DEPLOYMENTS, "mcp-open") is None
+    meta = {"name": f"x-{uuid.uuid4().hex[:8]}"}
+    await cluster.client.create(NAMESPACES, {"apiVersion": "v1", "kind": "Namespace", "metadata": meta})
+    nobodys = Cluster(cluster.client, meta["name"])
+    await nobodys.server("stray", SPEC)
+    await nobodys.until("stray", "NoTenant")
+    assert await nobodys.get(DEPLOYMENTS, "mcp-stray") is None
+
+
+async def test_a_secret_that_is_missing_is_named_and_one_that_changes_rolls_the_pods(
+    cluster: Cluster, controller: Replica
+) -> None:
+    await cluster.server("ledger", {**SPEC, "secrets": [SECRET]})
+    assert "'keys'" in (await cluster.until("ledger", "SecretMissing"))["message"]
+    meta = {"name": "keys", "namespace": cluster.namespace}
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": meta}
+    seen = set()
+    for value in ("b25l", "dHdv"):
+        await cluster.client.apply(SECRETS, {**secret, "data": {"k": value}}, manager="test")
+
+        async def rolled() -> str | None:
+            template = (await cluster.made(DEPLOYMENTS, "mcp-ledger"))["spec"]["template"]
+            found = (template["metadata"].get("annotations") or {}).get("quarterdeck.dev/secrets-hash")
+            return None if found in seen else found
+
+        seen.add(await eventually(rolled))
+    await cluster.until("ledger", "Starting")
+
+
+async def test_a_paused_server_is_left_alone_until_it_is_not(cluster: Cluster, controller: Replica) -> None:
+    await cluster.server("ledger", SPEC, annotations={"quarterdeck.dev/paused": "true"})
+    await asyncio.sleep(0.5)
+    assert await cluster.get(DEPLOYMENTS, "mcp-ledger") is None
+    await cluster.server("ledger", SPEC)
+    await cluster.made(DEPLOYMENTS, "mcp-ledger")
+
+
+async def test_an_object_of_somebody_else_is_not_taken(cluster: Cluster, controller: Replica) -> None:
+    owner = {"apiVersion": "v1", "kind": "ConfigMap", "name": "o", "uid": str(uuid.uuid4())}
+    meta = {
+        "name": "mcp-ledger",
+        "namespace": cluster.namespace,
+        "ownerReferences": [{**owner, "controller": True}],
+    }
+    theirs = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta}
+    await cluster.client.create(SERVICE_ACCOUNTS, theirs)
+    await cluster.server("ledger", SPEC)
+    assert "controlled by ConfigMap o" in (await cluster.until("ledger", "NameTaken"))["message"]
+
+
+async def test_the_next_replica_goes_on(cluster: Cluster, controller: Replica, tmp_path: Path) -> None:
+    await eventually(lambda: _leads(controller))
+    second = Replica(tmp_path / "second")
+    await second.start()
+    try:
+        await controller.service.stop(5)
+        await cluster.server("later", SPEC)
+        await cluster.made(DEPLOYMENTS, "mcp-later")
+        assert second.service.leader.leading
+    finally:
+        await second.stop()
+
+
+async def _leads(replica: Replica) -> bool:
+    return replica.service.leader.leading
