@@ -9,17 +9,20 @@ from typing import Any
 import pytest
 import yaml
 
-from quarterdeck.cli.constants import MANAGEMENT_PORTS
+from quarterdeck.cli.constants import CONTROLLER_PORTS, MANAGEMENT_PORTS
 from quarterdeck.common.constants import DEFAULT_GRPC_PORT, DEFAULT_HTTP_PORT
 from quarterdeck.common.settings import PlatformSettings
+from quarterdeck.resources.kinds import KINDS
 
 BASE = Path(__file__).parents[1] / "k8s" / "base"
 LOCAL = Path(__file__).parents[1] / "k8s" / "overlays" / "local"
+# Whose image a controller runs on.
+CONTROLLERS = {"registry-controller": "registry"}
 
 
 def objects(file: Path) -> dict[str, dict[str, Any]]:
-    """Returns the objects of a manifest by kind; it has one of each."""
-    found = [one for one in yaml.safe_load_all(file.read_text()) if one]
+    """Returns the objects of a manifest by kind; it has one of each but NetworkPolicies."""
+    found = [one for one in yaml.safe_load_all(file.read_text()) if one and one["kind"] != "NetworkPolicy"]
     by_kind = {one["kind"]: one for one in found}
     assert len(by_kind) == len(found)
     return by_kind
@@ -56,21 +59,48 @@ def test_peers_are_found_by_the_services_names_and_ports(settings: PlatformSetti
     assert set(settings.peers) == set(MANAGEMENT_PORTS) - {"gateway"}, "nobody asks the gateway"
 
 
-@pytest.mark.parametrize("service", MANAGEMENT_PORTS)
+@pytest.mark.parametrize("service", [*MANAGEMENT_PORTS, *CONTROLLERS])
 def test_a_pod_serves_what_its_image_is_made_for(service: str) -> None:
     deployment = objects(BASE / f"{service}.yaml")["Deployment"]
     container = container_of(deployment)
-    assert (container["image"], container["args"]) == (f"quarterdeck/{service}", ["serve", service])
+    image = f"quarterdeck/{CONTROLLERS.get(service, service)}"
+    assert (container["image"], container["args"]) == (image, ["serve", service])
     ports = {port["name"]: port["containerPort"] for port in container["ports"]}
-    assert ports["management"] == MANAGEMENT_PORTS[service]
+    assert ports["management"] == (MANAGEMENT_PORTS | CONTROLLER_PORTS)[service]
     if service == "gateway":
         assert (ports["http"], ports["grpc"]) == (DEFAULT_HTTP_PORT, DEFAULT_GRPC_PORT)
 
 
 def test_a_pod_is_given_longer_to_stop_than_its_service_drains(settings: PlatformSettings) -> None:
     pod = objects(BASE / "service-pod.yaml")["Deployment"]["spec"]["template"]["spec"]
-    assert pod["terminationGracePeriodSeconds"] > settings.drain_timeout
+    leaving = container_of(objects(BASE / "leaving.yaml")["Deployment"])["lifecycle"]["preStop"]["sleep"]
+    assert pod["terminationGracePeriodSeconds"] > leaving["seconds"] + settings.drain_timeout
+    # A connection's age has a tenth of chance, and names are asked for every ten seconds at most.
+    assert leaving["seconds"] > settings.connection_age * 1.1 + 10
     assert pod["automountServiceAccountToken"] is False
+
+
+def test_only_who_asks_the_api_server_gets_a_token_and_a_way_to_it() -> None:
+    label = ("quarterdeck.dev/asks", "api-server")
+    asking = set()
+    for service in (*MANAGEMENT_PORTS, *CONTROLLERS):
+        deployment = objects(BASE / f"{service}.yaml")["Deployment"]
+        of_pods = deployment["spec"]["template"]["metadata"]["labels"].items()
+        assert (label in deployment["metadata"].get("labels", {}).items()) == (label in of_pods)
+        if label in of_pods:
+            asking.add(service)
+    assert asking == {"registry", "registry-controller"}
+    kustomization = yaml.safe_load((BASE / "kustomization.yaml").read_text())
+    targets = {patch["path"]: patch["target"].get("labelSelector") for patch in kustomization["patches"]}
+    assert targets["api-server-pod.yaml"] == "=".join(label)
+
+
+def test_the_registrys_accounts_are_told_of_every_kind() -> None:
+    plurals = {info.plural for info in KINDS.values()}
+    for role in yaml.safe_load_all((BASE / "permissions.yaml").read_text()):
+        for rule in role.get("rules", []):
+            if rule["apiGroups"] == ["quarterdeck.dev"]:
+                assert {name.removesuffix("/status") for name in rule["resources"]} == plurals
 
 
 def test_the_local_overlay_names_a_version_of_every_image() -> None:
@@ -80,6 +110,6 @@ def test_the_local_overlay_names_a_version_of_every_image() -> None:
     used = {
         container_of(found["Deployment"])["image"]
         for file in files
-        if file.name not in {"kustomization.yaml", "network.yaml"} and (found := objects(file))
+        if "Deployment" in (found := objects(file))
     }
     assert named == used and len(used) == 8

@@ -11,15 +11,12 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "e2e"))
 
-from cluster_kit.kubectl import forwarded, kubectl
+from cluster_kit.door import administrator, url
 from e2e_kit.client import Client
-
-TOKEN_FILE = "/var/lib/quarterdeck/data/admin-token"
 
 
 @pytest.fixture
 def client() -> Iterator[Client]:
     """The administrator at the gateway's door."""
-    token = kubectl("exec", "deployment/gateway", "--", "cat", TOKEN_FILE).strip()
-    with forwarded("service/gateway", 8420) as port, Client(f"http://127.0.0.1:{port}", token) as client:
+    with Client(url(), administrator()) as client:
         yield client

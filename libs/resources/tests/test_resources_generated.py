@@ -8,6 +8,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from quarterdeck.resources.generate import JSON_SCHEMAS, SAMPLES, files, main, stale
+from quarterdeck.resources.generation.crds import object_schema
 from quarterdeck.resources.generation.json_schemas import json_schema
 from quarterdeck.resources.kinds import KINDS
 from quarterdeck.resources.manifests import check_manifests, load_manifests
@@ -67,3 +68,23 @@ def test_json_schemas_refuse_unknown_fields_and_wrong_unions() -> None:
     assert not verdict({"local": {"command": ["x"]}, "remote": {"url": "https://example.org"}})
     assert not verdict({})
     assert not verdict({"local": {"command": ["x"]}, "allowedTools": ["a", "a"]})
+
+
+def filled_in(schema: Any, *, owned_whole: bool = False) -> bool:
+    """Says whether an API server fills something into items of a list that one manager owns as a whole."""
+    parts = schema.get("properties") or {}
+    if owned_whole and any("default" in part for part in parts.values()):
+        return True
+    below = [(part, owned_whole) for part in parts.values()]
+    for key in ("items", "additionalProperties"):
+        if isinstance(schema.get(key), dict):
+            atomic = key == "items" and "x-kubernetes-list-type" not in schema
+            below.append((schema[key], owned_whole or atomic))
+    return any(filled_in(part, owned_whole=whole) for part, whole in below)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_two_managers_of_a_list_agree_since_nothing_is_filled_into_it(kind: str) -> None:
+    spec = object_schema(kind)["properties"]["spec"]
+    assert filled_in({"type": "array", "items": {"properties": {"a": {"default": 1}}}})
+    assert not filled_in(spec)

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import re
 import shutil
 import subprocess
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 CLUSTER = Path(__file__).parents[3] / "hack" / "cluster"
 NAMESPACE = "quarterdeck"
-FORWARDING = re.compile(r"Forwarding from 127\.0\.0\.1:(\d+)")
+# Of the tenant `default`.
+TENANT = "qd-default"
 
 
 def program() -> str:
@@ -26,9 +23,15 @@ def program() -> str:
     return f"{answer.stdout.strip()}/kubectl"
 
 
-def kubectl(*words: str, check: bool = True, given: str | None = None, timeout: float = 60) -> str:
-    """Runs kubectl in the platform's namespace and returns what it printed. Raises AssertionError."""
-    command = [program(), "--namespace", NAMESPACE, *words]
+def kubectl(
+    *words: str,
+    namespace: str = NAMESPACE,
+    check: bool = True,
+    given: str | None = None,
+    timeout: float = 60,
+) -> str:
+    """Runs kubectl and returns what it printed. Raises AssertionError."""
+    command = [program(), "--namespace", namespace, *words]
     answer = subprocess.run(
         command, input=given, capture_output=True, text=True, timeout=timeout, check=False
     )
@@ -36,9 +39,9 @@ def kubectl(*words: str, check: bool = True, given: str | None = None, timeout: 
     return answer.stdout if check else answer.stdout + answer.stderr
 
 
-def get(*words: str) -> Any:
+def get(*words: str, namespace: str = NAMESPACE) -> Any:
     """Returns the JSON of `kubectl get`."""
-    return json.loads(kubectl("get", *words, "-o", "json"))
+    return json.loads(kubectl("get", *words, "-o", "json", namespace=namespace))
 
 
 def pods(service: str) -> list[dict[str, Any]]:
@@ -55,20 +58,3 @@ def kill(pod: str) -> None:
 def serving(service: str, timeout: float = 120) -> None:
     """Waits until every replica of a service is ready."""
     kubectl("rollout", "status", f"deployment/{service}", f"--timeout={timeout}s", timeout=timeout + 10)
-
-
-@contextlib.contextmanager
-def forwarded(target: str, port: int) -> Iterator[int]:
-    """Yields a port of this machine that leads to one of a pod, Service or Deployment."""
-    command = [program(), "--namespace", NAMESPACE, "port-forward", target, f":{port}"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as child:
-        try:
-            assert child.stdout is not None
-            line = child.stdout.readline()
-            found = FORWARDING.match(line)
-            assert found, f"no way to {target}: {line}"
-            # It prints a line for each connection, and would stop at a full pipe.
-            threading.Thread(target=child.stdout.read, daemon=True).start()
-            yield int(found[1])
-        finally:
-            child.terminate()

@@ -40,6 +40,8 @@ SERVER_OPTIONS = (
     *KEEPALIVE_OPTIONS,
     # How often clients may ask; gRPC takes more than one question in five minutes for an attack.
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
+    # Under load, clients' questions come in bunches, and a connection must not be ended for them.
+    ("grpc.http2.max_ping_strikes", 0),
 )
 
 # gRPC's own limits of a connection's age, which are none.

@@ -62,13 +62,13 @@ class Toleration(Model):
     RULES = (
         Rule(
             "operator Exists takes no value",
-            "self.operator != 'Exists' || !has(self.value)",
+            "!has(self.operator) || self.operator != 'Exists' || !has(self.value)",
             lambda toleration: toleration.operator != "Exists" or toleration.value is None,
             field="value",
         ),
         Rule(
             "operator Equal needs key",
-            "self.operator != 'Equal' || has(self.key)",
+            "(has(self.operator) && self.operator == 'Exists') || has(self.key)",
             lambda toleration: toleration.operator != "Equal" or toleration.key is not None,
             field="key",
         ),

@@ -8,6 +8,8 @@ from quarterdeck.resources.scalars import NAME_PATTERN
 from quarterdeck.resources.schemas import Schema, full_schema
 
 _LEFT_OUT = frozenset({"propertyNames", "examples"})
+# A list without it is atomic.
+_LIST_TYPE = "x-kubernetes-list-type"
 
 
 def crd(info: KindInfo) -> dict[str, Any]:
@@ -65,13 +67,19 @@ def object_schema(kind: str) -> Schema:
     return schema
 
 
-def structural(schema: Schema) -> Schema:
-    """Return a schema in the dialect of CRDs."""
+def structural(schema: Schema, *, owned_whole: bool = False) -> Schema:
+    """Return a schema in the dialect of CRDs.
+
+    Args:
+        owned_whole: it is of items of a list that one manager owns as a whole. What the API server filled in
+            there would differ from what a second manager applies, and be a conflict: so it fills in nothing.
+    """
     found: Schema = {}
+    owned_whole = owned_whole or (schema.get("type") == "array" and _LIST_TYPE not in schema)
     for key, value in schema.items():
         if key in _LEFT_OUT or (key == "additionalProperties" and not isinstance(value, dict)):
             continue
-        found[key] = _keyword(key, value)
+        found[key] = _keyword(key, value, owned_whole)
     return _bounds(_with_whole_default(found))
 
 
@@ -83,10 +91,17 @@ def _with_whole_default(schema: Schema) -> Schema:
     return {**schema, "default": {name: part["default"] for name, part in fields if "default" in part}}
 
 
-def _keyword(key: str, value: Any) -> Any:
+def _keyword(key: str, value: Any, owned_whole: bool) -> Any:
     if key == "properties":
-        return {name: structural(part) for name, part in value.items()}
-    return structural(value) if key in ("items", "additionalProperties") else value
+        return {name: _field(part, owned_whole) for name, part in value.items()}
+    return structural(value, owned_whole=owned_whole) if key in ("items", "additionalProperties") else value
+
+
+def _field(schema: Schema, owned_whole: bool) -> Schema:
+    found = structural(schema, owned_whole=owned_whole)
+    if owned_whole:
+        found.pop("default", None)
+    return found
 
 
 def _bounds(schema: Schema) -> Schema:
