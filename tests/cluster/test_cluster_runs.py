@@ -58,7 +58,7 @@ def test_the_services_are_five_and_run_as_nobody_special() -> None:
 
 def test_a_run_goes_through_the_pods_and_ends(client: Client, counting: str) -> None:
     found = ended(client, start(client, counting), 60)
-    assert (found["state"], found["output"]) == ("succeeded", {"n": LIMIT})
+    assert (found["state"], found["output"]) == ("succeeded", {"number": LIMIT})
 
 
 @pytest.mark.timeout(600)
@@ -71,7 +71,7 @@ def test_runs_end_once_though_every_runtime_pod_is_killed(client: Client, counti
     # With none of them there, the gateway can only say so.
     serving("agent-runtime")
     states = [ended(client, run, 240) for run in runs]
-    assert [(found["state"], found["output"]) for found in states] == [("succeeded", {"n": LIMIT})] * 10
+    assert [(found["state"], found["output"]) for found in states] == [("succeeded", {"number": LIMIT})] * 10
     for run in runs:
         types = [event["type"] for event in client.items(f"runs/{run}/events", limit=500)]
         assert len([kind for kind in types if kind in OVER]) == 1, types
