@@ -55,7 +55,7 @@ def is_of_the_cluster(namespace: str) -> bool:
 
 NAMESPACE_IS_FREE = Rule(
     "the namespaces default and kube-* belong to the cluster",
-    "!has(self.namespace) || (self.namespace != 'default' && !self.namespace.startsWith('kube-'))",
+    "!has(self.__namespace__) || !self.__namespace__.matches('^(default$|kube-)')",
     lambda spec: not is_of_the_cluster(spec.namespace or ""),
     "namespace",
     "name another one, or leave it out and one is made",
