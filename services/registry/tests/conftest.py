@@ -9,7 +9,10 @@ import pytest
 # Test folders are not packages; what the registry's tests share lies beside them.
 sys.path.insert(0, str(Path(__file__).parent))
 
+from registry_cluster import cluster, definitions, plane, tenant
 from registry_support import World
+
+__all__ = ("cluster", "definitions", "plane", "tenant")
 
 # Run once on each dialect. QD_TEST_DIALECT=postgresql runs the others there too.
 ON_BOTH = ("test_registry_objects",)

@@ -24,11 +24,13 @@ class Background:
         world: World,
         settings: RegistrySettings,
         metrics: ControllerMetrics,
+        *,
+        in_cluster: bool = False,
     ) -> None:
         assert platform.database is not None
         self._platform = platform
         self._queue: WorkQueue[Key] = WorkQueue("objects", metrics)
-        self._reconciler = Reconciler(feed, world, self._queue, platform.clock)
+        self._reconciler = Reconciler(feed, world, self._queue, platform.clock, in_cluster=in_cluster)
         log = platform.telemetry.log
         self._controller = Controller(
             "objects",

@@ -10,10 +10,12 @@ from quarterdeck.registry.constants import (
     ACCEPTED,
     MAX_CONDITION_MESSAGE,
     MAX_NAMED_PROBLEMS,
+    NAMESPACE_READY,
     READY,
     REASON_ACCEPTED,
     REASON_DOES_NOT_FIT,
     REASON_INVALID_SPEC,
+    REASON_NAMESPACE_PENDING,
     REASON_NOT_ACCEPTED,
     REASON_NOT_ENFORCED,
     REASON_NOT_FOUND,
@@ -62,6 +64,7 @@ class Facts:
         misfits: expressions that do not fit what the objects that are named give by now.
         not_enforced: what the spec asks and nothing enforces yet.
         owner_reports_ready: another service writes `Ready` of this kind.
+        housed: why a Tenant of a cluster has no namespace, or not yet; None if it has, or needs none.
     """
 
     accepted: bool = True
@@ -71,6 +74,7 @@ class Facts:
     not_enforced: Sequence[Problem] = ()
     suspended: bool = False
     owner_reports_ready: bool = False
+    housed: Condition | None = None
 
 
 def listed(problems: Sequence[Problem]) -> str:
@@ -106,7 +110,18 @@ def ready(facts: Facts) -> Condition | None:
         return Condition(READY, FALSE, REASON_NOT_ENFORCED, listed(facts.not_enforced))
     if facts.owner_reports_ready:
         return None
-    return next((condition for stands, condition in _OBSTACLES if stands(facts)), _IS_READY)
+    standing = (condition for stands, condition in _OBSTACLES if stands(facts))
+    return next(standing, facts.housed or _IS_READY)
+
+
+def housed(present: Sequence[dict[str, Any]], generation: int) -> Condition | None:
+    """Returns what the condition NamespaceReady of a Tenant means for its Ready; None for no obstacle."""
+    found = find(present, NAMESPACE_READY)
+    if found.get("observedGeneration") != generation:
+        return Condition(READY, UNKNOWN, REASON_NAMESPACE_PENDING, "the namespace is not looked at yet")
+    if found["status"] == TRUE:
+        return None
+    return Condition(READY, FALSE, found["reason"], found["message"])
 
 
 _IS_READY = Condition(READY, TRUE, REASON_READY, "ready")

@@ -22,7 +22,21 @@ class RegistrySettings(BaseSettings):
         "that this process runs in (or that KUBECONFIG names).",
     )
     lease_namespace: str = Field(
-        default="default", description="Namespace of the Lease by which the controller's replicas take turns."
+        default="default",
+        description="Namespace of this release: of its pods, and of the Lease by which replicas of the "
+        "controller take turns. No tenant may have it.",
+    )
+    tenant_quota: dict[str, str] = Field(
+        default={"pods": "100", "services.nodeports": "0", "services.loadbalancers": "0"},
+        description="ResourceQuota of each tenant's namespace as JSON, beside what its Tenant asks for.",
+    )
+    tenant_defaults: dict[str, str] = Field(
+        default={"cpu": "1", "memory": "512Mi"},
+        description="Limits as JSON of a tenant's containers that name none.",
+    )
+    tenant_requests: dict[str, str] = Field(
+        default={"cpu": "10m", "memory": "64Mi"},
+        description="Requests as JSON of a tenant's containers that name none.",
     )
     history_changes: int = Field(
         default=10_000, ge=1, description="Changes that a watch can resume from, at most."

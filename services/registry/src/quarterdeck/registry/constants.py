@@ -19,8 +19,23 @@ API_MANAGER = "quarterdeck-api"
 # Who they were.
 WRITTEN_BY = "quarterdeck.dev/written-by"
 
+# Whose a namespace is, on the namespace and on what the controller keeps in it.
+TENANT_LABEL = "quarterdeck.dev/tenant"
+# On a namespace that the controller made: for whom.
+MADE_FOR = "quarterdeck.dev/made-for"
+# On an object whose controller is to leave it alone: "true".
+PAUSED = "quarterdeck.dev/paused"
+# What was wanted of an object that the controller keeps, in a word.
+APPLIED = "quarterdeck.dev/applied"
+# Who owns the fields that the tenants' controller writes.
+TENANTS_MANAGER = "quarterdeck-tenants"
+# The ClusterRole that a Tenant's first administrators are given in its namespace.
+ADMIN_ROLE = "quarterdeck-admin"
+
 # Condition types.
 ACCEPTED, RESOLVED_REFS, READY = "Accepted", "ResolvedRefs", "Ready"
+# Of a Tenant in a cluster.
+NAMESPACE_READY = "NamespaceReady"
 # Who may report what through UpdateStatus; kinds that are not listed belong to the runtime.
 STATUS_OWNERS = {"MCPServer": "mcp-manager", "MemoryCollection": "memory"}
 OTHER_STATUS_OWNER = "agent-runtime"
@@ -44,6 +59,14 @@ REASON_UNRESOLVED = "ReferencesUnresolved"
 REASON_PENDING = "ReferencesPending"
 REASON_NOT_ENFORCED = "NotEnforced"
 REASON_SUSPENDED = "Suspended"
+REASON_NAMESPACE_READY = "NamespaceReady"
+REASON_NAMESPACE_PENDING = "NamespacePending"
+REASON_NAMESPACE_FORBIDDEN = "NamespaceForbidden"
+REASON_NAMESPACE_NOT_LABELLED = "NamespaceNotLabelled"
+REASON_NAMESPACE_TERMINATING = "NamespaceTerminating"
+REASON_NOT_PERMITTED = "NotPermitted"
+REASON_REFUSED = "Refused"
+REASON_CONTROLLED_BY_OTHER = "ControlledByOther"
 
 # Reason of the error that a watch gets when what it asks for is no longer kept: list again.
 REASON_TOO_OLD = "ResourceVersionTooOld"

@@ -12,13 +12,15 @@ import uuid
 from quarterdeck.common.database import Database
 from quarterdeck.common.service import Platform
 from quarterdeck.controller.api.client import Client
-from quarterdeck.controller.caching.informer import Informer
+from quarterdeck.controller.api.resource import NAMESPACES
+from quarterdeck.controller.caching.informer import Informers
 from quarterdeck.controller.leading.leader import Leader, LeadershipLost
 from quarterdeck.controller.loop import Controller
-from quarterdeck.controller.metrics import ControllerMetrics, LeaderMetrics
+from quarterdeck.controller.metrics import ControllerMetrics, InformerMetrics, LeaderMetrics
 from quarterdeck.controller.objects import ObjectKey
 from quarterdeck.controller.queue import WorkQueue
 from quarterdeck.registry import history
+from quarterdeck.registry.admission import TENANT
 from quarterdeck.registry.background import Background
 from quarterdeck.registry.config import RegistrySettings
 from quarterdeck.registry.feed import Feed
@@ -27,6 +29,9 @@ from quarterdeck.registry.kube.access import open_client
 from quarterdeck.registry.kube.places import Place, resources
 from quarterdeck.registry.kube.projector import Projector
 from quarterdeck.registry.kube.status_writer import StatusWriter
+from quarterdeck.registry.kube.tenants.controller import TenantController
+from quarterdeck.registry.kube.tenants.provisioner import LABELLED
+from quarterdeck.registry.kube.territory import Territory
 from quarterdeck.registry.main import MIGRATIONS
 from quarterdeck.registry.mirror import Mirror
 from quarterdeck.registry.tables import METADATA
@@ -55,13 +60,22 @@ class RegistryController:
         self.feed = Feed(database, Mirror())
         self._following = Following(database, self.feed, log)
         world = World(self.feed.mirror)
-        self._background = Background(platform, self.feed, world, settings, metrics)
-        informers = {kind: Informer(client, found, log=log) for kind, found in resources().items()}
-        self._informers = informers
+        self._background = Background(platform, self.feed, world, settings, metrics, in_cluster=True)
+        kinds = resources()
+        self._informers = Informers(client, log=log, metrics=InformerMetrics(platform.telemetry.registry))
+        informers = {kind: self._informers.of(found) for kind, found in kinds.items()}
+        self._territory = Territory(
+            self.feed.mirror, self._informers.of(NAMESPACES, LABELLED), settings.lease_namespace
+        )
         self._projecting: WorkQueue[Place] = WorkQueue("projection", metrics)
         self._saying: WorkQueue[Place] = WorkQueue("status", metrics)
         fenced = leader.fenced(client)
-        self._projector = Projector(fenced, informers, self.feed, world, self._projecting, platform.clock)
+        self._projector = Projector(
+            fenced, informers, self.feed, world, self._territory, self._projecting, platform.clock
+        )
+        self._tenants = TenantController(
+            fenced, kinds[TENANT], self._informers, self.feed, platform.clock, settings, metrics, log
+        )
         self._writer = StatusWriter(fenced, informers, self.feed, self._saying)
         self._controllers = [
             Controller(queue.name, queue, reconcile, metrics=metrics, log=log, workers=settings.workers)
@@ -75,8 +89,8 @@ class RegistryController:
         """Follows the API server and our tables; keeps each true to the other while it leads."""
         await self.feed.load()
         await asyncio.to_thread(importlib.import_module, "quarterdeck.resources.references")
-        for kind, informer in self._informers.items():
-            self._platform.spawn(informer.run(), f"follow-{kind}")
+        for informer in self._informers.all():
+            self._platform.spawn(informer.run(), f"follow-{informer.resource}")
         self._platform.spawn(self._following.run(self._settings.follow_period), "follow")
         self._leading = self._platform.spawn(self._run(), "lead")
 
@@ -89,12 +103,16 @@ class RegistryController:
 
     async def _lead(self) -> None:
         await self._following.fresh()
+        # Or objects of tenants would be told that they belong to nobody.
+        await self._territory.known()
         self._projector.start()
+        self._tenants.start()
         self._writer.start()
         self._background.start()
         async with asyncio.TaskGroup() as group:
             for controller in self._controllers:
                 group.create_task(controller.run(), name=controller.name)
+            group.create_task(self._tenants.run(), name="tenants")
             group.create_task(self._projector.look_for_the_gone(), name="look-for-the-gone")
 
     async def stop(self, grace: float) -> None:

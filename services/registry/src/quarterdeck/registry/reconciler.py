@@ -33,11 +33,14 @@ if TYPE_CHECKING:
 class Reconciler:
     """See the module."""
 
-    def __init__(self, feed: Feed, world: World, queue: WorkQueue[Key], clock: Clock) -> None:
+    def __init__(
+        self, feed: Feed, world: World, queue: WorkQueue[Key], clock: Clock, *, in_cluster: bool = False
+    ) -> None:
         self._feed = feed
         self._world = world
         self._queue = queue
         self._clock = clock
+        self._in_cluster = in_cluster
         self._dependents = Dependents()
 
     def start(self) -> None:
@@ -66,7 +69,7 @@ class Reconciler:
             self._dependents.remove(key)
             return DONE
         # Large objects take a while to parse, and expressions to compile: not on the event loop.
-        read = await asyncio.to_thread(_read, entry.written.object_json)
+        read = await asyncio.to_thread(_read, entry.written.object_json, self._in_cluster)
         references = references_within(entry.key, read.resource)
         # Recorded before it is judged: what appears from now on causes another look.
         self._dependents.put(entry.key, [target_of(entry.key.tenant_id, item) for item in references])
@@ -104,7 +107,15 @@ class Reconciler:
             not_enforced=read.unenforced,
             suspended=entry.key.kind == TENANT and bool(resource.spec.suspended),
             owner_reports_ready=entry.key.kind in STATUS_OWNERS,
+            housed=self._housed(entry),
         )
+
+    def _housed(self, entry: Entry) -> Condition | None:
+        if entry.key.kind != TENANT or not self._in_cluster:
+            return None
+        content = codec.loads(entry.written.object_json)
+        present = content.get("status", {}).get("conditions", [])
+        return conditions.housed(present, content["metadata"]["generation"])
 
     async def _write(self, entry: Entry, read: _Read, wanted: list[Condition]) -> None:
         scope = Scope(entry.key.tenant_id, entry.tenant)
@@ -129,11 +140,11 @@ class _Read:
     untyped: list[str]
 
 
-def _read(object_json: bytes) -> _Read:
+def _read(object_json: bytes, in_cluster: bool) -> _Read:
     from quarterdeck.resources.enforcement import not_enforced
 
     resource = parsed.of_json(object_json)
-    unenforced = [manifests.problem_of(error) for error in not_enforced(resource)]
+    unenforced = [manifests.problem_of(error) for error in not_enforced(resource, in_cluster=in_cluster)]
     return _Read(resource, [], unenforced, parsed.untyped_of(resource, manifests.finder({})))
 
 

@@ -25,33 +25,37 @@ class ControlledByOther(Exception):
     """The name is taken by an object that somebody else controls; it was left alone."""
 
 
-def owned(thing: Object, owner: Object, digest_annotation: str) -> Object:
+def owned(thing: Object, owner: Object | None, digest_annotation: str) -> Object:
     """Returns `thing` with `owner` as its controller and a word for what was wanted.
 
     Args:
+        owner: None for an object that is to outlive whatever asked for it.
         digest_annotation: where that word is kept: it tells what we left out since, which no comparison of
             what is there with what is wanted could.
     """
     result = copy.deepcopy(thing)
     meta = result.setdefault("metadata", {})
-    meta["ownerReferences"] = [
-        {
-            "apiVersion": owner["apiVersion"],
-            "kind": owner["kind"],
-            "name": owner["metadata"]["name"],
-            "uid": uid_of(owner),
-            "controller": True,
-            "blockOwnerDeletion": True,
-        }
-    ]
+    if owner is not None:
+        meta["ownerReferences"] = [_reference(owner)]
     meta["annotations"] = {**(meta.get("annotations") or {}), digest_annotation: digest(result)}
     return result
 
 
-def refusal(live: Object | None, owner: Object) -> str:
-    """Returns why `owner` may not have an object as its own; empty if it may."""
+def _reference(owner: Object) -> Object:
+    return {
+        "apiVersion": owner["apiVersion"],
+        "kind": owner["kind"],
+        "name": owner["metadata"]["name"],
+        "uid": uid_of(owner),
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }
+
+
+def refusal(live: Object | None, asker: Object) -> str:
+    """Returns why an object may not be made what `asker` wants; empty if it may."""
     other = controlling_owner(live) if live is not None else None
-    if live is None or other is None or other.uid == uid_of(owner):
+    if live is None or other is None or other.uid == uid_of(asker):
         return ""
     return f"{live.get('kind')} {key_of(live)} is controlled by {other.kind} {other.name}"
 
@@ -83,7 +87,13 @@ class OwnedObjects:
         self._annotation = digest_annotation
 
     async def ensure(
-        self, resource: Resource, thing: Object, owner: Object, cache: ObjectCache | None = None
+        self,
+        resource: Resource,
+        thing: Object,
+        owner: Object,
+        cache: ObjectCache | None = None,
+        *,
+        outlives: bool = False,
     ) -> Object:
         """Makes an object what `thing` says, if it is not; returns it as it is then.
 
@@ -91,12 +101,13 @@ class OwnedObjects:
 
         Args:
             cache: of the informer of `resource`; an object that is as wanted there costs no request.
+            outlives: the object stays when `owner` is deleted; it does not refer to it.
 
         Raises:
             ControlledByOther: somebody else controls an object of that name.
             ApiError: what the API server refuses.
         """
-        wanted = owned(thing, owner, self._annotation)
+        wanted = owned(thing, None if outlives else owner, self._annotation)
         live = cache.get(key_of(thing)) if cache is not None else None
         _refuse(refusal(live, owner))
         if live is not None and is_as_wanted(live, wanted, self._annotation):

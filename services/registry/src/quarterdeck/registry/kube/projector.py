@@ -28,6 +28,7 @@ from quarterdeck.registry.constants import ACCEPTED, MANAGER, REASON_INVALID_SPE
 from quarterdeck.registry.feed import Feed
 from quarterdeck.registry.kube import reading, statuses
 from quarterdeck.registry.kube.places import Place, place_of, scope_at
+from quarterdeck.registry.kube.territory import Territory
 from quarterdeck.registry.records import Key, Scope, is_cluster_scoped
 from quarterdeck.registry.world import World
 
@@ -41,6 +42,7 @@ class Projector:
         informers: Mapping[str, Informer],
         feed: Feed,
         world: World,
+        territory: Territory,
         queue: WorkQueue[Place],
         clock: Clock,
     ) -> None:
@@ -48,6 +50,7 @@ class Projector:
         self._informers = informers
         self._feed = feed
         self._world = world
+        self._territory = territory
         self._queue = queue
         self._clock = clock
 
@@ -56,6 +59,7 @@ class Projector:
         for kind, informer in self._informers.items():
             informer.add_handler(partial(self._changed_there, kind))
         self._feed.listen(self._changed)
+        self._territory.listen(self._look_at)
 
     async def look_for_the_gone(self) -> None:
         """Asks for a look at what is in our tables: some of it may have been deleted while nobody looked."""
@@ -74,22 +78,24 @@ class Projector:
         if change.kind != TENANT:
             return
         tenant = self._feed.mirror.tenant(change.name)
+        self._look_at("" if tenant is None else tenant.namespace)
+
+    def _look_at(self, namespace: str) -> None:
+        """Asks for a look at all that is in a namespace; empty: in every one."""
         for kind, informer in self._informers.items():
             if is_cluster_scoped(kind):
                 continue
-            things = informer.cache if tenant is None else informer.cache.find(BY_NAMESPACE, tenant.namespace)
+            things = informer.cache.find(BY_NAMESPACE, namespace) if namespace else informer.cache
             for thing in things:
                 self._queue.add(Place(kind, *key_of(thing)))
 
     async def reconcile(self, place: Place) -> Result:
         """Makes our row of one object what the API server has."""
         thing = self._informers[place.kind].cache.get(place.key)
-        scope = scope_at(self._feed.mirror, place)
         if thing is None:
-            if scope is not None:
-                key = Key(scope.tenant_id, place.kind, place.name)
-                await self._feed.write(store.forget, scope, key, self._clock.now())
+            await self._forget(place)
             return DONE
+        scope = self._territory.scope_at(place)
         if scope is None:
             said = f"no Tenant owns namespace {place.namespace!r}"
             return await self._refuse(thing, Condition(ACCEPTED, FALSE, REASON_NO_TENANT, said))
@@ -100,6 +106,12 @@ class Projector:
             return await self._refuse(thing, Condition(ACCEPTED, FALSE, REASON_INVALID_SPEC, said))
         await self._take(scope, thing, wanted)
         return DONE
+
+    async def _forget(self, place: Place) -> None:
+        scope = scope_at(self._feed.mirror, place)
+        if scope is not None:
+            key = Key(scope.tenant_id, place.kind, place.name)
+            await self._feed.write(store.forget, scope, key, self._clock.now())
 
     async def _take(self, scope: Scope, thing: Object, wanted: manifests.Manifest) -> None:
         others = self._world.others(scope.tenant_id, parsed.references_of(wanted.parsed))
