@@ -77,7 +77,7 @@ async def namespace(client: Client) -> str:
 async def test_it_leads_says_how_it_does_and_gives_its_lease_back(
     name: str, plane: ControlPlane, client: Client, namespace: str, tmp_path: Path
 ) -> None:
-    setting = f"QD_{PROGRAMS[name].service.upper().replace('-', '_')}_LEASE_NAMESPACE"
+    places = dict.fromkeys(("QD_REGISTRY_LEASE_NAMESPACE", "QD_MCP_CONTROLLER_LEASE_NAMESPACE"), namespace)
 
     async def lease() -> Object | None:
         with contextlib.suppress(NotFound):
@@ -90,7 +90,7 @@ async def test_it_leads_says_how_it_does_and_gives_its_lease_back(
                 await asyncio.sleep(0.05)
         return found
 
-    with served(name, tmp_path, KUBECONFIG=str(plane.kubeconfig), **{setting: namespace}) as (process, url):
+    with served(name, tmp_path, KUBECONFIG=str(plane.kubeconfig), **places) as (process, url):
         await held()
         assert get(url).json()["service"] == name
         assert "workqueue_depth" in get(url.replace("health", "metrics")).text

@@ -54,7 +54,7 @@ MANAGEMENT_PORTS = {
     "memory": 8434,
 }
 # The same for the controllers of a cluster, which are programs of their own.
-CONTROLLER_PORTS = {"registry-controller": 8435}
+CONTROLLER_PORTS = {"registry-controller": 8435, "mcp-controller": 8436}
 
 # Set by a shell's completion script; "source_<shell>" asks for that script.
 COMPLETE_VARIABLE = "_QD_COMPLETE"

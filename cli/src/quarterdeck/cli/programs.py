@@ -29,7 +29,10 @@ class Program:
 
 
 # A controller's service, and its module.
-_CONTROLLERS = {"registry-controller": ("registry", "quarterdeck.registry.control")}
+_CONTROLLERS = {
+    "registry-controller": ("registry", "quarterdeck.registry.control"),
+    "mcp-controller": ("mcp-manager", "quarterdeck.mcp.control.main"),
+}
 
 PROGRAMS = {
     **{name: Program(name, name, MODULES[name], port, True) for name, port in MANAGEMENT_PORTS.items()},

@@ -11,8 +11,6 @@ import uuid
 from quarterdeck.common.errors import Unavailable
 from quarterdeck.common.service import Platform
 from quarterdeck.controller.api.client import Client, Scope
-from quarterdeck.controller.api.connection import connect
-from quarterdeck.controller.api.transport import Transport
 from quarterdeck.controller.caching.informer import Informers
 from quarterdeck.controller.leading.leader import Leader, LeadershipLost
 from quarterdeck.controller.metrics import ClientMetrics, ControllerMetrics, InformerMetrics, LeaderMetrics
@@ -21,6 +19,7 @@ from quarterdeck.controller.running.object_controller import ObjectController
 from quarterdeck.controller.running.process import ControllerProcess, NotSynced
 from quarterdeck.controller.running.sources import For, Owns, Watches
 from quarterdeck.controller.writing.events import EventRecorder
+from quarterdeck.mcp.cluster import open_client
 from quarterdeck.mcp.control import reading
 from quarterdeck.mcp.control.config import ControllerSettings
 from quarterdeck.mcp.control.keeper import Caches, Keeper
@@ -106,20 +105,14 @@ def _caches(informers: Informers) -> Caches:
     return Caches({resource: informers.of(resource, OURS) for resource in OWNED}, pods, tenants)
 
 
-async def _client(platform: Platform, metrics: ClientMetrics) -> Client:
-    made = Client(Transport(await connect(), user_agent=f"quarterdeck-{NAME}", metrics=metrics))
-    platform.closing.append(made.close)
-    return made
-
-
 async def build(platform: Platform) -> McpController:
     """Finds the cluster and wires the controller.
 
     Raises:
-        kubernetes.config.ConfigException: there is no cluster to be found.
+        FailedPrecondition: there is no cluster to be found.
     """
     settings, metrics = ControllerSettings(), ClientMetrics(platform.telemetry.registry)
-    client, leases = await _client(platform, metrics), await _client(platform, metrics)
+    client, leases = await open_client(platform, metrics), await open_client(platform, metrics)
     leader = Leader(
         leases,
         ObjectKey(settings.lease_namespace, NAME),
