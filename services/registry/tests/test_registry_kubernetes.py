@@ -154,6 +154,34 @@ async def test_a_tenant_keeps_its_id_when_the_registry_loses_its_database(cluste
     assert tenant_id == (await tenant_row(cluster)).id
 
 
+POD = {"container": {"image": "ledger:1", "command": ["serve"]}}
+
+
+async def test_how_the_pods_of_a_tool_server_are_is_another_controllers_to_say(cluster):
+    made = await cluster.created(manifest("MCPServer", "pods", POD))
+    said = {"type": "Ready", "status": "False", "reason": "ImagePullFailed", "message": "no such image"}
+    said |= {"observedGeneration": 1, "lastTransitionTime": "2026-01-01T00:00:00Z"}
+    theirs = {"imageDigest": "sha256:1", "conditions": [said]}
+    names = {name: made["metadata"][name] for name in ("name", "namespace")}
+    body_of = {"apiVersion": made["apiVersion"], "kind": "MCPServer", "metadata": names, "status": theirs}
+    await cluster.kube.apply(RESOURCES["MCPServer"], body_of, manager="pods", subresource="status")
+
+    async def served():
+        found = await cluster.served("MCPServer", "pods")
+        ready = (found and condition(found, "Ready")) or {}
+        return body(found) if ready.get("reason") == "ImagePullFailed" else None
+
+    assert (await eventually(served))["status"]["imageDigest"] == "sha256:1"
+
+    async def accepted():
+        thing = await cluster.in_cluster("MCPServer", "pods")
+        found = {item["type"]: item for item in thing["status"]["conditions"]}
+        return "Accepted" in found and found
+
+    assert (await eventually(accepted))["Ready"] == said, "it stays as it was said"
+    await cluster.kube.delete(RESOURCES["MCPServer"], "pods", cluster.namespace)
+
+
 async def test_nothing_is_written_while_nothing_changes(cluster):
     await cluster.admin.apply(agent("a"), cluster.tenant)
 

@@ -86,6 +86,12 @@ def _server(server: MCPServer) -> Iterator[FieldError]:
     yield from _differing(server.spec.scaling, Scaling(), "spec.scaling", read)
 
 
+def _server_in_cluster(server: MCPServer) -> Iterator[FieldError]:
+    """A container's controller says itself what it cannot do."""
+    if not server.spec.container:
+        yield from _server(server)
+
+
 def _differing(model: Model, usual: Model, path: str, read: Names = frozenset()) -> Iterator[FieldError]:
     """Yield an error for each field that is not as usual and that nothing reads."""
     for name, field in type(model).model_fields.items():
@@ -154,4 +160,7 @@ _FINDERS: Mapping[str, Callable[[Any], Iterator[FieldError]]] = {
     "AccessBinding": _access,
     "Workflow": _workflow,
 }
-_FINDERS_IN_CLUSTER: Mapping[str, Callable[[Any], Iterator[FieldError]]] = {"Tenant": _tenant_in_cluster}
+_FINDERS_IN_CLUSTER: Mapping[str, Callable[[Any], Iterator[FieldError]]] = {
+    "MCPServer": _server_in_cluster,
+    "Tenant": _tenant_in_cluster,
+}

@@ -21,7 +21,7 @@ from quarterdeck.controller.caching.informer import Informer
 from quarterdeck.controller.loop import DONE, Result
 from quarterdeck.controller.objects import Object, key_of
 from quarterdeck.controller.queue import WorkQueue
-from quarterdeck.registry import conditions, manifests, parsed, records, store
+from quarterdeck.registry import conditions, manifests, parsed, records, status, store
 from quarterdeck.registry.admission import TENANT
 from quarterdeck.registry.conditions import FALSE, Condition
 from quarterdeck.registry.constants import ACCEPTED, MANAGER, REASON_INVALID_SPEC, REASON_NO_TENANT
@@ -119,10 +119,15 @@ class Projector:
             wanted = await asyncio.to_thread(manifests.judged_with, wanted, others)
         source, kept, now = reading.source_of(thing), reading.kept_status(thing), self._clock.now()
         await self._feed.write(store.project, scope, wanted, source, kept, now=now)
+        fields, said, generation = statuses.theirs(thing)
+        if said:
+            key = Key(scope.tenant_id, thing["kind"], wanted.name)
+            edit = status.editor(fields, said, generation, now)
+            await self._feed.write(store.edit_status, scope, key, edit, now)
 
     async def _refuse(self, thing: Object, verdict: Condition) -> Result:
         not_ready = conditions.Condition("Ready", FALSE, verdict.reason, verdict.message)
-        wanted = statuses.refused(thing, [verdict, not_ready], self._clock.now())
+        wanted = statuses.ours(thing, statuses.refused(thing, [verdict, not_ready], self._clock.now()))
         if not statuses.says(thing, wanted):
             await write_status(self._client, self._informers[thing["kind"]], thing, wanted)
         return DONE

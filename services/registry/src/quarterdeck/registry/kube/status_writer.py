@@ -56,6 +56,7 @@ class StatusWriter:
         if content["metadata"]["generation"] != metadata(thing).get("generation"):
             # A newer spec is on its way to us, or was refused, which has been said.
             return DONE
-        if not statuses.says(thing, content["status"]):
-            await write_status(self._client, informer, thing, content["status"])
+        wanted = statuses.ours(thing, content["status"])
+        if not statuses.says(thing, wanted):
+            await write_status(self._client, informer, thing, wanted)
         return DONE
