@@ -17,7 +17,7 @@ from quarterdeck.common.service import open_platform
 from quarterdeck.common.settings import PlatformSettings
 from quarterdeck.controller.api.client import Client
 from quarterdeck.controller.api.errors import NotFound
-from quarterdeck.controller.api.resource import EVENTS, NAMESPACES, SECRETS
+from quarterdeck.controller.api.resource import EVENTS, NAMESPACES, SECRETS, Resource
 from quarterdeck.controller.testing.control_plane import ControlPlane
 from quarterdeck.controller.testing.crds import install_crds
 from quarterdeck.controller.writing.conditions import find
@@ -35,6 +35,8 @@ from quarterdeck.mcp.control.kinds import (
 from quarterdeck.mcp.pods.names import POOL, SERVER, SERVING
 
 DEFINITIONS = Path(__file__).parents[3] / "charts" / "quarterdeck-crds" / "templates"
+MANIFEST = Path(__file__).parents[3] / "k8s" / "base" / "mcp-controller.yaml"
+RELEASE = "quarterdeck"
 SPEC = {"container": {"image": "ledger:1", "command": ["python", "server.py"]}}
 SECRET = {"name": "KEY", "secretRef": {"secret": {"name": "keys", "key": "k"}}}
 
@@ -90,6 +92,15 @@ class Cluster:
 
     async def made(self, resource: Any, name: str) -> dict[str, Any]:
         return dict(await eventually(lambda: self.get(resource, name)))
+
+    async def may_read_secrets(self) -> None:
+        """Binds the role that the manifests bring for it, in this namespace."""
+        meta = {"name": "tool-secrets", "namespace": self.namespace}
+        role = {"apiGroup": RBAC, "kind": "ClusterRole", "name": "quarterdeck-tool-secrets"}
+        subjects = [{"kind": "ServiceAccount", "name": "mcp-controller", "namespace": RELEASE}]
+        binding = {"apiVersion": f"{RBAC}/v1", "kind": "RoleBinding", "metadata": meta}
+        thing = binding | {"roleRef": role, "subjects": subjects}
+        await self.client.apply(GRANTS["RoleBinding"], thing, manager="test")
 
     async def play_kubelet(self, server: str, container: dict[str, Any]) -> None:
         """Makes a pod of a server, as its Deployment's controller would, with what a kubelet says of it."""
@@ -154,11 +165,40 @@ class Replica:
         await self.platform.close()
 
 
+RBAC = "rbac.authorization.k8s.io"
+GRANTS = {
+    "ClusterRole": Resource(RBAC, "v1", "clusterroles", "ClusterRole", namespaced=False),
+    "ClusterRoleBinding": Resource(RBAC, "v1", "clusterrolebindings", "ClusterRoleBinding", namespaced=False),
+    "Role": Resource(RBAC, "v1", "roles", "Role"),
+    "RoleBinding": Resource(RBAC, "v1", "rolebindings", "RoleBinding"),
+    "ServiceAccount": SERVICE_ACCOUNTS,
+}
+
+
+@pytest.fixture
+async def account(client: Client, plane: ControlPlane, tmp_path: Path) -> Path:
+    """A kubeconfig of the account that the manifests give the controller, with what they let it do."""
+    meta = {"metadata": {"name": RELEASE}}
+    await client.apply(NAMESPACES, {"apiVersion": "v1", "kind": "Namespace", **meta}, manager="test")
+    for thing in yaml.safe_load_all(MANIFEST.read_text()):
+        resource = GRANTS.get(thing["kind"])
+        if resource is not None:
+            if resource.namespaced:
+                thing["metadata"]["namespace"] = RELEASE
+            await client.apply(resource, thing, manager="test")
+    request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
+    made = await client._write("POST", SERVICE_ACCOUNTS.path(RELEASE, "mcp-controller", "token"), request)
+    path = tmp_path / "kubeconfig"
+    plane.write_kubeconfig(path, plane.port, made["status"]["token"])
+    return path
+
+
 @pytest.fixture
 async def controller(
-    cluster: Cluster, plane: ControlPlane, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cluster: Cluster, account: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Replica]:
-    monkeypatch.setenv("KUBECONFIG", str(plane.kubeconfig))
+    monkeypatch.setenv("KUBECONFIG", str(account))
+    monkeypatch.setenv("QD_MCP_CONTROLLER_LEASE_NAMESPACE", RELEASE)
     monkeypatch.setenv("QD_MCP_CONTROLLER_SECRET_PERIOD", "0.2")
     made = Replica(tmp_path / "controller")
     await made.start()
@@ -284,6 +324,8 @@ async def test_a_secret_that_is_missing_is_named_and_one_that_changes_rolls_the_
     cluster: Cluster, controller: Replica
 ) -> None:
     await cluster.server("ledger", {**SPEC, "secrets": [SECRET]})
+    await cluster.until("ledger", "Starting")  # it may not read them
+    await cluster.may_read_secrets()
     assert "'keys'" in (await cluster.until("ledger", "SecretMissing"))["message"]
     meta = {"name": "keys", "namespace": cluster.namespace}
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": meta}

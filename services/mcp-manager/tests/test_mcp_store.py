@@ -95,10 +95,12 @@ def shape(connection: Connection) -> dict[str, tuple[list[tuple[str, str, bool, 
 
 
 def test_the_migrations_make_todays_tables() -> None:
-    migration = importlib.import_module("quarterdeck.mcp.migrations.versions.0001_initial")
+    names = ("0001_initial", "0002_uses")
+    history = [importlib.import_module(f"quarterdeck.mcp.migrations.versions.{name}") for name in names]
     migrated, fresh = create_engine("sqlite://"), create_engine("sqlite://")
     with migrated.begin() as connection, Operations.context(MigrationContext.configure(connection)):
-        migration.upgrade()
+        for migration in history:
+            migration.upgrade()
         with fresh.begin() as other:
             store.metadata.create_all(other)
             assert shape(connection) == shape(other)

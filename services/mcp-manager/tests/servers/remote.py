@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import sys
 
@@ -10,6 +11,7 @@ import uvicorn
 from mcp.server.mcpserver import Context, MCPServer
 
 server = MCPServer("remote")
+KEY = os.environ.get("QD_TEST_SERVER_KEY", "k3y").encode()
 
 
 @server.tool()
@@ -44,7 +46,7 @@ class Door:
     async def __call__(self, scope, receive, send):
         if scope["type"] == "http":
             headers = dict(scope["headers"])
-            if headers.get(b"x-key") != b"k3y":
+            if KEY and headers.get(b"x-key") != KEY:
                 return await self.answer(send, 401)
             if scope["path"] == "/broken":
                 return await self.answer(send, 503)

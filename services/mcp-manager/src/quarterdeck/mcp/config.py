@@ -20,6 +20,13 @@ class McpSettings(BaseSettings):
     keep_outcomes: float = Field(
         default=KEEP_OUTCOMES, gt=0, description="How long an outcome can be asked for again."
     )
+    pods: bool = Field(
+        default=False,
+        description="Tool servers with a container run as pods of the cluster that this process runs in.",
+    )
+    sleep_period: float = Field(
+        default=5.0, gt=0, description="Seconds between two looks for pods that nobody uses."
+    )
     sync_timeout: float = Field(
         default=10.0, ge=0, description="How long a call waits for policies to be known after a start."
     )

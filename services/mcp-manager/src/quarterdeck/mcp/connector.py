@@ -7,16 +7,23 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from quarterdeck.mcp.connection import Connection, open_local
-from quarterdeck.mcp.definition import Definition, Local, Remote, Secret
+from quarterdeck.mcp.definition import Definition, Local, Pods, Remote, Secret
 from quarterdeck.mcp.environment import server_environment
 from quarterdeck.mcp.exchange import Exchange
 from quarterdeck.mcp.failures import NotSent
 from quarterdeck.mcp.noise import LineLog
 from quarterdeck.mcp.process import Command
 from quarterdeck.mcp.session import Session
+
+
+class Door(Protocol):
+    """Finds the pods of tool servers."""
+
+    async def url(self, tenant: str, pods: Pods) -> str:
+        """Returns the endpoint of one pod. Raises NotSent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +34,13 @@ class SessionMaker:
         locks: directory of the files that tell whether a server process is alive, see `incarnation.py`.
         log: a structlog logger.
         environment: the platform's own variables: where secrets come from, and what servers inherit.
+        door: finds pods; None where there are none.
     """
 
     locks: Path
     log: Any
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    door: Door | None = None
 
     def session(
         self, definition: Definition, exchange: Exchange, on_tools_changed: Callable[[], None]
@@ -45,6 +54,8 @@ class SessionMaker:
                 return self._local(definition, definition.where, exchange)
             case Remote():
                 return self._remote(definition.where, exchange)
+            case Pods():
+                return self._pod(definition.tenant, definition.where, exchange)
             case None:
                 raise NotSent(definition.refusal)
 
@@ -69,6 +80,14 @@ class SessionMaker:
 
         headers = {**remote.headers, **self._secrets(remote.secrets)}
         async with open_remote(remote.url, headers, exchange) as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def _pod(self, tenant: str, pods: Pods, exchange: Exchange) -> AsyncIterator[Connection]:
+        from quarterdeck.mcp.http import open_remote
+
+        assert self.door is not None, "definitions name pods only where they can be reached"
+        async with open_remote(await self.door.url(tenant, pods), {}, exchange) as connection:
             yield connection
 
     def _secrets(self, secrets: tuple[Secret, ...]) -> dict[str, str]:

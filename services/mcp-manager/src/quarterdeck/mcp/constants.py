@@ -51,6 +51,9 @@ ISOLATED_SESSIONS = 32
 # How long a call waits for its server to start or for a free slot, in seconds.
 START_TIMEOUT = 30.0
 
+# How long a call that a pod did not take is taken to another one, in seconds: while pods are replaced.
+ANOTHER_POD_WITHIN = 10.0
+
 # How long a listing of tools waits for servers that are not up yet, in seconds.
 LIST_WAIT = 10.0
 

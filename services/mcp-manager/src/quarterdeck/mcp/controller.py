@@ -14,7 +14,7 @@ from quarterdeck.common.errors import QuarterdeckError
 from quarterdeck.common.rpc_client import Peer
 from quarterdeck.common.watching import Watched
 from quarterdeck.mcp import store
-from quarterdeck.mcp.definition import Definition, read_definition
+from quarterdeck.mcp.definition import Definition, Pods, read_definition
 from quarterdeck.mcp.rules import read_rules, unreadable
 from quarterdeck.mcp.servers import Servers
 from quarterdeck.mcp.status import status_of
@@ -44,7 +44,8 @@ class StoredPins:
 class Controller:
     """Makes servers and rules be what the objects say. `on_object` is an `ObjectWatcher`'s listener."""
 
-    def __init__(self, servers: Servers, database: Database, log: Any) -> None:
+    def __init__(self, servers: Servers, database: Database, log: Any, *, in_cluster: bool = False) -> None:
+        self._in_cluster = in_cluster
         self._servers = servers
         self._database = database
         self._log = log
@@ -57,7 +58,7 @@ class Controller:
         try:
             if watched.kind == SERVER_KIND:
                 await self._on_server(watched, deleted)
-            else:
+            elif watched.kind in POLICY_KINDS:
                 self._on_policy(watched, deleted)
         except Exception:
             self._log.exception("object.failed", kind=watched.kind, name=watched.name)
@@ -67,7 +68,7 @@ class Controller:
             await self._database.write(store.drop_pins, watched.tenant_id, watched.name)
             await self._servers.remove(watched.tenant, watched.name)
         else:
-            await self._servers.put(read_definition(watched))
+            await self._servers.put(read_definition(watched, in_cluster=self._in_cluster))
 
     def _on_policy(self, watched: Watched, deleted: bool) -> None:
         # The platform's policies belong to no tenant, whatever the event says.
@@ -113,7 +114,10 @@ class StatusReporter:
 
     async def _report(self, key: tuple[str, str], server: ToolServer) -> bool:
         """Writes one status if it says anything new; False if the registry did not take it."""
-        definition, status = server.definition, status_of(server.state())
+        definition, status = (
+            server.definition,
+            status_of(server.state(), of_pods=isinstance(server.definition.where, Pods)),
+        )
         report = (definition.uid, definition.generation, status)
         if self._written.get(key) == report:
             return True

@@ -8,14 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from quarterdeck.common import codec
 from quarterdeck.common.watching import Watched
 from quarterdeck.mcp.catalog import Effect, ToolRule
 from quarterdeck.mcp.constants import ACCEPTED_PINS, ISOLATED_IDLE, SOURCE_DIRECTORY
 from quarterdeck.mcp.pins import OFF
+from quarterdeck.mcp.pods.names import BRIDGE_PATH
+from quarterdeck.mcp.pods.network import mcp_port
 from quarterdeck.mcp.pool import PoolRule
 from quarterdeck.mcp.supervisor import RestartRule
 from quarterdeck.resources.durations import duration_seconds
-from quarterdeck.resources.mcpserver import MCPServerSpec, ToolSetting
+from quarterdeck.resources.mcpserver import ContainerServer, MCPServerSpec, ToolSetting
 from quarterdeck.resources.secret_sources import NamedSecret
 
 
@@ -47,6 +50,24 @@ class Remote:
 
 
 @dataclass(frozen=True, slots=True)
+class Pods:
+    """Pods that a controller keeps.
+
+    Args:
+        server: the MCPServer's name, after which they are found.
+        port: of the endpoint, and `path` on it.
+        idle_after: seconds without a call after which they may sleep; 0: never.
+        digest: of what is run in them: another one is another server.
+    """
+
+    server: str
+    port: int
+    path: str
+    idle_after: float
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
 class Definition:
     """One MCPServer. Times are in seconds, sizes in bytes.
 
@@ -62,7 +83,7 @@ class Definition:
     name: str
     uid: str
     generation: int
-    where: Local | Remote | None
+    where: Local | Remote | Pods | None
     refusal: str
     allowed: frozenset[str] | None
     rules: Mapping[str, ToolRule]
@@ -81,8 +102,12 @@ class Definition:
         return mine == theirs
 
 
-def read_definition(watched: Watched) -> Definition:
-    """Reads a live object. Raises pydantic.ValidationError, which the registry's own check precludes."""
+def read_definition(watched: Watched, *, in_cluster: bool = False) -> Definition:
+    """Reads a live object. Raises pydantic.ValidationError, which the registry's own check precludes.
+
+    Args:
+        in_cluster: pods can be reached from here.
+    """
     spec = MCPServerSpec.model_validate(watched.spec)
     metadata: dict[str, Any] = watched.object.get("metadata", {})
     annotations: dict[str, str] = metadata.get("annotations") or {}
@@ -92,8 +117,8 @@ def read_definition(watched: Watched) -> Definition:
         name=watched.name,
         uid=str(metadata.get("uid") or ""),
         generation=int(metadata.get("generation") or 0),
-        where=_where(spec, annotations),
-        refusal=_refusal(spec),
+        where=_where(watched.name, spec, annotations, in_cluster),
+        refusal=_refusal(spec, in_cluster),
         allowed=None if spec.allowed_tools is None else frozenset(spec.allowed_tools),
         rules={tool.name: _rule(tool) for tool in spec.tools},
         trust_annotations=spec.trust_annotations and spec.pinning.mode != OFF,
@@ -107,7 +132,11 @@ def read_definition(watched: Watched) -> Definition:
     )
 
 
-def _where(spec: MCPServerSpec, annotations: Mapping[str, str]) -> Local | Remote | None:
+def _where(
+    name: str, spec: MCPServerSpec, annotations: Mapping[str, str], in_cluster: bool
+) -> Local | Remote | Pods | None:
+    if spec.container is not None and in_cluster:
+        return _pods(name, spec, spec.container)
     if spec.local is not None:
         directory = _directory(spec.local.working_directory, annotations.get(SOURCE_DIRECTORY))
         secrets = tuple(map(_secret, spec.secrets))
@@ -116,6 +145,15 @@ def _where(spec: MCPServerSpec, annotations: Mapping[str, str]) -> Local | Remot
         secrets = tuple(map(_secret, spec.remote.secret_headers))
         return Remote(spec.remote.url, dict(spec.remote.headers), secrets)
     return None
+
+
+def _pods(name: str, spec: MCPServerSpec, container: ContainerServer) -> Pods:
+    bridged = container.transport == "stdio"
+    idle = 0.0 if spec.scaling.min_replicas else duration_seconds(spec.scaling.idle_timeout)
+    said = spec.model_dump(mode="json", include={"container", "secrets", "egress"})
+    return Pods(
+        name, mcp_port(container), BRIDGE_PATH if bridged else container.path, idle, codec.digest(said)
+    )
 
 
 def _directory(declared: str | None, source: str | None) -> Path | None:
@@ -138,7 +176,9 @@ def _rule(tool: ToolSetting) -> ToolRule:
     return ToolRule(effect, tool.on_uncertain or "", check, timeout, cache_ttl, tool.calls_per_minute or 0)
 
 
-def _refusal(spec: MCPServerSpec) -> str:
+def _refusal(spec: MCPServerSpec, in_cluster: bool) -> str:
+    if spec.container is not None and in_cluster:
+        return ""  # what its pods cannot be given keeps them from being made
     if spec.container is not None:
         return "spec.container needs a cluster; this platform runs local and remote servers"
     if spec.egress:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass, replace
 
 from quarterdeck.common.artifacts import ArtifactStore
@@ -10,7 +11,8 @@ from quarterdeck.common.clock import Clock
 from quarterdeck.common.errors import QuarterdeckError
 from quarterdeck.mcp.call import Call
 from quarterdeck.mcp.catalog import Effect, Tool
-from quarterdeck.mcp.constants import START_TIMEOUT
+from quarterdeck.mcp.constants import ANOTHER_POD_WITHIN, START_TIMEOUT
+from quarterdeck.mcp.definition import Pods
 from quarterdeck.mcp.failures import CallFailed, NotSent, TimedOut, Unusable
 from quarterdeck.mcp.flights import Flight
 from quarterdeck.mcp.gate import admit
@@ -21,6 +23,8 @@ from quarterdeck.mcp.result_cache import ResultCache
 from quarterdeck.mcp.servers import Servers
 from quarterdeck.mcp.session import Reply, Session
 from quarterdeck.mcp.toolserver import ToolServer
+
+_ANOTHER_POD_PAUSE = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +61,17 @@ class Executor:
         return outcome
 
     async def _lease_and_make(self, flight: Flight, server: ToolServer, tool: Tool) -> Outcome:
-        call = flight.call
-        try:
-            async with server.lease(call.session or call.call_id, START_TIMEOUT) as session:
-                return await self._make(flight, server, tool, session)
-        except NotSent as error:
-            await self.records.withdraw(flight)
-            return not_sent(call.server, str(error))
+        """Makes a call; one that a pod did not take, because it is going, is taken to another."""
+        call, until = flight.call, time.monotonic() + ANOTHER_POD_WITHIN
+        while True:
+            try:
+                async with server.lease(call.session or call.call_id, START_TIMEOUT) as session:
+                    return await self._make(flight, server, tool, session)
+            except NotSent as error:
+                await self.records.withdraw(flight)
+                if not isinstance(server.definition.where, Pods) or time.monotonic() > until:
+                    return not_sent(call.server, str(error))
+                await asyncio.sleep(_ANOTHER_POD_PAUSE)
 
     def is_read_only(self, call: Call) -> bool:
         """Whether the tool is known to change nothing, by the author's word."""

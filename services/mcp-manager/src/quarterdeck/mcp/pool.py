@@ -80,6 +80,11 @@ class Pool:
         return list(self._sessions.values())
 
     @property
+    def busy(self) -> bool:
+        """Whether somebody has a session, or waits for one."""
+        return bool(self._users)
+
+    @property
     def last_crash(self) -> Crash | None:
         """The last end that nobody asked for."""
         return self._history[-1] if self._history else None

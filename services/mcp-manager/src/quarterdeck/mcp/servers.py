@@ -39,6 +39,10 @@ class Servers:
         """Returns a tenant's servers by name."""
         return [self._servers[key] for key in sorted(self._servers) if key[0] == tenant]
 
+    def all(self) -> list[ToolServer]:
+        """Returns the servers of all tenants."""
+        return list(self._servers.values())
+
     def rules(self, tenant: str) -> list[Rule]:
         """Returns the rules that govern a tenant's calls: the platform's and its own."""
         return [

@@ -12,14 +12,20 @@ from quarterdeck.mcp.toolserver import ServerState
 _MESSAGE_LIMIT, _DESCRIPTION_LIMIT, _TOOLS_LIMIT = 2000, 200, 512
 
 
-def status_of(state: ServerState) -> dict[str, Any]:
-    """Returns the fields and conditions to report. Tools that were seen stay while a server is down."""
+def status_of(state: ServerState, *, of_pods: bool = False) -> dict[str, Any]:
+    """Returns the fields and conditions to report. Tools that were seen stay while a server is down.
+
+    Args:
+        of_pods: it runs in pods, whose readiness is their controller's to say.
+    """
     listed = state.listed is not None
     conditions = [
         _condition("Ready", state.ready, state.reason, state.message),
         _condition("ToolsListed", listed, "Listed" if listed else "NotListed", ""),
         _condition("CrashLoop", state.crash_loop, state.reason if state.crash_loop else "Stable", ""),
     ]
+    if of_pods:
+        conditions = conditions[1:]
     status: dict[str, Any] = {"conditions": conditions, "restarts": state.crashes}
     if state.listed is not None:
         status["tools"] = _summaries(state.listed)

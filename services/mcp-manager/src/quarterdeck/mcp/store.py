@@ -60,6 +60,14 @@ tool_pins = Table(
     Column("pin", String, nullable=False),
 )
 
+tool_server_uses = Table(
+    "tool_server_uses",
+    metadata,
+    Column("tenant_id", String, primary_key=True),
+    Column("server", String, primary_key=True),
+    Column("used_at", Float, nullable=False),
+)
+
 protect(metadata)
 
 INTENT, DONE = "intent", "done"

@@ -94,6 +94,7 @@ class ToolServer:
         self._problem = ""
         self._wanted = asyncio.Event()
         self._background: set[asyncio.Task[None]] = set()
+        self._used_at = time.monotonic()
         self._pool = self._new_pool()
         self._keeper = asyncio.create_task(self._keep_ready())
         self._wanted.set()
@@ -130,6 +131,7 @@ class ToolServer:
         """Returns the tools, starting the server if they are not known. Raises NotSent."""
         if self._listed is None:
             self._refuse_unreachable()
+            self._used_at = time.monotonic()
             async with self._pool.lease(SPARE, timeout):
                 pass
         return self._tools
@@ -162,7 +164,17 @@ class ToolServer:
     def lease(self, key: str, timeout: float) -> AbstractAsyncContextManager[Session]:
         """Gives a session for one call, see `Pool.lease`. Raises NotSent."""
         self._refuse_unreachable()
+        self._used_at = time.monotonic()
         return self._pool.lease(key, timeout)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a call is under way or waits for a session."""
+        return self._pool.busy
+
+    def unused_for(self) -> float:
+        """Returns the seconds since a session was asked for last."""
+        return time.monotonic() - self._used_at
 
     def retire(self, session: Session) -> None:
         """Ends a session on which a call never came back, see `Pool.retire`."""

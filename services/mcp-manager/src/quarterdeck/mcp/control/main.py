@@ -19,7 +19,7 @@ from quarterdeck.controller.running.object_controller import ObjectController
 from quarterdeck.controller.running.process import ControllerProcess, NotSynced
 from quarterdeck.controller.running.sources import For, Owns, Watches
 from quarterdeck.controller.writing.events import EventRecorder
-from quarterdeck.mcp.cluster import open_client
+from quarterdeck.mcp.cluster.access import open_client
 from quarterdeck.mcp.control import reading
 from quarterdeck.mcp.control.config import ControllerSettings
 from quarterdeck.mcp.control.keeper import Caches, Keeper

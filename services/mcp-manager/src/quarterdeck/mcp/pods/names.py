@@ -19,6 +19,7 @@ EGRESS = "quarterdeck.dev/egress"
 # Ports of the bridge, see the flags of `bridge serve`.
 MCP_PORT = 8700
 MANAGEMENT_PORT = 8701
+BRIDGE_PATH = "/mcp"
 
 BRIDGE_FOLDER = "/quarterdeck"
 BRIDGE = f"{BRIDGE_FOLDER}/bridge"

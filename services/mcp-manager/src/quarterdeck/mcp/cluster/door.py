@@ -1,0 +1,94 @@
+"""Finds the address of a pod of a tool server; one that sleeps is woken, and the caller waits for it."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import socket
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
+
+from quarterdeck.controller.api.errors import ApiError
+from quarterdeck.mcp.definition import Pods
+from quarterdeck.mcp.failures import NotSent
+from quarterdeck.mcp.pods.names import object_name
+
+# Seconds that a first call waits for a pod: less than it waits for its server, so that the reason is told.
+PATIENCE = 27.0
+_LOOK_AGAIN = 0.1
+
+Resolve = Callable[[str], Awaitable[Sequence[str]]]
+"""Returns the addresses behind a name; none if there is no such name, or nothing behind it."""
+
+
+class Replicas(Protocol):
+    """What the cluster knows and does about the pods of a server."""
+
+    async def wake(self, namespace: str, name: str) -> None:
+        """Asks for a pod if none is wanted. Raises ApiError."""
+
+    async def addresses(self, namespace: str, name: str) -> Sequence[str]:
+        """Returns the addresses of pods that answer. Raises ApiError."""
+
+
+async def resolve(host: str) -> list[str]:
+    """Asks for the addresses of a name. See `Resolve`."""
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except socket.gaierror:
+        return []
+    return sorted({str(address[4][0]) for address in found})
+
+
+class Door:
+    """See the module. A session stays with the pod that it got: its server keeps it in memory.
+
+    Args:
+        namespace: tells the namespace of a tenant; empty while it is not known.
+        trouble: tells why the pods of a tenant's server do not answer, as far as known.
+        replicas: the API server's side.
+        find: how names are resolved: running pods are found without the API server.
+    """
+
+    def __init__(
+        self,
+        namespace: Callable[[str], str],
+        trouble: Callable[[str, str], str],
+        replicas: Replicas,
+        find: Resolve = resolve,
+        patience: float = PATIENCE,
+    ) -> None:
+        self._namespace = namespace
+        self._trouble = trouble
+        self._replicas = replicas
+        self._find = find
+        self._patience = patience
+
+    async def url(self, tenant: str, pods: Pods) -> str:
+        """Returns the endpoint of one pod. Raises NotSent if none answers in time."""
+        namespace, name = self._namespace(tenant), object_name(pods.server)
+        if not namespace:
+            raise NotSent(f"the namespace of tenant {tenant!r} is not known yet")
+        found = await self._find(f"{name}.{namespace}.svc") or await self._wait(tenant, pods, namespace, name)
+        host = random.choice(list(found))
+        return (
+            f"http://[{host}]:{pods.port}{pods.path}"
+            if ":" in host
+            else f"http://{host}:{pods.port}{pods.path}"
+        )
+
+    async def _wait(self, tenant: str, pods: Pods, namespace: str, name: str) -> Sequence[str]:
+        until, problem = time.monotonic() + self._patience, ""
+        while time.monotonic() < until:
+            try:
+                # Again each time: another replica may have let it sleep just now.
+                await self._replicas.wake(namespace, name)
+                if found := await self._replicas.addresses(namespace, name):
+                    return found
+                problem = ""
+            except ApiError as error:
+                problem = f"the API server cannot be asked for one: {error}"
+            await asyncio.sleep(_LOOK_AGAIN)
+        why = problem or self._trouble(tenant, pods.server) or "it is still starting"
+        raise NotSent(f"no pod of it answered within {self._patience:g} s: {why}")
