@@ -134,8 +134,8 @@ async def cluster(client: Client) -> AsyncIterator[Cluster]:
     await install_crds(client, found)
     name = f"t-{uuid.uuid4().hex[:8]}"
     made = Cluster(client, f"qd-{name}")
-    meta = {"metadata": {"name": made.namespace}}
-    await client.create(NAMESPACES, {"apiVersion": "v1", "kind": "Namespace", **meta})
+    meta = {"name": made.namespace, "labels": {"quarterdeck.dev/tenant": name}}
+    await client.create(NAMESPACES, {"apiVersion": "v1", "kind": "Namespace", "metadata": meta})
     account = {"name": "default", "namespace": made.namespace}
     await client.apply(
         SERVICE_ACCOUNTS, {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": account}, manager="test"
@@ -317,7 +317,16 @@ async def test_hosts_without_a_proxy_and_a_namespace_without_a_tenant_get_no_pod
     nobodys = Cluster(cluster.client, meta["name"])
     await nobodys.server("stray", SPEC)
     await nobodys.until("stray", "NoTenant")
+    tenant = {"apiVersion": TENANTS.api_version, "kind": "Tenant", "metadata": {"name": meta["name"]}}
+    await cluster.client.create(TENANTS, {**tenant, "spec": {"namespace": meta["name"]}})
+    said = {"status": {"id": "2", "namespace": meta["name"]}}
+    await cluster.client.merge(TENANTS, meta["name"], said, subresource="status")
+    await asyncio.sleep(0.5)
+    assert (await nobodys.condition("stray"))["reason"] == "NoTenant", "a Tenant's word alone is none"
     assert await nobodys.get(DEPLOYMENTS, "mcp-stray") is None
+    labelled = {"metadata": {"labels": {"quarterdeck.dev/tenant": meta["name"]}}}
+    await cluster.client.merge(NAMESPACES, meta["name"], labelled)
+    await nobodys.made(DEPLOYMENTS, "mcp-stray")
 
 
 async def test_a_secret_that_is_missing_is_named_and_one_that_changes_rolls_the_pods(

@@ -46,11 +46,12 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Caches:
-    """Where the keeper reads: what it makes by kind, pods by server, and the namespaces of tenants."""
+    """Where the keeper reads: what it makes, pods by server, tenants, and namespaces labelled for one."""
 
     owned: Mapping[Resource, Informer]
     pods: Informer
     tenants: Informer
+    namespaces: Informer
 
 
 class Keeper:
@@ -97,7 +98,7 @@ class Keeper:
         if server.spec.container is None:
             return await self._without_container(thing)
         namespace = key_of(thing).namespace
-        if not reading.belongs_to_tenant(namespace, self._caches.tenants.cache):
+        if not self._is_tenants(namespace):
             return Finding(verdict.refusal("NoTenant", f"no Tenant owns namespace {namespace!r}"))
         try:
             return await self._keep(thing, server)
@@ -105,6 +106,11 @@ class Keeper:
             return Finding(verdict.refusal("NameTaken", str(error)))
         except (Forbidden, Invalid) as error:
             return Finding(reading.refused_by(error), again_after=REFUSED_AGAIN)
+
+    def _is_tenants(self, namespace: str) -> bool:
+        tenants, namespaces = self._caches.tenants.cache, self._caches.namespaces.cache
+        release = self._settings.manager_namespace
+        return reading.belongs_to_tenant(namespace, tenants, namespaces, release)
 
     async def _without_container(self, thing: Object) -> Finding:
         """A server that runs elsewhere: how it is, is for the manager to say."""

@@ -11,10 +11,11 @@ import uuid
 from quarterdeck.common.errors import Unavailable
 from quarterdeck.common.service import Platform
 from quarterdeck.controller.api.client import Client, Scope
+from quarterdeck.controller.api.resource import NAMESPACES
 from quarterdeck.controller.caching.informer import Informers
 from quarterdeck.controller.leading.leader import Leader, LeadershipLost
 from quarterdeck.controller.metrics import ClientMetrics, ControllerMetrics, InformerMetrics, LeaderMetrics
-from quarterdeck.controller.objects import ObjectKey
+from quarterdeck.controller.objects import ObjectKey, key_of
 from quarterdeck.controller.running.object_controller import ObjectController
 from quarterdeck.controller.running.process import ControllerProcess, NotSynced
 from quarterdeck.controller.running.sources import For, Owns, Watches
@@ -30,6 +31,7 @@ NAME = "mcp-controller"
 PAUSED = "quarterdeck.dev/paused"
 OURS = Scope(label_selector=f"{MANAGED_BY}={MANAGER}")
 TOOL_PODS = Scope(label_selector=SERVER)
+LABELLED = Scope(label_selector=reading.TENANT_LABEL)
 
 
 class McpController:
@@ -64,6 +66,9 @@ class McpController:
             watches=[
                 Watches(PODS, reading.server_key, scope=TOOL_PODS),
                 Watches(TENANTS, lambda tenant: reading.servers_of(tenant, servers)),
+                Watches(
+                    NAMESPACES, lambda live: reading.servers_in(key_of(live).name, servers), scope=LABELLED
+                ),
             ],
             paused_annotation=PAUSED,
             metrics=ControllerMetrics(registry),
@@ -102,7 +107,8 @@ def _caches(informers: Informers) -> Caches:
     pods, tenants = informers.of(PODS, TOOL_PODS), informers.of(TENANTS)
     pods.cache.add_index(reading.BY_SERVER, reading.server_words)
     tenants.cache.add_index(reading.BY_HOME, reading.home)
-    return Caches({resource: informers.of(resource, OURS) for resource in OWNED}, pods, tenants)
+    owned = {resource: informers.of(resource, OURS) for resource in OWNED}
+    return Caches(owned, pods, tenants, informers.of(NAMESPACES, LABELLED))
 
 
 async def build(platform: Platform) -> McpController:

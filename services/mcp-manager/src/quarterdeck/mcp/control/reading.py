@@ -14,6 +14,7 @@ from quarterdeck.resources.mcpserver import MCPServer
 
 BY_SERVER = "server"
 BY_HOME = "home"
+TENANT_LABEL = "quarterdeck.dev/tenant"
 
 
 def server_of(thing: Object) -> MCPServer | str:
@@ -42,19 +43,34 @@ def server_words(pod: Object) -> Iterable[str]:
 
 
 def home(tenant: Object) -> Iterable[str]:
-    """Returns the namespace that a Tenant has been given, if it has been."""
+    """Returns the namespace that a Tenant says is its own, if it does."""
     namespace = (tenant.get("status") or {}).get("namespace")
     return [str(namespace)] if namespace else []
 
 
-def belongs_to_tenant(namespace: str, tenants: ObjectCache) -> bool:
-    """True if a Tenant owns the namespace: pods are made nowhere else, whoever created the MCPServer."""
-    return bool(tenants.find(BY_HOME, namespace))
+def belongs_to_tenant(namespace: str, tenants: ObjectCache, namespaces: ObjectCache, release: str) -> bool:
+    """True if the namespace is a Tenant's: pods are made nowhere else, whoever created the MCPServer.
+
+    It must say so itself, too: who may label a namespace decides, and not who names one in a Tenant.
+
+    Args:
+        release: where the platform itself runs; that, `default` and those of the cluster are nobody's.
+    """
+    live = namespaces.get(ObjectKey("", namespace))
+    if live is None or namespace in {release, "default"} or namespace.startswith("kube-"):
+        return False
+    owner = labels_of(live).get(TENANT_LABEL)
+    return any(key_of(tenant).name == owner for tenant in tenants.find(BY_HOME, namespace))
 
 
 def servers_of(tenant: Object, servers: ObjectCache) -> list[ObjectKey]:
     """Returns the servers that live where a Tenant does."""
-    return [key_of(server) for namespace in home(tenant) for server in servers.find(BY_NAMESPACE, namespace)]
+    return [key for namespace in home(tenant) for key in servers_in(namespace, servers)]
+
+
+def servers_in(namespace: str, servers: ObjectCache) -> list[ObjectKey]:
+    """Returns the servers of a namespace."""
+    return [key_of(server) for server in servers.find(BY_NAMESPACE, namespace)]
 
 
 def refused_by(error: ApiError) -> list[Condition]:
