@@ -1,0 +1,111 @@
+"""A thousand Agents applied until all are ready: turns of both sides, each on its own API server."""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import time
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+
+from report import Figure
+
+from controllers.entrants import KOPF, LIBRARY, OURS, Entrant
+from controllers.ground import AGENTS, NAMESPACE, Ground, agent, together
+from quarterdeck.controller.api.client import Scope, WatchEvent
+from quarterdeck.controller.objects import Object, key_of, metadata
+
+PATIENCE = 300.0
+# Of kopf's figure: twice as fast, half the processor time and memory.
+BOUND = 0.5
+HERE = Scope(NAMESPACE)
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What a turn took: seconds on the clock, of processor time of the process and of its helpers, MiB."""
+
+    seconds: float
+    cpu: float
+    helpers: float
+    memory: float
+
+
+async def turn(ground: Ground, entrant: Entrant, count: int) -> Turn:
+    """Applies `count` Agents, waits until all are ready, waits for rest; then removes them, unmeasured."""
+    await entrant.rest()
+    cpu, helpers = entrant.cpu(), entrant.helpers_cpu()
+    watch = await from_now(ground)
+    began = time.perf_counter()
+    async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
+        seen = group.create_task(all_ready(watch, count))
+        group.create_task(apply(ground, count))
+        await seen
+    seconds = time.perf_counter() - began
+    # What a side still does after the last word of the status is work for it all the same.
+    await entrant.rest()
+    found = Turn(seconds, entrant.cpu() - cpu, entrant.helpers_cpu() - helpers, entrant.memory())
+    await clear(ground)
+    return found
+
+
+async def from_now(ground: Ground) -> AsyncIterator[WatchEvent]:
+    """Returns what happens to Agents from now on."""
+    page = await ground.client.list_page(AGENTS, HERE, limit=1)
+    return ground.client.watch(AGENTS, HERE, resource_version=page.resource_version, seconds=600)
+
+
+async def apply(ground: Ground, count: int) -> None:
+    """Creates the Agents."""
+    await together((lambda n=n: ground.client.create(AGENTS, agent(n))) for n in range(count))  # type: ignore[misc]
+
+
+async def clear(ground: Ground) -> None:
+    """Deletes every Agent."""
+    names = [key_of(thing).name for thing in await ground.client.list_all(AGENTS, HERE)]
+    await together((lambda n=n: ground.client.delete(AGENTS, n, NAMESPACE)) for n in names)  # type: ignore[misc]
+
+
+async def all_ready(watch: AsyncIterator[WatchEvent], count: int) -> None:
+    """Returns when `count` objects of a watch are ready."""
+    ready: set[str] = set()
+    async for event in watch:
+        if event.type != "BOOKMARK" and is_ready(event.object):
+            ready.add(key_of(event.object).name)
+            if len(ready) == count:
+                return
+
+
+def is_ready(thing: Object) -> bool:
+    """True if all three conditions of an Agent hold for its present spec."""
+    status, generation = thing.get("status") or {}, metadata(thing).get("generation")
+    good = {
+        item["type"]
+        for item in status.get("conditions", [])
+        if item["status"] == "True" and item.get("observedGeneration") == generation
+    }
+    return good >= {"Accepted", "ResolvedRefs", "Ready"}
+
+
+def figures(turns: dict[str, Sequence[Turn]], count: int) -> list[Figure]:
+    """Compares neighbouring turns of the registry, and of our library alone, with kopf's."""
+    applied = f"{count:,} Agents applied until all Ready"
+    found = [
+        compared(what, unit, pick, [getattr(each, pick) for each in turns[side]], turns[KOPF])
+        for side, named in ((OURS, applied), (LIBRARY, f"{applied}, libs/controller doing kopf's job"))
+        for what, unit, pick in (
+            (named, "s", "seconds"),
+            (f"  processor time of the {side}", "s", "cpu"),
+            (f"  resident memory of the {side}", "MiB", "memory"),
+        )
+    ]
+    database = statistics.median(each.helpers for each in turns[OURS])
+    return [*found, Figure("  processor time of PostgreSQL", "s", database, None, "", None, "said", None)]
+
+
+def compared(what: str, unit: str, pick: str, mine: Sequence[float], others: Sequence[Turn]) -> Figure:
+    """Returns one figure beside kopf's; the ratio is the median of those of neighbouring turns."""
+    theirs = [float(getattr(each, pick)) for each in others]
+    ratio = statistics.median(x / y for x, y in zip(mine, theirs, strict=True))
+    middle, peer = statistics.median(mine), statistics.median(theirs)
+    return Figure(what, unit, middle, peer, KOPF, ratio, f"<= {BOUND}x", ratio <= BOUND)
