@@ -45,7 +45,11 @@ Wanted = tuple[str, str, str, Principal | None]
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """A wish to start a run."""
+    """A wish to start a run.
+
+    Attributes:
+        wanted: asked in the transaction that would create the run: whether that is still wanted.
+    """
 
     tenant: TenantId
     kind: str
@@ -60,6 +64,7 @@ class Start:
     priority: int = 0
     signal: Mapping[str, Any] | None = None
     trigger: str = ""
+    wanted: Callable[[Connection], bool] | None = None
 
 
 @dataclass(slots=True)
@@ -259,6 +264,8 @@ def accept(connection: Connection, wish: Start, row: dict[str, Any], now: float)
         earlier = runs.by_idempotency_key(connection, wish.tenant.id, wish.idempotency_key)
         if earlier is not None:
             return _repeat(wish, earlier)
+    if wish.wanted is not None and not wish.wanted(connection):
+        raise AlreadyExists("somebody decided meanwhile that this run is not to be", field="name")
     accepted = Accepted(row["run_id"], created=True)
     ahead = runs.open_at_gate(connection, wish.tenant.id, row["gate"]) if row["gate"] else []
     if ahead and wish.key:
@@ -278,7 +285,7 @@ def accept(connection: Connection, wish: Start, row: dict[str, Any], now: float)
 
 def once(wish: Start) -> str:
     """Returns what no other start may decide about at the same time, besides gates; empty: nothing."""
-    return f"{wish.tenant.id}:{wish.idempotency_key}" if wish.idempotency_key else ""
+    return runs.once(wish.tenant.id, wish.idempotency_key) if wish.idempotency_key else ""
 
 
 def _repeat(wish: Start, earlier: Row[Any]) -> Accepted:

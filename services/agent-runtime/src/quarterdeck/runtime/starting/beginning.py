@@ -69,7 +69,7 @@ class Birth:
 
     async def _make(self, unit: Commit, now: float) -> Begun:
         wanted = (self._wish, self._row, unit, now)
-        if may_go_together(self._row, unit):
+        if self._wish.wanted is None and may_go_together(self._row, unit):
             made = await self._database.write_together(begin_together, wanted)
             if made is not None:
                 return made

@@ -78,6 +78,11 @@ def get_run(connection: Connection, tenant_id: str, run_id: str) -> Row[Any] | N
     return found
 
 
+def once(tenant_id: str, key: str) -> str:
+    """Returns what is locked by whoever decides whether there is a run with an idempotency key."""
+    return f"{tenant_id}:{key}"
+
+
 def by_idempotency_key(connection: Connection, tenant_id: str, key: str) -> Row[Any] | None:
     """Returns the run that was started under an idempotency key, or None."""
     within(connection, tenant_id)

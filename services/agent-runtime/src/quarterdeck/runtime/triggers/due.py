@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import structlog
@@ -29,7 +30,7 @@ from quarterdeck.runtime.triggers import cron, store
 from quarterdeck.runtime.triggers.bindings import Cause
 from quarterdeck.runtime.triggers.constants import MAX_COUNTED, ON_TIME
 from quarterdeck.runtime.triggers.declared import Declared, read_json
-from quarterdeck.runtime.triggers.firing import Fate, Firer
+from quarterdeck.runtime.triggers.firing import Fate, Firer, idempotency_key
 from quarterdeck.runtime.triggers.store import Tally
 
 log = structlog.get_logger("triggers")
@@ -129,8 +130,11 @@ class DueLoop:
         self._engine.instruments.timer_lag.observe(now - row.next_due)
         fate = await self._fire(row, declared)
         following = await asyncio.to_thread(cron.next_after, declared.schedule, row.next_due)
-        tally = Tally(now, fate.run_id, fired=int(bool(fate.run_id)), skipped=int(not fate.run_id))
-        await self._engine.database.write(store.advance, row, following, tally)
+        if fate.run_id:
+            tally = Tally(now, fate.run_id, fired=1)
+            await self._engine.database.write(store.advance, row, following, tally)
+        else:
+            await self._skip(row, following, Tally(now, skipped=1))
 
     async def _skip_missed(self, row: Row[Any], schedule: cron.Schedule, oldest: float, now: float) -> None:
         # Up to a thousand times of a schedule are worked out here: too long for the event loop.
@@ -138,13 +142,18 @@ class DueLoop:
             cron.skip_until, schedule, row.next_due, oldest, MAX_COUNTED
         )
         log.warning("trigger.missed", trigger=row.name, tenant=row.tenant, times=missed)
-        await self._engine.database.write(store.advance, row, following, Tally(now, skipped=missed))
+        await self._skip(row, following, Tally(now, skipped=missed))
+
+    async def _skip(self, row: Row[Any], following: float | None, tally: Tally) -> None:
+        key = idempotency_key(row.name, scheduled(row.next_due).id)
+        await self._engine.database.write(store.skip, row, following, tally, key)
 
     async def _fire(self, row: Row[Any], declared: Declared) -> Fate:
         cause = scheduled(row.next_due)
         try:
             tenant = await self._tenant_of(row)
-            fate = await self._firer.fire(tenant, row.name, declared, cause, declared.overlap)
+            wanted = partial(store.is_due, row=row)
+            fate = await self._firer.fire(tenant, row.name, declared, cause, declared.overlap, wanted)
         except REFUSALS as error:
             fate = Fate(skipped=error.message)
         if fate.skipped:

@@ -6,7 +6,8 @@ crash before the next due time was written, a webhook's retry) finds the first r
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection
@@ -45,15 +46,27 @@ class Firer:
         self._engine = engine
         self._starter = starter
 
-    async def fire(self, tenant: TenantId, name: str, declared: Declared, cause: Cause, overlap: str) -> Fate:
+    async def fire(
+        self,
+        tenant: TenantId,
+        name: str,
+        declared: Declared,
+        cause: Cause,
+        overlap: str,
+        wanted: Callable[[Connection], bool] | None = None,
+    ) -> Fate:
         """Starts the run, or finds the one that this cause started before.
+
+        Args:
+            wanted: see `Start`.
 
         Raises:
             QuarterdeckError: the run cannot be started; see `Starter.start`. What is raised for the
                 trigger's own fault is FailedPrecondition, InvalidArgument or NotFound.
         """
         key = idempotency_key(name, cause.id)
-        fate = await self._earlier(tenant, key) or await self._start(tenant, name, declared, cause, overlap)
+        wish = replace(_wish(tenant, name, declared, cause, overlap), wanted=wanted)
+        fate = await self._earlier(tenant, key) or await self._start(wish, overlap)
         if fate.run_id and overlap == REPLACE:
             await self._cancel_older(tenant, name, fate.run_id)
         return fate
@@ -62,11 +75,8 @@ class Firer:
         row = await self._engine.database.read(runs.by_idempotency_key, tenant.id, key)
         return Fate(row.run_id) if row is not None else None
 
-    async def _start(
-        self, tenant: TenantId, name: str, declared: Declared, cause: Cause, overlap: str
-    ) -> Fate:
-        wish = _wish(tenant, name, declared, cause, overlap)
-        if overlap == SKIP and (busy := await self._open_run(tenant, name)):
+    async def _start(self, wish: Start, overlap: str) -> Fate:
+        if overlap == SKIP and (busy := await self._open_run(wish.tenant, wish.trigger)):
             return await self._skipped(wish, f"run {busy} of this trigger is still open")
         try:
             accepted = await self._starter.start(wish)
@@ -74,7 +84,7 @@ class Firer:
             return await self._skipped(wish, error.message)
         except Conflict:
             # The same cause, at the same moment, on another worker or under an older spec.
-            earlier = await self._earlier(tenant, wish.idempotency_key)
+            earlier = await self._earlier(wish.tenant, wish.idempotency_key)
             if earlier is None:
                 raise
             return earlier

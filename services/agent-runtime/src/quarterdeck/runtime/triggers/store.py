@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, delete, exists, select, update
 
-from quarterdeck.common.database import across_tenants, within
+from quarterdeck.common.database import across_tenants, serialize, within
 from quarterdeck.common.database.upserts import insert_or_update
 from quarterdeck.common.prepared import Prepared
+from quarterdeck.runtime.store import runs
 from quarterdeck.runtime.tables import TRIGGERS, WATCHED
 from quarterdeck.runtime.triggers import cron
 from quarterdeck.runtime.triggers.declared import read_json, source_of
@@ -98,6 +99,27 @@ def advance(connection: Connection, row: Row[Any], following: float | None, tall
     same = _mine(row.tenant_id, row.name) & (_T.next_due == row.next_due) & (_T.spec == row.spec)
     moved = {"next_due": following, "wake_at": following, **_counted(tally)}
     return connection.execute(update(TRIGGERS).where(same).values(**moved)).rowcount == 1
+
+
+def is_due(connection: Connection, row: Row[Any]) -> bool:
+    """Returns whether the due time in `row` is still to be dealt with."""
+    within(connection, row.tenant_id)
+    same = _mine(row.tenant_id, row.name) & (_T.next_due == row.next_due)
+    return connection.execute(select(exists().where(same))).scalar_one()
+
+
+def skip(connection: Connection, row: Row[Any], following: float | None, tally: Tally, key: str) -> bool:
+    """Moves a trigger on from a due time for which nothing was started; False as in `advance`.
+
+    Another worker may have started a run for it meanwhile: then it counts as fired. One that has not yet
+    started it finds that it `is_due` no more. The lock on `key`, which starts take too, lets one go first.
+    """
+    within(connection, row.tenant_id)
+    serialize(connection, runs.once(row.tenant_id, key))
+    earlier = runs.by_idempotency_key(connection, row.tenant_id, key)
+    if earlier is not None:
+        tally = replace(tally, run_id=earlier.run_id, fired=1, skipped=tally.skipped - 1)
+    return advance(connection, row, following, tally)
 
 
 def postpone(connection: Connection, row: Row[Any], wake_at: float) -> None:
