@@ -30,19 +30,19 @@ def test_a_file_without_a_token_is_an_error_that_says_what_to_do(tmp_path):
     assert "delete it" in caught.value.hint
 
 
-def test_only_a_hash_is_kept():
+async def test_only_a_hash_is_kept():
     authenticator = Authenticator({"qd_secret": LOCAL_ADMIN})
     assert "qd_secret" not in repr(vars(authenticator))
-    assert authenticator.authenticate("Bearer qd_secret") == LOCAL_ADMIN
-    assert authenticator.authenticate("bearer qd_secret") == LOCAL_ADMIN
+    assert await authenticator.authenticate("Bearer qd_secret") == LOCAL_ADMIN
+    assert await authenticator.authenticate("bearer qd_secret") == LOCAL_ADMIN
 
 
 @pytest.mark.parametrize(
     "header", ["", "Bearer", "Bearer ", "Basic qd_secret", "Bearer qd_other", "qd_secret"]
 )
-def test_everything_else_is_refused(header):
+async def test_everything_else_is_refused(header):
     with pytest.raises(Unauthenticated) as caught:
-        Authenticator({"qd_secret": LOCAL_ADMIN}).authenticate(header)
+        await Authenticator({"qd_secret": LOCAL_ADMIN}).authenticate(header)
     assert "qd_secret" not in caught.value.message
     assert "admin-token" in caught.value.hint
 

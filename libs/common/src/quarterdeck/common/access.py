@@ -94,6 +94,20 @@ def _names(request: Any) -> Iterable[str]:
     return several or (getattr(request, "name", ""),)
 
 
+class DoorAuthorizer:
+    """Takes the gateway's word: it has asked whether the principal may, and nobody else brings principals in.
+
+    Who calls is proven by the workload's token and the callers that the RPC declares.
+    """
+
+    async def authorize(
+        self, principal: Principal, verb: str, resource: str, tenant: str, name: str = ""
+    ) -> None:
+        """See `Authorizer.authorize`."""
+        if not principal.subject:
+            raise PermissionDenied(f"an anonymous caller may not {verb} {resource}")
+
+
 class LocalAuthorizer:
     """The embedded rule: administrators and the services themselves may, nobody else."""
 

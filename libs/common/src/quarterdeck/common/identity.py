@@ -17,6 +17,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, unquote
 
 from quarterdeck.common.constants import PLATFORM_ADMINS, SERVICE_PRINCIPAL_PREFIX
 from quarterdeck.common.errors import Unauthenticated
@@ -42,6 +43,16 @@ class Principal:
     def is_service(self) -> bool:
         """True for a service acting for itself."""
         return self.subject.startswith(SERVICE_PRINCIPAL_PREFIX)
+
+
+def to_header(name: str) -> str:
+    """Returns a subject or group as it travels: metadata is ASCII, and a comma ends a group's name."""
+    return quote(name, safe="/:@")
+
+
+def from_header(text: str) -> str:
+    """Returns the name that `to_header` wrote."""
+    return unquote(text)
 
 
 def service_principal(name: str) -> Principal:

@@ -18,7 +18,7 @@ from quarterdeck.common.constants import (
     TRACE_HEADER,
     WORKLOAD_HEADER,
 )
-from quarterdeck.common.identity import Principal, WorkloadIdentity
+from quarterdeck.common.identity import Principal, WorkloadIdentity, to_header
 from quarterdeck.common.rpc_errors import from_rpc_error
 from quarterdeck.common.rpc_repeats import only_reads, repeating
 from quarterdeck.common.tracing import current_traceparent
@@ -61,7 +61,8 @@ def call_metadata(token: str) -> list[tuple[str, str]]:
     metadata = [(WORKLOAD_HEADER, f"Bearer {token}")]
     principal = acting_for()
     if principal is not None and not principal.is_service:
-        metadata += [(PRINCIPAL_HEADER, principal.subject), (GROUPS_HEADER, ",".join(principal.groups))]
+        groups = ",".join(map(to_header, principal.groups))
+        metadata += [(PRINCIPAL_HEADER, to_header(principal.subject)), (GROUPS_HEADER, groups)]
     trace = current_traceparent()
     if trace:
         metadata.append((TRACE_HEADER, trace))

@@ -26,6 +26,7 @@ from quarterdeck.common.identity import (
     CallContext,
     Principal,
     TokenVerifier,
+    from_header,
     service_principal,
     set_current_call,
 )
@@ -192,12 +193,12 @@ def _bearer(metadata: dict[str, Any]) -> str:
 
 def _principal(metadata: dict[str, Any], service: str) -> Principal:
     """Returns whom the call is for: the named principal, or the calling service itself."""
-    subject = str(metadata.get(PRINCIPAL_HEADER, ""))
+    subject = from_header(str(metadata.get(PRINCIPAL_HEADER, "")))
     if not subject:
         return service_principal(service)
     if subject.startswith(SERVICE_PRINCIPAL_PREFIX):
         raise PermissionDenied("a service speaks for itself by its own token, not by a header")
-    groups = tuple(part for part in str(metadata.get(GROUPS_HEADER, "")).split(",") if part)
+    groups = tuple(from_header(part) for part in str(metadata.get(GROUPS_HEADER, "")).split(",") if part)
     return Principal(subject, groups)
 
 

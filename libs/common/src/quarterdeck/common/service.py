@@ -16,7 +16,7 @@ from typing import Protocol
 from google.protobuf.descriptor import ServiceDescriptor
 from sqlalchemy import MetaData
 
-from quarterdeck.common.access import Authorizer, LocalAuthorizer
+from quarterdeck.common.access import Authorizer, DoorAuthorizer, LocalAuthorizer
 from quarterdeck.common.artifacts import ArtifactStore, open_artifacts
 from quarterdeck.common.bus import Bus, open_bus
 from quarterdeck.common.cache import Cache, open_cache
@@ -150,7 +150,7 @@ def open_platform(
         cache=open_cache(settings.cache_url, telemetry.registry),
         artifacts=open_artifacts(settings.artifacts()),
         clock=clock or SystemClock(),
-        authorizer=LocalAuthorizer(),
+        authorizer=DoorAuthorizer() if settings.access == "kubernetes" else LocalAuthorizer(),
     )
     platform.checks["redis"] = platform.cache.check
     platform.checks["bus"] = platform.bus.check

@@ -6,6 +6,7 @@ import hashlib
 import os
 import tempfile
 from pathlib import Path
+from typing import Literal
 from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import Field
@@ -28,6 +29,11 @@ class PlatformSettings(BaseSettings):
     database_url: str = Field(
         default="",
         description="PostgreSQL for all services, a schema each; empty: SQLite in `data_dir`, a file each.",
+    )
+    access: Literal["local", "kubernetes"] = Field(
+        default="local",
+        description="Who may come in: the local administrator alone, or also whom the cluster's API server "
+        "knows, by its roles. The gateway asks it; the others take the gateway's word.",
     )
     bus_url: str = "memory://"
     cache_url: str = "memory://"

@@ -15,11 +15,12 @@ FRESH_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class TenantId:
-    """A tenant's name and its UUID."""
+    """A tenant's name and its UUID; in a cluster also its namespace."""
 
     name: str
     id: str
     suspended: bool = False
+    namespace: str = ""
 
 
 class TenantDirectory:
@@ -58,6 +59,6 @@ class TenantDirectory:
             if tenant is not None:
                 return tenant
             raise
-        tenant = TenantId(record.name, record.id, record.suspended)
+        tenant = TenantId(record.name, record.id, record.suspended, record.namespace)
         self._known[name] = (time.monotonic(), tenant)
         return tenant

@@ -28,6 +28,11 @@ class GatewaySettings(BaseSettings):
     host: str = Field(default="127.0.0.1", description="Address that REST and gRPC listen on.")
     http_port: int = Field(default=DEFAULT_HTTP_PORT, ge=0, le=65535, description="0: any free port.")
     grpc_port: int = Field(default=DEFAULT_GRPC_PORT, ge=0, le=65535, description="0: any free port.")
+    token_audience: str = Field(
+        default="quarterdeck",
+        min_length=1,
+        description="Audience of the Kubernetes tokens that are let in, where QD_ACCESS is kubernetes.",
+    )
     max_body_bytes: int = Field(default=DEFAULT_BODY_LIMIT, gt=0, description="Largest request body.")
     heartbeat: float = Field(default=HEARTBEAT_SECONDS, gt=0, description="Seconds between SSE comments.")
     reauthorize: float = Field(

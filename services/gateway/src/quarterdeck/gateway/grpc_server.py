@@ -120,7 +120,7 @@ class PublicRpcs(grpc.GenericRpcHandler):
 
     async def _admit(self, method: Method, request: bytes, context: Any) -> Principal:
         metadata = dict(context.invocation_metadata() or ())
-        principal = self._authenticator.authenticate(str(metadata.get("authorization", "")))
+        principal = await self._authenticator.authenticate(str(metadata.get("authorization", "")))
         become(principal)
         await self._upstream.admit(principal, method, _parsed(method, request))
         return principal

@@ -61,10 +61,18 @@ async def build(
         settings: from the environment by default.
 
     Raises:
+        FailedPrecondition: a cluster is to say who may do what, and there is none.
         Unavailable: the port of REST is in use, or the token file or the database cannot be used.
     """
     settings = settings or GatewaySettings()
-    authenticator = Authenticator({admin_token(platform.settings.data_dir.absolute()): LOCAL_ADMIN})
+    reviewer = None
+    if platform.settings.access == "kubernetes":
+        # Imported where there is a cluster: a laptop's cold start does without.
+        from quarterdeck.gateway.cluster.opening import open_cluster
+
+        reviewer = await open_cluster(platform, settings.token_audience)
+    tokens = {admin_token(platform.settings.data_dir.absolute()): LOCAL_ADMIN}
+    authenticator = Authenticator(tokens, reviewer)
     upstream = Upstream(platform, settings.reauthorize)
     await platform.open_database(METADATA, MIGRATIONS)
     parts = Parts(

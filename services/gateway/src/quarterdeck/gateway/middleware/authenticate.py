@@ -36,7 +36,7 @@ class Authenticate:
         if scope["type"] == "http" and not self._is_open(scope["method"], scope["path"]):
             try:
                 given = dict(scope["headers"]).get(b"authorization", b"")
-                principal = self._authenticator.authenticate(given.decode("latin-1"))
+                principal = await self._authenticator.authenticate(given.decode("latin-1"))
             except QuarterdeckError as error:
                 response = problem_response(error, scope["path"], scope.get("qd.request_id", ""))
                 await response(scope, receive, send)
