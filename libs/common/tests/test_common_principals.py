@@ -1,4 +1,4 @@
-"""Names of principals between services: whatever the cluster calls people, nobody gains a group on the way."""
+"""Names of principals between services: whatever the cluster calls people, nobody gains a group by it."""
 
 import pytest
 
