@@ -117,6 +117,17 @@ class Cluster:
         status = {"containerStatuses": [{**said, **container}]}
         await self.client.merge(PODS, name, {"status": status}, self.namespace, "status")
 
+    async def pod(self, name: str, template: dict[str, Any], of: str, *, ready: bool, **meta: Any) -> None:
+        """Makes a pod of the ReplicaSet with the hash `of`, and says whether it is ready, as others would."""
+        labels = {**template["metadata"]["labels"], "pod-template-hash": of}
+        marks = template["metadata"]["annotations"]
+        names = {"name": name, "namespace": self.namespace, "labels": labels, "annotations": marks, **meta}
+        spec = {**template["spec"], "serviceAccountName": "default"}
+        await self.client.create(PODS, {"apiVersion": "v1", "kind": "Pod", "metadata": names, "spec": spec})
+        condition = {"type": "Ready", "status": "True" if ready else "False"}
+        status = {"status": {"conditions": [condition]}}
+        await self.client.merge(PODS, name, status, self.namespace, "status")
+
     async def play_deployment_controller(self, server: str, available: int) -> None:
         """Says of a Deployment what its controller would."""
         name = f"mcp-{server}"
@@ -349,6 +360,30 @@ async def test_a_secret_that_is_missing_is_named_and_one_that_changes_rolls_the_
 
         seen.add(await eventually(rolled))
     await cluster.until("ledger", "Starting")
+
+
+async def test_a_pod_that_waits_takes_the_place_of_one_that_is_not_ready(
+    cluster: Cluster, controller: Replica
+) -> None:
+    await cluster.server("ledger", {**SPEC, "scaling": {"warmPool": 1}})
+    template = (await cluster.made(DEPLOYMENTS, "mcpwarm-ledger"))["spec"]["template"]
+    owner = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "warm-1", "uid": str(uuid.uuid4())}
+    await cluster.pod(
+        "waits", template, "warm-1", ready=True, ownerReferences=[{**owner, "controller": True}]
+    )
+    template = (await cluster.made(DEPLOYMENTS, "mcp-ledger"))["spec"]["template"]
+    await cluster.pod("pending", template, "serving-1", ready=False)
+
+    async def claimed() -> dict[str, Any] | None:
+        found = await cluster.made(PODS, "waits")
+        return found if found["metadata"]["labels"][POOL] == SERVING else None
+
+    found = await eventually(claimed)
+    assert found["metadata"]["labels"]["pod-template-hash"] == "serving-1"
+    assert "ownerReferences" not in found["metadata"], "or its ReplicaSet could not adopt it"
+    await cluster.pod("second", template, "warm-1", ready=True)
+    await asyncio.sleep(0.5)
+    assert (await cluster.made(PODS, "second"))["metadata"]["labels"]["pod-template-hash"] == "warm-1"
 
 
 async def test_a_paused_server_is_left_alone_until_it_is_not(cluster: Cluster, controller: Replica) -> None:

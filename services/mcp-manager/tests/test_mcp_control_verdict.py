@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from quarterdeck.controller.writing.conditions import Condition
-from quarterdeck.mcp.control import secrets, statuses, troubles, verdict
+from quarterdeck.mcp.control import claiming, secrets, statuses, troubles, verdict
 from quarterdeck.resources.mcpserver import MCPServerSpec
 
 
@@ -171,3 +171,42 @@ def test_only_the_controllers_own_part_of_a_status_is_written() -> None:
     assert statuses.is_said(said, wanted)
     later = statuses.part(said, found, {"imageDigest": "sha256:1"}, "2026-01-02T00:00:00Z")
     assert later == wanted, "the time of a condition changes with its status alone"
+
+
+def of_pool(name: str, ready: bool, template: str = "t", **meta: Any) -> dict[str, Any]:
+    marks = {
+        "labels": {"pod-template-hash": f"hash-of-{name}"},
+        "annotations": {"quarterdeck.dev/template": template},
+    }
+    condition = {"type": "Ready", "status": str(ready)}
+    names = {"name": name, "resourceVersion": "7", "creationTimestamp": name, **marks, **meta}
+    return {"metadata": names, "status": {"conditions": [condition]}}
+
+
+PENDING, WAITS = of_pool("pending", ready=False), of_pool("waits", ready=True)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "serving", "warm", "claimed"),
+    [
+        (1, [PENDING], [WAITS], "waits"),
+        (1, [PENDING], [of_pool("b", ready=True), of_pool("a", ready=True)], "a"),
+        (1, [], [WAITS], ""),  # no place to take yet
+        (0, [PENDING], [WAITS], ""),
+        (1, [PENDING, of_pool("serves", ready=True)], [WAITS], ""),
+        (2, [PENDING, of_pool("serves", ready=True)], [WAITS], "waits"),
+        (1, [PENDING], [of_pool("waits", ready=False)], ""),
+        (1, [PENDING], [of_pool("waits", ready=True, deletionTimestamp="now")], ""),
+        (1, [PENDING], [of_pool("waits", ready=True, template="older")], ""),
+        (1, [of_pool("p", ready=False, deletionTimestamp="now")], [WAITS], ""),
+    ],
+)
+def test_which_pod_that_waits_is_claimed(wanted: int, serving: Any, warm: Any, claimed: str) -> None:
+    found = claiming.to_claim(deployment(wanted), serving, warm)
+    assert (found[0]["metadata"]["name"] if found else "") == claimed
+
+
+def test_a_claim_holds_only_for_the_pod_as_it_was_seen() -> None:
+    change = claiming.claim(WAITS, PENDING)["metadata"]
+    assert change["resourceVersion"] == "7"
+    assert change["labels"] == {"quarterdeck.dev/pool": "serving", "pod-template-hash": "hash-of-pending"}

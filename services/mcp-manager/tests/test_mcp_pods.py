@@ -103,6 +103,18 @@ def test_a_secret_of_the_platforms_environment_is_refused() -> None:
     assert found.field == "spec.secrets[1].secretRef.env"
 
 
+def test_pods_that_wait_are_those_that_serve_but_for_their_pool() -> None:
+    templates = [one(made(SERVERS["stdio"]), "Deployment", at)["spec"]["template"] for at in (0, 1)]
+    pools = [template["metadata"]["labels"].pop(POOL) for template in templates]
+    assert pools == ["serving", "warm"]
+    assert templates[0] == templates[1]
+    other = made({**SERVERS["stdio"], "egress": []})
+    assert (
+        one(other, "Deployment")["spec"]["template"]["metadata"]["annotations"]
+        != templates[0]["metadata"]["annotations"]
+    )
+
+
 def test_how_many_pods_serve_is_the_managers_to_say_where_none_may_be_enough() -> None:
     assert "replicas" not in one(made(SERVERS["stdio"]), "Deployment")["spec"]
     assert one(made(SERVERS["http"]), "Deployment")["spec"]["replicas"] == 2

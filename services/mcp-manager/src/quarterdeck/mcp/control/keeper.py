@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import contextlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from quarterdeck.controller.api.client import Client
-from quarterdeck.controller.api.errors import Forbidden, Invalid
+from quarterdeck.controller.api.errors import Conflict, Forbidden, Invalid, NotFound
 from quarterdeck.controller.api.resource import Resource
 from quarterdeck.controller.caching.cache import BY_OWNER
 from quarterdeck.controller.caching.informer import Informer
@@ -16,9 +17,9 @@ from quarterdeck.controller.objects import Object, ObjectKey, is_deleting, key_o
 from quarterdeck.controller.writing.apply import ControlledByOther, OwnedObjects
 from quarterdeck.controller.writing.conditions import Condition, find
 from quarterdeck.controller.writing.events import NORMAL, WARNING, EventRecorder
-from quarterdeck.mcp.control import reading, secrets, statuses, verdict
-from quarterdeck.mcp.control.kinds import BY_KIND, DEPLOYMENTS, OWNED
-from quarterdeck.mcp.pods.names import POOL, SERVING, object_name
+from quarterdeck.mcp.control import claiming, reading, secrets, statuses, verdict
+from quarterdeck.mcp.control.kinds import BY_KIND, DEPLOYMENTS, OWNED, PODS
+from quarterdeck.mcp.pods.names import POOL, SERVING, WARM, object_name
 from quarterdeck.mcp.pods.render import render
 from quarterdeck.mcp.pods.settings import Facts, PodSettings, Refused
 from quarterdeck.resources.mcpserver import MCPServer
@@ -131,7 +132,8 @@ class Keeper:
         made = {(one["kind"], key_of(one)): await self._ensure(one, thing) for one in rendered}
         await self._remove(thing, made)
         deployment = made[DEPLOYMENTS.kind, ObjectKey(key.namespace, object_name(key.name))]
-        pods = list(self._serving(key))
+        pods = self._pods(key, SERVING)
+        await self._claim(deployment, pods, self._pods(key, WARM))
         image = verdict.digest(pods) or (thing.get("status") or {}).get("imageDigest")
         return Finding(
             verdict.conditions(deployment, pods, values.missing),
@@ -158,9 +160,20 @@ class Keeper:
             self._log.info("secrets.unreadable", namespace=namespace, reason=str(error))
             return secrets.Found()
 
-    def _serving(self, key: ObjectKey) -> Iterable[Object]:
+    def _pods(self, key: ObjectKey, pool: str) -> list[Object]:
         pods = self._caches.pods.cache.find(reading.BY_SERVER, str(key))
-        return (pod for pod in pods if labels_of(pod).get(POOL) == SERVING)
+        return [pod for pod in pods if labels_of(pod).get(POOL) == pool]
+
+    async def _claim(self, deployment: Object, serving: list[Object], warm: list[Object]) -> None:
+        found = claiming.to_claim(deployment, serving, warm)
+        if found is None:
+            return
+        pod, place = found
+        key = key_of(pod)
+        # Changed meanwhile, or gone: that is news, which brings another look.
+        with contextlib.suppress(Conflict, NotFound):
+            await self._client.merge(PODS, key.name, claiming.claim(pod, place), key.namespace)
+            self._log.info("pod.claimed", pod=str(key), place=key_of(place).name)
 
     def _tell(self, thing: Object, found: Sequence[Condition]) -> None:
         """Reports what changed about readiness, where people look for it first."""

@@ -15,6 +15,8 @@ MANAGER = "quarterdeck-mcp-manager"
 # Annotations of pods: what a change of a secret changes, and the hosts that the egress proxy lets them reach.
 SECRETS_HASH = "quarterdeck.dev/secrets-hash"
 EGRESS = "quarterdeck.dev/egress"
+# Annotation of pods: a word for all of the template but its pool, so that like is claimed for like.
+TEMPLATE = "quarterdeck.dev/template"
 
 # Ports of the bridge, see the flags of `bridge serve`.
 MCP_PORT = 8700

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from quarterdeck.mcp.pods.names import POOL, PREFIX, SERVER, SERVING, WARM, WARM_PREFIX, labels, object_name
+from quarterdeck.controller.writing.comparing import digest
+from quarterdeck.mcp.pods.names import (
+    POOL,
+    PREFIX,
+    SERVER,
+    SERVING,
+    TEMPLATE,
+    WARM,
+    WARM_PREFIX,
+    labels,
+    object_name,
+)
 from quarterdeck.mcp.pods.network import mcp_port, network_rules
 from quarterdeck.mcp.pods.pod import pod_template
 from quarterdeck.mcp.pods.settings import Facts, Manifest, PodSettings, Refused
@@ -95,7 +106,7 @@ def _deployment(
     """Pods that serve, or those that wait. A claimed pod loses the label of its pool, and is replaced."""
     name, scaling = server.metadata.name, server.spec.scaling
     selected = {SERVER: name, POOL: pool}
-    template = pod_template(name, server.spec, container, settings, facts, {**labels(name), POOL: pool})
+    template = _of_pool(pod_template(name, server.spec, container, settings, facts, labels(name)), pool)
     spec: Manifest = {
         "selector": {"matchLabels": selected},
         # A new pod is ready before an old one is told to end.
@@ -107,6 +118,12 @@ def _deployment(
         spec["replicas"] = count
     prefix = WARM_PREFIX if pool == WARM else PREFIX
     return _object(server, facts, "apps/v1", "Deployment", prefix, spec=spec)
+
+
+def _of_pool(template: Manifest, pool: str) -> Manifest:
+    meta = template["metadata"]
+    marks = {**meta.get("annotations", {}), TEMPLATE: digest(template)}
+    return {**template, "metadata": {"labels": {**meta["labels"], POOL: pool}, "annotations": marks}}
 
 
 def replicas(scaling: Scaling) -> int | None:
