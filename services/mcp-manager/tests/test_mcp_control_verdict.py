@@ -36,6 +36,8 @@ def ended(**how: Any) -> dict[str, Any]:
 
 CRASHED = ended(exitCode=3, reason="Error", message="Traceback\nKeyError: 'LEDGER'")
 UNSCHEDULED = {"type": "PodScheduled", "status": "False", "message": "0/1 nodes: Insufficient memory"}
+RUNS = {"state": {"running": {"startedAt": "2026-01-01T00:00:05Z"}}, "started": True}
+UNREADY = {"type": "Ready", "status": "False", "lastTransitionTime": "2026-01-01T00:00:00Z"}
 CASES: dict[str, tuple[dict[str, Any], str, str]] = {
     "pull": (pod(waiting("ImagePullBackOff", "not found")), "ImagePullFailed", "'ledger:1': not found"),
     "name": (pod(waiting("InvalidImageName", "bad")), "ImagePullFailed", "bad"),
@@ -58,7 +60,11 @@ CASES: dict[str, tuple[dict[str, Any], str, str]] = {
         "OOMKilled",
         "resources.limits.memory",
     ),
-    "silent": (pod({"state": {"running": {}}, "started": True}), "NotAnswering", "probe"),
+    "silent": (
+        pod(RUNS, conditions=[{**UNREADY, "lastTransitionTime": "2026-01-01T00:09:00Z"}]),
+        "NotAnswering",
+        "probe",
+    ),
     "no node": (pod({}, conditions=[UNSCHEDULED]), "Unschedulable", "Insufficient memory"),
     "put out": (pod({}, reason="Evicted", message="disk"), "Evicted", "disk"),
 }
@@ -95,6 +101,7 @@ FAILED = {"type": "ReplicaFailure", "status": "True"}
     [
         (None, [], (False, "Starting"), (True, "RollingOut")),
         (deployment(), [pod(waiting("ContainerCreating"))], (False, "Starting"), (True, "RollingOut")),
+        (deployment(), [pod(RUNS, conditions=[UNREADY])], (False, "Starting"), (True, "RollingOut")),
         (deployment(available=1), [], (True, "Available"), (False, "Complete")),
         (deployment(0), [], (True, "Asleep"), (False, "Complete")),
         # A new image that cannot be pulled while the old pod serves on.

@@ -28,6 +28,7 @@ MANAGER = "quarterdeck-mcp-controller"
 APPLIED = "quarterdeck.dev/applied"
 # Seconds until what the API server refused is tried again: a quota may have room, a role may have been given.
 REFUSED_AGAIN = 30.0
+CONFLICT_AGAIN = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +89,12 @@ class Keeper:
         if thing is None or is_deleting(thing):
             return DONE
         found = await self._look(thing)
-        if found.conditions and await statuses.write(self._client, thing, found.conditions, found.fields):
-            self._tell(thing, found.conditions)
+        try:
+            if found.conditions and await statuses.write(self._client, thing, found.conditions, found.fields):
+                self._tell(thing, found.conditions)
+        except Conflict:
+            # The registry says things at the same time. What it wrote is on its way to the cache.
+            return Result(CONFLICT_AGAIN)
         return Result(found.again_after)
 
     async def _look(self, thing: Object) -> Finding:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from quarterdeck.controller.objects import Object, is_deleting
+from quarterdeck.controller.writing.conditions import find
 
 IMAGE_PULL_FAILED = "ImagePullFailed"
 SECRET_MISSING = "SecretMissing"
@@ -64,6 +65,8 @@ def _of_pod(pod: Object) -> Iterator[Trouble]:
         trouble = _of_container(container)
         if trouble is not None:
             yield trouble
+        elif _fell_silent(container, status):
+            yield Trouble(NOT_ANSWERING, "the server runs and answers the protocol's own probe no more")
 
 
 def _containers(status: dict[str, Any]) -> list[dict[str, Any]]:
@@ -79,9 +82,17 @@ def _of_container(container: dict[str, Any]) -> Trouble | None:
         return _of_end(container, ended)
     if "running" in state and not container.get("ready") and container.get("restartCount"):
         return _of_end(container, (container.get("lastState") or {}).get("terminated") or {})
-    if "running" in state and container.get("started") and not container.get("ready"):
-        return Trouble(NOT_ANSWERING, "the server runs and does not answer the protocol's own probe")
     return None
+
+
+def _fell_silent(container: dict[str, Any], status: dict[str, Any]) -> bool:
+    """True if a container that runs was ready once, and is no more: before that, it is only starting."""
+    running = (container.get("state") or {}).get("running") or {}
+    ready = find(status.get("conditions") or [], "Ready") or {}
+    if container.get("ready") or ready.get("status") != "False":
+        return False
+    # The condition is as old as the pod until it has been true.
+    return str(ready.get("lastTransitionTime") or "") > str(running.get("startedAt") or "~")
 
 
 def _of_waiting(container: dict[str, Any], waiting: dict[str, Any]) -> Trouble | None:
