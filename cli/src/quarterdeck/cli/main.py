@@ -12,20 +12,22 @@ from quarterdeck.cli.commands import COMMANDS, load
 from quarterdeck.cli.constants import COMPLETE_VARIABLE, EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_OK, VERSION
 from quarterdeck.cli.errors import CliError
 
+PROGRAM = "qd"
 SUMMARY = "Quarterdeck: declare agents, tools and workflows; run them durably."
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, program: str = PROGRAM) -> int:
     """Runs `qd` and returns its exit code.
 
     Args:
         arguments: the command line without the program's name; None: the process's own.
+        program: what people typed to get here.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        application(words)(args=words, prog_name="qd")
+        application(words)(args=words, prog_name=program)
     except CliError as error:
-        return _report(error.lines(), error.code)
+        return _report(error.lines(), error.code, program)
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else EXIT_OK
     except KeyboardInterrupt:
@@ -77,9 +79,10 @@ def root(
     """Quarterdeck: declare agents, tools and workflows; run them durably."""
 
 
-def _report(lines: Sequence[str], code: int) -> int:
+def _report(lines: Sequence[str], code: int, program: str = PROGRAM) -> int:
     for line in lines:
-        print(line, file=sys.stderr)
+        # What a hint tells people to type is what they can type.
+        print(line.replace(f"`{PROGRAM} ", f"`{program} "), file=sys.stderr)
     return code
 
 

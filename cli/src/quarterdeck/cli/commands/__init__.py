@@ -34,6 +34,7 @@ COMMANDS: dict[str, str] = {
     "db": "db",
     "logs": "logs",
     "doctor": "doctor",
+    "support-bundle": "support_bundle",
     "config": "config",
     "completion": "completion",
     "version": "version",
