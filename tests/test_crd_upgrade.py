@@ -28,6 +28,8 @@ STRICT = {"fieldValidation": "Strict"}
 # A bound may grow, or go.
 UPPER = ("maxLength", "maxItems", "maxProperties", "maximum")
 LOWER = ("minLength", "minItems", "minProperties", "minimum")
+# Refused on purpose since: no Tenant ever got such a namespace, so no object that worked is touched.
+DELIBERATE = {"tenants.quarterdeck.dev": ["'^(default$|kube-)'"]}
 # What says which values there are at all.
 FIXED = ("type", "format", "pattern", "x-kubernetes-int-or-string", "x-kubernetes-list-type", "nullable")
 
@@ -111,7 +113,12 @@ def test_todays_crds_only_add():
             after[name]["names"]["kind"],
         )
         assert version["name"] in {each["name"] for each in after[name]["versions"] if each["served"]}
-        problems = narrowed(schema_of(spec), schema_of(after[name]))
+        known = DELIBERATE.get(name, [])
+        problems = [
+            problem
+            for problem in narrowed(schema_of(spec), schema_of(after[name]))
+            if not any(rule in problem for rule in known)
+        ]
         found |= {name: problems} if problems else {}
     assert found == {}
 
@@ -266,7 +273,7 @@ async def test_what_was_ready_is_ready_through_the_upgrade(tmp_path, monkeypatch
         monkeypatch.setenv("QD_DATABASE_URL", postgres_database)
         client = await plane.client()
         await install_crds(client, landed())
-        meta = {"name": NAMESPACE}
+        meta = {"name": NAMESPACE, "labels": {"quarterdeck.dev/tenant": "upgrade"}}
         await client.create(NAMESPACES, {"apiVersion": "v1", "kind": "Namespace", "metadata": meta})
         playbook = {"name": "standard", "providers": [{"provider": "playbook", "playbook": "p.yaml"}]}
         transform = {"nodes": [{"name": "n", "transform": {"output": "${input.x}"}}]}

@@ -87,9 +87,8 @@ async def _furnish(client: Client) -> None:
     await install_crds(
         client, [yaml.safe_load(path.read_text()) for path in sorted(DEFINITIONS.glob("*.yaml"))]
     )
-    await client.create(
-        NAMESPACES, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
-    )
+    meta = {"name": NAMESPACE, "labels": {"quarterdeck.dev/tenant": TENANT}}
+    await client.create(NAMESPACES, {"apiVersion": "v1", "kind": "Namespace", "metadata": meta})
     tenant = {"apiVersion": API_VERSION, "kind": "Tenant", "metadata": {"name": TENANT}}
     await client.create(TENANTS, tenant | {"spec": {"displayName": "Bench"}})
     provider = {"provider": "playbook", "model": "bench", "playbook": "bench.yaml"}

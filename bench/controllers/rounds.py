@@ -23,9 +23,17 @@ HERE = Scope(NAMESPACE)
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What a turn took: seconds on the clock, of processor time of the process and of its helpers, MiB."""
+    """What a turn took.
+
+    Attributes:
+        seconds: on the clock, until all were ready.
+        applied: of these, until the last was applied, which is the API server's and the benchmark's work.
+        cpu, helpers: seconds of processor time of the process, and of its helpers.
+        memory: MiB.
+    """
 
     seconds: float
+    applied: float
     cpu: float
     helpers: float
     memory: float
@@ -39,12 +47,13 @@ async def turn(ground: Ground, entrant: Entrant, count: int) -> Turn:
     began = time.perf_counter()
     async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
         seen = group.create_task(all_ready(watch, count))
-        group.create_task(apply(ground, count))
+        await apply(ground, count)
+        applied = time.perf_counter() - began
         await seen
     seconds = time.perf_counter() - began
     # What a side still does after the last word of the status is work for it all the same.
     await entrant.rest()
-    found = Turn(seconds, entrant.cpu() - cpu, entrant.helpers_cpu() - helpers, entrant.memory())
+    found = Turn(seconds, applied, entrant.cpu() - cpu, entrant.helpers_cpu() - helpers, entrant.memory())
     await clear(ground)
     return found
 
@@ -100,7 +109,13 @@ def figures(turns: dict[str, Sequence[Turn]], count: int) -> list[Figure]:
         )
     ]
     database = statistics.median(each.helpers for each in turns[OURS])
-    return [*found, Figure("  processor time of PostgreSQL", "s", database, None, "", None, "said", None)]
+    ours = statistics.median(each.applied for each in turns[OURS])
+    theirs = statistics.median(each.applied for each in turns[KOPF])
+    return [
+        *found,
+        Figure("  processor time of PostgreSQL", "s", database, None, "", None, "said", None),
+        Figure("  of all this, until the last was applied", "s", ours, theirs, KOPF, None, "said", None),
+    ]
 
 
 def compared(what: str, unit: str, pick: str, mine: Sequence[float], others: Sequence[Turn]) -> Figure:

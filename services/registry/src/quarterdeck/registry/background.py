@@ -30,12 +30,12 @@ class Background:
         assert platform.database is not None
         self._platform = platform
         self._queue: WorkQueue[Key] = WorkQueue("objects", metrics)
-        self._reconciler = Reconciler(feed, world, self._queue, platform.clock, in_cluster=in_cluster)
+        self.reconciler = Reconciler(feed, world, self._queue, platform.clock, in_cluster=in_cluster)
         log = platform.telemetry.log
         self._controller = Controller(
             "objects",
             self._queue,
-            self._reconciler.reconcile,
+            self.reconciler.reconcile,
             metrics=metrics,
             log=log,
             workers=settings.workers,
@@ -49,7 +49,7 @@ class Background:
 
     def start(self) -> None:
         """Looks at every object once, and from now on at whatever changes."""
-        self._reconciler.start()
+        self.reconciler.start()
         self._platform.spawn(self._controller.run(), "reconcile")
         self._platform.spawn(self.upkeep.trim(), "trim-history")
         self._platform.spawn(self.upkeep.collect(), "collect-revisions")

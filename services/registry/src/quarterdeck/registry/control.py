@@ -71,7 +71,14 @@ class RegistryController:
         self._saying: WorkQueue[Place] = WorkQueue("status", metrics)
         fenced = leader.fenced(client)
         self._projector = Projector(
-            fenced, informers, self.feed, world, self._territory, self._projecting, platform.clock
+            fenced,
+            informers,
+            self.feed,
+            world,
+            self._background.reconciler,
+            self._territory,
+            self._projecting,
+            platform.clock,
         )
         self._tenants = TenantController(
             fenced, kinds[TENANT], self._informers, self.feed, platform.clock, settings, metrics, log

@@ -127,3 +127,16 @@ def with_conditions(
     observed = row.generation if generation is None else generation
     merged = conditions.merged(present, wanted, observed, rfc3339(now))
     return replace(row, status=row.status | {"conditions": merged})
+
+
+def concluded(row: Row, wanted: Sequence[conditions.Condition], fields: Mapping[str, Any], now: float) -> Row:
+    """Returns the row with a status that says what was concluded of its spec.
+
+    `fields` are further fields of the status; an empty one is left out.
+    """
+    row = with_conditions(row, wanted, now)
+    status = row.status | {"observedGeneration": row.generation}
+    if row.revision:
+        status["revision"] = row.revision
+    status = {name: value for name, value in {**status, **fields}.items() if value or name not in fields}
+    return replace(row, status=status)

@@ -12,7 +12,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from itertools import islice
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 from sqlalchemy import Connection
 
@@ -22,10 +22,20 @@ from quarterdeck.registry import history
 from quarterdeck.registry.constants import REASON_TOO_OLD
 from quarterdeck.registry.mirror import Mirror, deletion_of
 from quarterdeck.registry.records import Change
-from quarterdeck.registry.store import Written, everything
+from quarterdeck.registry.store import everything
 
 P = ParamSpec("P")
-W = TypeVar("W", bound=Written | None)
+
+
+class Changing(Protocol):
+    """What a write returns that changed something."""
+
+    @property
+    def changes(self) -> list[Change]:
+        """What it changed, oldest first."""
+
+
+W = TypeVar("W", bound=Changing | None)
 
 RING = 2048
 # Changes read at a time by a watch that catches up.

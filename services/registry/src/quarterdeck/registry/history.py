@@ -7,6 +7,7 @@ gaps, and a reader that has seen version N has seen everything up to N.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from sqlalchemy import Connection, delete, func, insert, select, update
@@ -42,8 +43,13 @@ def prepare(connection: Connection) -> bool:
 
 def next_version(connection: Connection) -> int:
     """Takes the next resource version."""
-    statement = update(COUNTER).values(version=COUNTER.c.version + 1).returning(COUNTER.c.version)
-    return int(connection.execute(statement).scalar_one())
+    return next_versions(connection, 1)
+
+
+def next_versions(connection: Connection, count: int) -> int:
+    """Takes the next `count` resource versions and returns the first of them."""
+    statement = update(COUNTER).values(version=COUNTER.c.version + count).returning(COUNTER.c.version)
+    return int(connection.execute(statement).scalar_one()) - count + 1
 
 
 def bounds(connection: Connection) -> Bounds:
@@ -54,8 +60,13 @@ def bounds(connection: Connection) -> Bounds:
 
 def record(connection: Connection, change: Change) -> None:
     """Adds a change."""
+    record_many(connection, [change])
+
+
+def record_many(connection: Connection, changes: Sequence[Change]) -> None:
+    """Adds changes, in one statement."""
     across_tenants(connection)
-    connection.execute(insert(CHANGES).values(asdict(change)))
+    connection.execute(insert(CHANGES), [asdict(change) for change in changes])
 
 
 def after(connection: Connection, version: int, limit: int) -> list[Change] | None:

@@ -7,7 +7,8 @@ differ; whatever happens between the look and the write causes another look.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from quarterdeck.common import codec
@@ -16,17 +17,26 @@ from quarterdeck.controller.loop import DONE, Result
 from quarterdeck.controller.queue import WorkQueue
 from quarterdeck.registry import conditions, manifests, parsed, store
 from quarterdeck.registry.admission import TENANT, TRIGGER
-from quarterdeck.registry.conditions import Condition, Facts, Problem
+from quarterdeck.registry.conditions import Condition, Facts
 from quarterdeck.registry.constants import STATUS_OWNERS, UNTYPED
 from quarterdeck.registry.dependents import Dependents
 from quarterdeck.registry.feed import Feed
+from quarterdeck.registry.judging import Read, beside, read_alone, references_within
 from quarterdeck.registry.mirror import Entry
-from quarterdeck.registry.records import Change, Key, Scope, is_cluster_scoped
+from quarterdeck.registry.records import Change, Key, Scope
 from quarterdeck.registry.world import World, target_of
+
+
+def is_whole(kind: str) -> bool:
+    """True for kinds whose conditions follow from their spec and other objects: not from their own status."""
+    return kind != TENANT
+
+
+# Reasons for another look at an object that is written whole: its own change is none.
+_OWN, _ANOTHER = 1, 2
 
 if TYPE_CHECKING:
     from quarterdeck.resources.metadata import Condition as StatusCondition
-    from quarterdeck.resources.metadata import Resource
     from quarterdeck.resources.references import Reference
 
 
@@ -42,6 +52,8 @@ class Reconciler:
         self._clock = clock
         self._in_cluster = in_cluster
         self._dependents = Dependents()
+        # Objects that are being written with their conditions, and how much has happened to each meanwhile.
+        self._written_whole: dict[Key, int] = {}
 
     def start(self) -> None:
         """Asks for a look at every object, and from now on at whatever changes."""
@@ -49,10 +61,29 @@ class Reconciler:
         for entry in self._feed.mirror.entries():
             self._queue.add(entry.key)
 
+    def begin_whole(self, key: Key, references: Sequence[Reference]) -> None:
+        """Says that the object is about to be judged, and written together with its conditions.
+
+        That change is no reason for a look; whatever else happens until `end_whole` is one, then.
+        """
+        self._dependents.put(key, [target_of(key.tenant_id, item) for item in references])
+        self._written_whole[key] = 0
+
+    def end_whole(self, key: Key) -> None:
+        """Says that the object was written, or that nothing came of it."""
+        if self._written_whole.pop(key) > _OWN:
+            self._queue.add(key)
+
+    def _add(self, key: Key, reason: int) -> None:
+        if key in self._written_whole:
+            self._written_whole[key] += reason
+        else:
+            self._queue.add(key)
+
     def _changed(self, change: Change) -> None:
-        self._queue.add(change.key)
+        self._add(change.key, 0 if change.deleted else _OWN)
         for holder in self._dependents.of(change.key):
-            self._queue.add(holder)
+            self._add(holder, _ANOTHER)
         if change.kind in {TRIGGER, TENANT}:
             self._look_at_rivals(change.kind)
 
@@ -66,7 +97,8 @@ class Reconciler:
         """Looks at one object."""
         entry = self._feed.mirror.get(key)
         if entry is None:
-            self._dependents.remove(key)
+            if key not in self._written_whole:
+                self._dependents.remove(key)
             return DONE
         # Large objects take a while to parse, and expressions to compile: not on the event loop.
         read = await asyncio.to_thread(_read, entry.written.object_json, self._in_cluster)
@@ -79,7 +111,7 @@ class Reconciler:
             # It is in force now, or is refused for something else; that change causes another look.
             return DONE
         if others:
-            read = await asyncio.to_thread(_beside, read, others, accepted=accepted)
+            read = await asyncio.to_thread(beside, read, others, accepted=accepted)
         wanted = conditions.summarize(self._facts(entry, read))
         if not _says_already(read, wanted):
             await self._write(entry, read, wanted)
@@ -96,18 +128,22 @@ class Reconciler:
         written = await self._feed.write(store.judge_again, scope, seen, wanted, self._clock.now())
         return written is None or written.outcome is not store.Outcome.UNCHANGED
 
-    def _facts(self, entry: Entry, read: _Read) -> Facts:
+    def _facts(self, entry: Entry, read: Read) -> Facts:
+        facts = self.facts_of(entry.key, read, accepted=entry.in_force is entry.written)
+        return replace(facts, housed=self._housed(entry))
+
+    def facts_of(self, key: Key, read: Read, *, accepted: bool) -> Facts:
+        """Returns what the conditions of an object follow from, but for the namespace of a Tenant."""
         resource = read.resource
-        findings = self._world.findings(entry.key.tenant_id, references_within(entry.key, resource))
+        findings = self._world.findings(key.tenant_id, references_within(key, resource))
         return Facts(
-            accepted=entry.in_force is entry.written,
+            accepted=accepted,
             missing=[finding.problem for finding in findings if not finding.pending],
             pending=[finding.problem for finding in findings if finding.pending],
             misfits=read.misfits,
             not_enforced=read.unenforced,
-            suspended=entry.key.kind == TENANT and bool(resource.spec.suspended),
-            owner_reports_ready=entry.key.kind in STATUS_OWNERS,
-            housed=self._housed(entry),
+            suspended=key.kind == TENANT and bool(resource.spec.suspended),
+            owner_reports_ready=key.kind in STATUS_OWNERS,
         )
 
     def _housed(self, entry: Entry) -> Condition | None:
@@ -117,56 +153,18 @@ class Reconciler:
         present = content.get("status", {}).get("conditions", [])
         return conditions.housed(present, content["metadata"]["generation"])
 
-    async def _write(self, entry: Entry, read: _Read, wanted: list[Condition]) -> None:
+    async def _write(self, entry: Entry, read: Read, wanted: list[Condition]) -> None:
         scope = Scope(entry.key.tenant_id, entry.tenant)
         seen = store.Seen(entry.uid, read.resource.metadata.generation or 0)
         fields, now = {UNTYPED: read.untyped}, self._clock.now()
         await self._feed.write(store.set_conditions, scope, entry.key, seen, wanted, fields, now=now)
 
 
-@dataclass(frozen=True, slots=True)
-class _Read:
-    """An object, and what its expressions and settings say.
-
-    Args:
-        misfits: expressions in force that do not fit the objects that they read.
-        unenforced: what nothing enforces yet.
-        untyped: paths of expressions that have no type before they run.
-    """
-
-    resource: Resource
-    misfits: list[Problem]
-    unenforced: list[Problem]
-    untyped: list[str]
+def _read(object_json: bytes, in_cluster: bool) -> Read:
+    return read_alone(parsed.of_json(object_json), in_cluster=in_cluster)
 
 
-def _read(object_json: bytes, in_cluster: bool) -> _Read:
-    from quarterdeck.resources.enforcement import not_enforced
-
-    resource = parsed.of_json(object_json)
-    unenforced = [manifests.problem_of(error) for error in not_enforced(resource, in_cluster=in_cluster)]
-    return _Read(resource, [], unenforced, parsed.untyped_of(resource, manifests.finder({})))
-
-
-def _beside(read: _Read, others: manifests.Others, *, accepted: bool) -> _Read:
-    """Returns what was read, as it is beside the objects that it names."""
-    find = manifests.finder(others)
-    # What is not in force says it in its condition Accepted.
-    misfits = parsed.misfits_of(read.resource, find) if accepted else []
-    problems = [manifests.problem_of(error) for error in misfits]
-    return replace(read, misfits=problems, untyped=parsed.untyped_of(read.resource, find))
-
-
-def references_within(holder: Key, resource: Resource) -> list[Reference]:
-    """Returns the references that can be judged here.
-
-    What a cluster-scoped object names in "its" tenant is looked up in each tenant when it is used.
-    """
-    references = parsed.references_of(resource)
-    return [item for item in references if holder.tenant_id or is_cluster_scoped(item.kind)]
-
-
-def _says_already(read: _Read, wanted: list[Condition]) -> bool:
+def _says_already(read: Read, wanted: list[Condition]) -> bool:
     """True if the status, as it was read, holds just these conditions for this generation."""
     status, generation = read.resource.status, read.resource.metadata.generation
     if status is None or status.observed_generation != generation:

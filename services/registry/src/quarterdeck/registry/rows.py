@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, select, tuple_, update
 
 from quarterdeck.common import codec
 from quarterdeck.common.database import concerning
@@ -18,6 +19,21 @@ def find(connection: Connection, key: Key) -> Row | None:
     concerning(connection, key.tenant_id)
     found = connection.execute(select(OBJECTS).where(_is(key))).one_or_none()
     return None if found is None else _row(found)
+
+
+def find_many(connection: Connection, tenant_id: str, keys: Sequence[Key]) -> dict[Key, Row]:
+    """Returns those of a tenant's objects that are there."""
+    concerning(connection, tenant_id)
+    named = tuple_(OBJECTS.c.kind, OBJECTS.c.name).in_([(key.kind, key.name) for key in keys])
+    statement = select(OBJECTS).where(OBJECTS.c.tenant_id == tenant_id, named)
+    found = [_row(each) for each in connection.execute(statement)]
+    return {row.key: row for row in found}
+
+
+def insert_many(connection: Connection, made: Sequence[Row]) -> None:
+    """Writes objects of one tenant that were not there, in one statement."""
+    concerning(connection, made[0].key.tenant_id)
+    connection.execute(insert(OBJECTS), [_values(row) for row in made])
 
 
 def all_of(connection: Connection, kind: str = "", tenant_id: str | None = None) -> list[Row]:

@@ -18,7 +18,7 @@ from quarterdeck.registry import admission, decisions, history, revisions, rows,
 from quarterdeck.registry.conditions import Condition
 from quarterdeck.registry.decisions import Precondition
 from quarterdeck.registry.manifests import Manifest
-from quarterdeck.registry.records import Change, Key, Row, Scope, Source, in_force_json, object_json
+from quarterdeck.registry.records import Change, Key, Row, Scope, in_force_json, object_json
 
 
 class Outcome(Enum):
@@ -70,43 +70,10 @@ def apply(
     decisions.check(precondition, key, before)
     if before is not None and decisions.is_unchanged(before, wanted):
         return Written(before, Outcome.UNCHANGED)
-    row = _judge(connection, decisions.next_row(key, before, wanted, now), wanted, now)
+    row = judge(connection, decisions.next_row(key, before, wanted, now), wanted, now)
     if dry_run:
         return Written(row, _outcome(before))
-    return _save(connection, scope, row, before, now)
-
-
-def project(
-    connection: Connection,
-    scope: Scope,
-    wanted: Manifest,
-    source: Source,
-    found: Mapping[str, Any],
-    *,
-    now: float,
-) -> Written:
-    """Takes over an object as the API server has it; one of the same name that was another is gone.
-
-    Args:
-        found: fields of its status that this registry must not give anew: a Tenant's id and namespace.
-
-    Raises:
-        NotFound: the tenant was removed.
-    """
-    history.lock(connection)
-    key = Key(scope.tenant_id, wanted.kind, wanted.name)
-    if scope.tenant_id:
-        tenancy.require(connection, scope.tenant_id, scope.tenant)
-    before = rows.find(connection, key)
-    changes = []
-    if before is not None and before.uid != source.uid:
-        changes = _end(connection, scope, before, now).changes
-        before = None
-    if before is not None and decisions.is_projected(before, wanted, source):
-        return Written(before, Outcome.UNCHANGED)
-    row = _judge(connection, decisions.projected_row(key, before, wanted, source, found), wanted, now)
-    written = _save(connection, scope, row, before, now)
-    return replace(written, changes=[*changes, *written.changes])
+    return save(connection, scope, row, before, now)
 
 
 def forget(connection: Connection, scope: Scope, key: Key, now: float) -> Written | None:
@@ -118,8 +85,8 @@ def forget(connection: Connection, scope: Scope, key: Key, now: float) -> Writte
     tenant_id = str(before.status.get("id", "")) if key.kind == admission.TENANT else ""
     held = rows.all_of(connection, tenant_id=tenant_id) if tenant_id else []
     of_tenant = Scope(tenant_id, key.name)
-    changes = [change for row in held for change in _end(connection, of_tenant, row, now).changes]
-    written = _end(connection, scope, before, now)
+    changes = [change for row in held for change in end(connection, of_tenant, row, now).changes]
+    written = end(connection, scope, before, now)
     return replace(written, changes=[*changes, *written.changes])
 
 
@@ -131,10 +98,10 @@ def judge_again(
     before = _as_seen(connection, Key(scope.tenant_id, wanted.kind, wanted.name), seen)
     if before is None or before.accepted:
         return None
-    row = _judge(connection, before, wanted, now)
+    row = judge(connection, before, wanted, now)
     if row.status == before.status and not row.accepted:
         return Written(before, Outcome.UNCHANGED)
-    return _save(connection, scope, row, before, now)
+    return save(connection, scope, row, before, now)
 
 
 def delete(connection: Connection, scope: Scope, key: Key, precondition: Precondition, now: float) -> Written:
@@ -150,18 +117,19 @@ def delete(connection: Connection, scope: Scope, key: Key, precondition: Precond
     decisions.check(precondition, key, before)
     if key.kind == admission.TENANT:
         tenancy.refuse_if_used(connection, before)
-    return _end(connection, scope, before, now)
+    return end(connection, scope, before, now)
 
 
-def _end(connection: Connection, scope: Scope, before: Row, now: float) -> Written:
+def end(connection: Connection, scope: Scope, before: Row, now: float) -> Written:
+    """Removes an object and says so, within a write."""
     if before.key.kind == admission.TENANT:
         tenancy.remove(connection, str(before.status.get("id", "")), now)
     rows.remove(connection, before.key)
     revisions.retire(connection, before, now)
     row = replace(before, version=history.next_version(connection))
-    change = _change(connection, scope, row, before, now, deleted=True)
-    history.record(connection, change)
-    return Written(row, Outcome.DELETED, [change])
+    made = change(connection, scope, row, before, now, deleted=True)
+    history.record(connection, made)
+    return Written(row, Outcome.DELETED, [made])
 
 
 def edit_status(
@@ -181,7 +149,7 @@ def edit_status(
     status = edit(before)
     if status == before.status:
         return Written(before, Outcome.UNCHANGED)
-    return _save(connection, scope, replace(before, status=status), before, now)
+    return save(connection, scope, replace(before, status=status), before, now)
 
 
 def set_conditions(
@@ -202,34 +170,32 @@ def set_conditions(
     before = _as_seen(connection, key, seen)
     if before is None:
         return None
-    row = decisions.with_conditions(before, wanted, now)
-    status = row.status | {"observedGeneration": row.generation}
-    if row.revision:
-        status["revision"] = row.revision
-    status = {name: value for name, value in {**status, **fields}.items() if value or name not in fields}
-    if status == before.status:
+    row = decisions.concluded(before, wanted, fields, now)
+    if row.status == before.status:
         return Written(before, Outcome.UNCHANGED)
-    return _save(connection, scope, replace(row, status=status), before, now)
+    return save(connection, scope, row, before, now)
 
 
 def everything(connection: Connection) -> tuple[int, list[Change]]:
     """Returns the present version, and every object as if it had just been written."""
     names = {tenant.id: tenant.name for tenant in tenancy.alive(connection)}
     found = [
-        _change(connection, Scope(row.key.tenant_id, names.get(row.key.tenant_id, "")), row, row, 0.0)
+        change(connection, Scope(row.key.tenant_id, names.get(row.key.tenant_id, "")), row, row, 0.0)
         for row in rows.all_of(connection)
     ]
     return history.bounds(connection).newest, found
 
 
-def _judge(connection: Connection, row: Row, wanted: Manifest, now: float) -> Row:
+def judge(connection: Connection, row: Row, wanted: Manifest, now: float) -> Row:
+    """Returns the row with the verdict on its spec, unless that is in force already."""
     if row.accepted:
         return row
     row = decisions.judged(row, [*wanted.problems, *admission.problems(connection, row)], now)
     return tenancy.with_identity(row) if row.key.kind == admission.TENANT else row
 
 
-def _save(connection: Connection, scope: Scope, row: Row, before: Row | None, now: float) -> Written:
+def save(connection: Connection, scope: Scope, row: Row, before: Row | None, now: float) -> Written:
+    """Writes an object as its next version, within a write."""
     row = replace(row, version=history.next_version(connection))
     rows.save(connection, row, before)
     if row.accepted and (before is None or before.revision != row.revision):
@@ -238,9 +204,9 @@ def _save(connection: Connection, scope: Scope, row: Row, before: Row | None, no
         revisions.keep(connection, row, now)
     if row.key.kind == admission.TENANT:
         _save_tenant(connection, row)
-    change = _change(connection, scope, row, before, now)
-    history.record(connection, change)
-    return Written(row, _outcome(before), [change])
+    made = change(connection, scope, row, before, now)
+    history.record(connection, made)
+    return Written(row, _outcome(before), [made])
 
 
 def _outcome(before: Row | None) -> Outcome:
@@ -253,9 +219,10 @@ def _save_tenant(connection: Connection, row: Row) -> None:
         tenancy.save(connection, tenant)
 
 
-def _change(
+def change(
     connection: Connection, scope: Scope, row: Row, before: Row | None, now: float, *, deleted: bool = False
 ) -> Change:
+    """Returns the change that writing `row` over `before` is, as watches see it."""
     return Change(
         version=row.version,
         at=now,

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from quarterdeck.common.clock import Clock
 from quarterdeck.common.errors import InvalidArgument
@@ -24,13 +24,28 @@ from quarterdeck.controller.queue import WorkQueue
 from quarterdeck.registry import conditions, manifests, parsed, records, status, store
 from quarterdeck.registry.admission import TENANT
 from quarterdeck.registry.conditions import FALSE, Condition
-from quarterdeck.registry.constants import ACCEPTED, MANAGER, REASON_INVALID_SPEC, REASON_NO_TENANT
+from quarterdeck.registry.constants import (
+    ACCEPTED,
+    MANAGER,
+    REASON_INVALID_SPEC,
+    REASON_NO_TENANT,
+    UNTYPED,
+)
 from quarterdeck.registry.feed import Feed
+from quarterdeck.registry.gathering import Gathering
+from quarterdeck.registry.judging import Read, beside, read_alone, references_within
 from quarterdeck.registry.kube import reading, statuses
+from quarterdeck.registry.kube.echoes import is_echo
 from quarterdeck.registry.kube.places import Place, place_of, scope_at
 from quarterdeck.registry.kube.territory import Territory
+from quarterdeck.registry.manifests import Manifest
+from quarterdeck.registry.projection import Projection
+from quarterdeck.registry.reconciler import Reconciler, is_whole
 from quarterdeck.registry.records import Key, Scope, is_cluster_scoped
 from quarterdeck.registry.world import World
+
+if TYPE_CHECKING:
+    from quarterdeck.registry.manifests import Others
 
 
 class Projector:
@@ -42,6 +57,7 @@ class Projector:
         informers: Mapping[str, Informer],
         feed: Feed,
         world: World,
+        reconciler: Reconciler,
         territory: Territory,
         queue: WorkQueue[Place],
         clock: Clock,
@@ -50,6 +66,8 @@ class Projector:
         self._informers = informers
         self._feed = feed
         self._world = world
+        self._reconciler = reconciler
+        self._gathering = Gathering(feed)
         self._territory = territory
         self._queue = queue
         self._clock = clock
@@ -71,7 +89,8 @@ class Projector:
                 self._queue.add(place)
 
     def _changed_there(self, kind: str, change: Change) -> None:
-        self._queue.add(Place(kind, *key_of(change.object)))
+        if not is_echo(change):
+            self._queue.add(Place(kind, *key_of(change.object)))
 
     def _changed(self, change: records.Change) -> None:
         """A namespace may belong to a tenant from now on, or to none any more."""
@@ -100,12 +119,26 @@ class Projector:
             said = f"no Tenant owns namespace {place.namespace!r}"
             return await self._refuse(thing, Condition(ACCEPTED, FALSE, REASON_NO_TENANT, said))
         try:
-            wanted = await asyncio.to_thread(reading.manifest_of, thing)
+            wanted, read = await asyncio.to_thread(_read, thing)
         except InvalidArgument as refused:
             said = f"{refused.field}: {refused.message}" if refused.field else refused.message
             return await self._refuse(thing, Condition(ACCEPTED, FALSE, REASON_INVALID_SPEC, said))
-        await self._take(scope, thing, wanted)
+        key = Key(scope.tenant_id, place.kind, place.name)
+        with self._written_whole(key, wanted):
+            await self._take(scope, key, thing, wanted, read)
         return DONE
+
+    @contextlib.contextmanager
+    def _written_whole(self, key: Key, wanted: Manifest) -> Iterator[None]:
+        if not is_whole(key.kind):
+            yield
+            return
+        # Recorded before it is judged: what appears from now on causes another look.
+        self._reconciler.begin_whole(key, references_within(key, wanted.parsed))
+        try:
+            yield
+        finally:
+            self._reconciler.end_whole(key)
 
     async def _forget(self, place: Place) -> None:
         scope = scope_at(self._feed.mirror, place)
@@ -113,15 +146,23 @@ class Projector:
             key = Key(scope.tenant_id, place.kind, place.name)
             await self._feed.write(store.forget, scope, key, self._clock.now())
 
-    async def _take(self, scope: Scope, thing: Object, wanted: manifests.Manifest) -> None:
+    async def _take(self, scope: Scope, key: Key, thing: Object, wanted: Manifest, read: Read) -> None:
         others = self._world.others(scope.tenant_id, parsed.references_of(wanted.parsed))
         if others:
-            wanted = await asyncio.to_thread(manifests.judged_with, wanted, others)
-        source, kept, now = reading.source_of(thing), reading.kept_status(thing), self._clock.now()
-        await self._feed.write(store.project, scope, wanted, source, kept, now=now)
+            wanted, read = await asyncio.to_thread(_read_beside, wanted, read, others)
+        now = self._clock.now()
+        item = Projection(
+            scope,
+            wanted,
+            reading.source_of(thing),
+            reading.kept_status(thing),
+            self._reconciler.facts_of(key, read, accepted=True) if is_whole(key.kind) else None,
+            {UNTYPED: read.untyped},
+            now,
+        )
+        await self._gathering.take(item)
         fields, said, generation = statuses.theirs(thing)
         if said:
-            key = Key(scope.tenant_id, thing["kind"], wanted.name)
             edit = status.editor(fields, said, generation, now)
             await self._feed.write(store.edit_status, scope, key, edit, now)
 
@@ -131,6 +172,15 @@ class Projector:
         if not statuses.says(thing, wanted):
             await write_status(self._client, self._informers[thing["kind"]], thing, wanted)
         return DONE
+
+
+def _read(thing: Object) -> tuple[Manifest, Read]:
+    wanted = reading.manifest_of(thing)
+    return wanted, read_alone(wanted.parsed, in_cluster=True)
+
+
+def _read_beside(wanted: Manifest, read: Read, others: Others) -> tuple[Manifest, Read]:
+    return manifests.judged_with(wanted, others), beside(read, others, accepted=True)
 
 
 async def write_status(client: Client, informer: Informer, thing: Object, wanted: dict[str, Any]) -> None:

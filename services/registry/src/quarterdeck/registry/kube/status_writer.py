@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from quarterdeck.common import codec
 from quarterdeck.controller.api.client import Client
+from quarterdeck.controller.caching import cache
 from quarterdeck.controller.caching.informer import Informer
 from quarterdeck.controller.loop import DONE, Result
-from quarterdeck.controller.objects import metadata, uid_of
+from quarterdeck.controller.objects import key_of, metadata, uid_of
 from quarterdeck.controller.queue import WorkQueue
 from quarterdeck.registry.feed import Feed
 from quarterdeck.registry.kube import statuses
@@ -29,10 +31,17 @@ class StatusWriter:
         self._queue = queue
 
     def start(self) -> None:
-        """Asks for a look at every object, and from now on at whatever changes."""
+        """Asks for a look at every object, and from now on at whatever changes, here or there."""
+        for kind, informer in self._informers.items():
+            informer.add_handler(partial(self._changed_there, kind))
         self._feed.listen(self._changed)
         for entry in self._feed.mirror.entries():
             self._add(entry.key, entry.tenant)
+
+    def _changed_there(self, kind: str, change: cache.Change) -> None:
+        """What somebody else makes of a status is corrected."""
+        if change.old is not None and change.new is not None:
+            self._queue.add(Place(kind, *key_of(change.new)))
 
     def _changed(self, change: Change) -> None:
         if not change.deleted:
@@ -55,6 +64,9 @@ class StatusWriter:
         content = codec.loads(entry.written.object_json)
         if content["metadata"]["generation"] != metadata(thing).get("generation"):
             # A newer spec is on its way to us, or was refused, which has been said.
+            return DONE
+        if content["status"].get("observedGeneration") != content["metadata"]["generation"]:
+            # Its conditions are being found; one word for all of them is enough.
             return DONE
         wanted = statuses.ours(thing, content["status"])
         if not statuses.says(thing, wanted):
