@@ -340,6 +340,27 @@ async def test_hosts_without_a_proxy_and_a_namespace_without_a_tenant_get_no_pod
     await nobodys.made(DEPLOYMENTS, "mcp-stray")
 
 
+async def test_hosts_are_reached_by_the_proxy_as_soon_as_there_is_one(
+    cluster: Cluster, controller: Replica
+) -> None:
+    await cluster.server("out", {**SPEC, "egress": ["api.example.com"]})
+    await cluster.until("out", "EgressUnenforceable")
+    meta = {"name": "egress-proxy", "namespace": RELEASE}
+    spec = {"selector": {"app.kubernetes.io/name": "egress-proxy"}, "ports": [{"port": 3128}]}
+    thing = {"apiVersion": "v1", "kind": "Service", "metadata": meta, "spec": spec}
+    service = await cluster.client.create(SERVICES, thing)
+    try:
+        pod = (await cluster.made(DEPLOYMENTS, "mcp-out"))["spec"]["template"]
+        values = {one["name"]: one.get("value") for one in pod["spec"]["containers"][0]["env"]}
+        assert values["HTTPS_PROXY"] == f"http://{service['spec']['clusterIP']}:3128"
+        assert pod["metadata"]["annotations"]["quarterdeck.dev/egress"] == "api.example.com"
+        (way,) = (await cluster.made(NETWORK_POLICIES, "mcp-out"))["spec"]["egress"]
+        assert way["to"][0]["podSelector"]["matchLabels"] == spec["selector"]
+    finally:
+        await cluster.client.delete(SERVICES, "egress-proxy", RELEASE)
+    await cluster.until("out", "EgressUnenforceable")
+
+
 async def test_a_secret_that_is_missing_is_named_and_one_that_changes_rolls_the_pods(
     cluster: Cluster, controller: Replica
 ) -> None:

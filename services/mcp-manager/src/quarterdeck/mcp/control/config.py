@@ -26,10 +26,10 @@ class ControllerSettings(BaseSettings):
     manager_labels: dict[str, str] = Field(
         default={"app.kubernetes.io/name": "mcp-manager"}, description="Labels of the manager's pods."
     )
-    proxy_url: str = Field(
-        default="",
-        description="The egress proxy as tool pods reach it, by number; empty: there is none, and servers "
-        "that name hosts are not started.",
+    proxy_service: str = Field(
+        default="egress-proxy",
+        description="The Service of the egress proxy, beside the manager. While there is none, servers that "
+        "name hosts are not started.",
     )
     proxy_port: int = Field(default=3128, description="The port that the proxy listens on in its pods.")
     proxy_labels: dict[str, str] = Field(
@@ -43,12 +43,14 @@ class ControllerSettings(BaseSettings):
     )
     workers: int = Field(default=4, ge=1, description="Servers reconciled at a time.")
 
-    def pods(self) -> PodSettings:
-        """Returns what the rendering is told of these."""
-        proxy = Proxy(self.proxy_url, self.proxy_port, self.manager_namespace, self.proxy_labels)
+    def pods(self, proxy_address: str) -> PodSettings:
+        """Returns what the rendering is told of these.
+
+        Args:
+            proxy_address: of the proxy's Service; empty: there is none.
+        """
+        url = f"http://{proxy_address}:{self.proxy_port}"
+        proxy = Proxy(url, self.proxy_port, self.manager_namespace, self.proxy_labels)
         return PodSettings(
-            self.bridge_image,
-            self.manager_namespace,
-            self.manager_labels,
-            proxy if self.proxy_url else None,
+            self.bridge_image, self.manager_namespace, self.manager_labels, proxy if proxy_address else None
         )

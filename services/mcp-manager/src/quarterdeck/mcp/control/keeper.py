@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -61,7 +61,7 @@ class Keeper:
 
     Args:
         client: fenced, if there is a leader.
-        settings: the platform's part of each pod.
+        settings: returns the platform's part of each pod, as things are now.
         secret_period: seconds between two looks at the Secrets of a server.
         log: a structlog logger.
     """
@@ -70,7 +70,7 @@ class Keeper:
         self,
         client: Client,
         caches: Caches,
-        settings: PodSettings,
+        settings: Callable[[], PodSettings],
         events: EventRecorder,
         *,
         secret_period: float,
@@ -115,7 +115,7 @@ class Keeper:
 
     def _is_tenants(self, namespace: str) -> bool:
         tenants, namespaces = self._caches.tenants.cache, self._caches.namespaces.cache
-        release = self._settings.manager_namespace
+        release = self._settings().manager_namespace
         return reading.belongs_to_tenant(namespace, tenants, namespaces, release)
 
     async def _without_container(self, thing: Object) -> Finding:
@@ -130,7 +130,7 @@ class Keeper:
         key = key_of(thing)
         values = await self._secrets(key.namespace, server)
         facts = Facts(key.namespace, uid_of(thing), values.hash)
-        rendered = render(server, self._settings, facts)
+        rendered = render(server, self._settings(), facts)
         if isinstance(rendered, Refused):
             said = f"{rendered.field}: {rendered.message}"
             return Finding(verdict.refusal(rendered.reason, said))

@@ -24,7 +24,7 @@ from quarterdeck.mcp.cluster.access import open_client
 from quarterdeck.mcp.control import reading
 from quarterdeck.mcp.control.config import ControllerSettings
 from quarterdeck.mcp.control.keeper import Caches, Keeper
-from quarterdeck.mcp.control.kinds import MCP_SERVERS, OWNED, PODS, TENANTS
+from quarterdeck.mcp.control.kinds import MCP_SERVERS, OWNED, PODS, SERVICES, TENANTS
 from quarterdeck.mcp.pods.names import MANAGED_BY, MANAGER, SERVER
 
 NAME = "mcp-controller"
@@ -48,10 +48,12 @@ class McpController:
         informers = Informers(client, log=log, metrics=InformerMetrics(registry))
         caches = _caches(informers)
         events = EventRecorder(client, NAME, log=log, instance=socket.gethostname())
+        proxy = _proxy_scope(settings)
+        proxies, service = informers.of(SERVICES, proxy).cache, _proxy_key(settings)
         keeper = Keeper(
             leader.fenced(client),
             caches,
-            settings.pods(),
+            lambda: settings.pods(reading.address_of(proxies.get(service))),
             events,
             secret_period=settings.secret_period,
             log=log,
@@ -66,6 +68,7 @@ class McpController:
             watches=[
                 Watches(PODS, reading.server_key, scope=TOOL_PODS),
                 Watches(TENANTS, lambda tenant: reading.servers_of(tenant, servers)),
+                Watches(SERVICES, lambda _: reading.reaching_out(servers), scope=proxy),
                 Watches(
                     NAMESPACES, lambda live: reading.servers_in(key_of(live).name, servers), scope=LABELLED
                 ),
@@ -101,6 +104,15 @@ class McpController:
         """Raises Unavailable, by name, while a cache has not been filled: no CRD, no permission."""
         if missing := self._process.unready():
             raise Unavailable("; ".join(missing))
+
+
+def _proxy_key(settings: ControllerSettings) -> ObjectKey:
+    return ObjectKey(settings.manager_namespace, settings.proxy_service)
+
+
+def _proxy_scope(settings: ControllerSettings) -> Scope:
+    key = _proxy_key(settings)
+    return Scope(namespace=key.namespace, field_selector=f"metadata.name={key.name}")
 
 
 def _caches(informers: Informers) -> Caches:

@@ -73,6 +73,17 @@ def servers_in(namespace: str, servers: ObjectCache) -> list[ObjectKey]:
     return [key_of(server) for server in servers.find(BY_NAMESPACE, namespace)]
 
 
+def address_of(service: Object | None) -> str:
+    """Returns the address of a Service, by number; empty where there is none, or not yet."""
+    address = ((service or {}).get("spec") or {}).get("clusterIP") or ""
+    return "" if address == "None" else str(address)
+
+
+def reaching_out(servers: ObjectCache) -> list[ObjectKey]:
+    """Returns the servers that name hosts."""
+    return [key_of(server) for server in servers if (server.get("spec") or {}).get("egress")]
+
+
 def refused_by(error: ApiError) -> list[Condition]:
     """Returns the conditions of a server whose objects the API server did not take."""
     words = str(error)
