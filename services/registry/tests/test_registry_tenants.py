@@ -4,6 +4,7 @@ No controller manager is at work here: nothing is collected when its owner goes,
 deleted stays as it is.
 """
 
+import asyncio
 import uuid
 
 import pytest
@@ -177,6 +178,12 @@ async def test_a_namespace_of_somebody_else_is_refused_until_it_is_labelled(clus
     await housed(kube, name)
     assert await there(kube, RESOURCE_QUOTAS, "quarterdeck", space)
     await eventually(accepted, lambda reason: reason == "Accepted")
+    await kube.merge(NAMESPACES, space, {"metadata": {"labels": {LABEL: None}}})
+    await housed(kube, name, "NamespaceNotLabelled")
+    await eventually(accepted, lambda reason: reason == "NoTenant")
+    before = await kube.get(RESOURCES["Agent"], "theirs", space)
+    await asyncio.sleep(0.5)
+    assert await kube.get(RESOURCES["Agent"], "theirs", space) == before, "one says so, and nobody else"
 
 
 async def test_a_namespace_of_another_tenant_is_refused(kube, name):

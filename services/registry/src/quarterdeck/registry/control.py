@@ -10,15 +10,17 @@ import socket
 import uuid
 
 from quarterdeck.common.database import Database
+from quarterdeck.common.errors import Unavailable
 from quarterdeck.common.service import Platform
 from quarterdeck.controller.api.client import Client
 from quarterdeck.controller.api.resource import NAMESPACES
 from quarterdeck.controller.caching.informer import Informers
 from quarterdeck.controller.leading.leader import Leader, LeadershipLost
 from quarterdeck.controller.loop import Controller
-from quarterdeck.controller.metrics import ControllerMetrics, InformerMetrics, LeaderMetrics
+from quarterdeck.controller.metrics import ClientMetrics, ControllerMetrics, InformerMetrics, LeaderMetrics
 from quarterdeck.controller.objects import ObjectKey
 from quarterdeck.controller.queue import WorkQueue
+from quarterdeck.controller.writing.events import EventRecorder
 from quarterdeck.registry import history
 from quarterdeck.registry.admission import TENANT
 from quarterdeck.registry.background import Background
@@ -26,8 +28,10 @@ from quarterdeck.registry.config import RegistrySettings
 from quarterdeck.registry.feed import Feed
 from quarterdeck.registry.following import Following
 from quarterdeck.registry.kube.access import open_client
+from quarterdeck.registry.kube.outdated import Definitions
 from quarterdeck.registry.kube.places import Place, resources
 from quarterdeck.registry.kube.projector import Projector
+from quarterdeck.registry.kube.saying import Speaker
 from quarterdeck.registry.kube.status_writer import StatusWriter
 from quarterdeck.registry.kube.tenants.controller import TenantController
 from quarterdeck.registry.kube.tenants.provisioner import LABELLED
@@ -70,8 +74,10 @@ class RegistryController:
         self._projecting: WorkQueue[Place] = WorkQueue("projection", metrics)
         self._saying: WorkQueue[Place] = WorkQueue("status", metrics)
         fenced = leader.fenced(client)
+        self._events = EventRecorder(fenced, NAME, log=log, instance=socket.gethostname())
+        speaker = Speaker(fenced, self._events)
         self._projector = Projector(
-            fenced,
+            speaker,
             informers,
             self.feed,
             world,
@@ -83,7 +89,7 @@ class RegistryController:
         self._tenants = TenantController(
             fenced, kinds[TENANT], self._informers, self.feed, platform.clock, settings, metrics, log
         )
-        self._writer = StatusWriter(fenced, informers, self.feed, self._saying)
+        self._writer = StatusWriter(speaker, informers, self.feed, self._territory, self._saying)
         self._controllers = [
             Controller(queue.name, queue, reconcile, metrics=metrics, log=log, workers=settings.workers)
             for queue, reconcile in (
@@ -92,6 +98,10 @@ class RegistryController:
             )
         ]
 
+        self._definitions = Definitions(client, log)
+        platform.checks["caches"] = self._check
+        platform.checks["crds"] = self._definitions.check
+
     async def start(self) -> None:
         """Follows the API server and our tables; keeps each true to the other while it leads."""
         await self.feed.load()
@@ -99,7 +109,14 @@ class RegistryController:
         for informer in self._informers.all():
             self._platform.spawn(informer.run(), f"follow-{informer.resource}")
         self._platform.spawn(self._following.run(self._settings.follow_period), "follow")
+        self._platform.spawn(self._definitions.run(), "examine-crds")
         self._leading = self._platform.spawn(self._run(), "lead")
+
+    async def _check(self) -> None:
+        """Raises Unavailable, by name, while a cache has not been filled: no CRD, no permission."""
+        empty = [each for each in self._informers.all() if not each.synced]
+        if empty:
+            raise Unavailable("; ".join(each.trouble or f"{each.resource}: not listed yet" for each in empty))
 
     async def _run(self) -> None:
         try:
@@ -120,6 +137,7 @@ class RegistryController:
             for controller in self._controllers:
                 group.create_task(controller.run(), name=controller.name)
             group.create_task(self._tenants.run(), name="tenants")
+            group.create_task(self._events.run(), name="events")
             group.create_task(self._projector.look_for_the_gone(), name="look-for-the-gone")
 
     async def stop(self, grace: float) -> None:
@@ -137,7 +155,8 @@ async def build(platform: Platform) -> RegistryController:
     settings = RegistrySettings()
     database = await platform.open_database(METADATA, MIGRATIONS)
     await database.write(history.prepare)
-    client, leases = await open_client(platform), await open_client(platform)
+    metrics = ClientMetrics(platform.telemetry.registry)
+    client, leases = await open_client(platform, metrics), await open_client(platform, metrics)
     leader = Leader(
         leases,
         ObjectKey(settings.lease_namespace, NAME),

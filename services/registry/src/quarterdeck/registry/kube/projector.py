@@ -10,12 +10,10 @@ import asyncio
 import contextlib
 from collections.abc import Iterator, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from quarterdeck.common.clock import Clock
 from quarterdeck.common.errors import InvalidArgument
-from quarterdeck.controller.api.client import Client
-from quarterdeck.controller.api.errors import NotFound
 from quarterdeck.controller.caching.cache import BY_NAMESPACE, Change
 from quarterdeck.controller.caching.informer import Informer
 from quarterdeck.controller.loop import DONE, Result
@@ -24,19 +22,14 @@ from quarterdeck.controller.queue import WorkQueue
 from quarterdeck.registry import conditions, manifests, parsed, records, status, store
 from quarterdeck.registry.admission import TENANT
 from quarterdeck.registry.conditions import FALSE, Condition
-from quarterdeck.registry.constants import (
-    ACCEPTED,
-    MANAGER,
-    REASON_INVALID_SPEC,
-    REASON_NO_TENANT,
-    UNTYPED,
-)
+from quarterdeck.registry.constants import ACCEPTED, REASON_INVALID_SPEC, REASON_NO_TENANT, UNTYPED
 from quarterdeck.registry.feed import Feed
 from quarterdeck.registry.gathering import Gathering
 from quarterdeck.registry.judging import Read, beside, read_alone, references_within
 from quarterdeck.registry.kube import reading, statuses
 from quarterdeck.registry.kube.echoes import is_echo
 from quarterdeck.registry.kube.places import Place, place_of, scope_at
+from quarterdeck.registry.kube.saying import Speaker
 from quarterdeck.registry.kube.territory import Territory
 from quarterdeck.registry.manifests import Manifest
 from quarterdeck.registry.projection import Projection
@@ -53,7 +46,7 @@ class Projector:
 
     def __init__(
         self,
-        client: Client,
+        speaker: Speaker,
         informers: Mapping[str, Informer],
         feed: Feed,
         world: World,
@@ -62,7 +55,7 @@ class Projector:
         queue: WorkQueue[Place],
         clock: Clock,
     ) -> None:
-        self._client = client
+        self._speaker = speaker
         self._informers = informers
         self._feed = feed
         self._world = world
@@ -170,7 +163,7 @@ class Projector:
         not_ready = conditions.Condition("Ready", FALSE, verdict.reason, verdict.message)
         wanted = statuses.ours(thing, statuses.refused(thing, [verdict, not_ready], self._clock.now()))
         if not statuses.says(thing, wanted):
-            await write_status(self._client, self._informers[thing["kind"]], thing, wanted)
+            await self._speaker.say(self._informers[thing["kind"]].resource, thing, wanted)
         return DONE
 
 
@@ -181,15 +174,3 @@ def _read(thing: Object) -> tuple[Manifest, Read]:
 
 def _read_beside(wanted: Manifest, read: Read, others: Others) -> tuple[Manifest, Read]:
     return manifests.judged_with(wanted, others), beside(read, others, accepted=True)
-
-
-async def write_status(client: Client, informer: Informer, thing: Object, wanted: dict[str, Any]) -> None:
-    """Writes a status, if there is still an object of that name.
-
-    One that was made meanwhile under the same name gets it too, until its own is said: a status is applied
-    without regard to the UID.
-    """
-    with contextlib.suppress(NotFound):  # its deletion is on the way to us
-        await client.apply(
-            informer.resource, statuses.patch(thing, wanted), manager=MANAGER, subresource="status"
-        )

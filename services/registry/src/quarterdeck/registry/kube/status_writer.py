@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from functools import partial
 
 from quarterdeck.common import codec
-from quarterdeck.controller.api.client import Client
 from quarterdeck.controller.caching import cache
 from quarterdeck.controller.caching.informer import Informer
 from quarterdeck.controller.loop import DONE, Result
@@ -14,8 +13,9 @@ from quarterdeck.controller.objects import key_of, metadata, uid_of
 from quarterdeck.controller.queue import WorkQueue
 from quarterdeck.registry.feed import Feed
 from quarterdeck.registry.kube import statuses
-from quarterdeck.registry.kube.places import Place, place_of, scope_at
-from quarterdeck.registry.kube.projector import write_status
+from quarterdeck.registry.kube.places import Place, place_of
+from quarterdeck.registry.kube.saying import Speaker
+from quarterdeck.registry.kube.territory import Territory
 from quarterdeck.registry.records import Change, Key
 
 
@@ -23,9 +23,15 @@ class StatusWriter:
     """See the module. What both sides say already is not written."""
 
     def __init__(
-        self, client: Client, informers: Mapping[str, Informer], feed: Feed, queue: WorkQueue[Place]
+        self,
+        speaker: Speaker,
+        informers: Mapping[str, Informer],
+        feed: Feed,
+        territory: Territory,
+        queue: WorkQueue[Place],
     ) -> None:
-        self._client = client
+        self._speaker = speaker
+        self._territory = territory
         self._informers = informers
         self._feed = feed
         self._queue = queue
@@ -55,7 +61,7 @@ class StatusWriter:
     async def reconcile(self, place: Place) -> Result:
         """Makes the status of one object there what it is here."""
         informer = self._informers[place.kind]
-        thing, scope = informer.cache.get(place.key), scope_at(self._feed.mirror, place)
+        thing, scope = informer.cache.get(place.key), self._territory.scope_at(place)
         entry = None
         if scope is not None:
             entry = self._feed.mirror.get(Key(scope.tenant_id, place.kind, place.name))
@@ -70,5 +76,5 @@ class StatusWriter:
             return DONE
         wanted = statuses.ours(thing, content["status"])
         if not statuses.says(thing, wanted):
-            await write_status(self._client, informer, thing, wanted)
+            await self._speaker.say(informer.resource, thing, wanted)
         return DONE

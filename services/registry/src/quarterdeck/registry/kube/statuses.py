@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from quarterdeck.common.clock import rfc3339
@@ -69,6 +69,18 @@ def refused(thing: Object, verdicts: Sequence[Condition], now: float) -> dict[st
     merged = conditions.merged(present, verdicts, generation, rfc3339(now))
     kept = {name: value for name, value in (thing.get("status") or {}).items() if name in _STANDING}
     return kept | {"observedGeneration": generation, "conditions": merged}
+
+
+def news(before: Sequence[Mapping[str, Any]], status: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Returns the conditions that are worth an Event: what went wrong, for another reason, or is mended."""
+    known = {item["type"]: item for item in before}
+    return [item for item in status.get("conditions", []) if _is_news(known.get(item["type"], {}), item)]
+
+
+def _is_news(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+    if now["status"] == conditions.FALSE:
+        return (before.get("status"), before.get("reason")) != (now["status"], now["reason"])
+    return bool(now["status"] == conditions.TRUE and before.get("status") == conditions.FALSE)
 
 
 # What an earlier spec that is in force goes on to say.
