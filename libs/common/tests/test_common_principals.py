@@ -2,7 +2,7 @@
 
 import pytest
 
-from quarterdeck.common.access import DoorAuthorizer
+from quarterdeck.common.access import DoorAuthorizer, admit
 from quarterdeck.common.constants import GROUPS_HEADER, PRINCIPAL_HEADER
 from quarterdeck.common.errors import PermissionDenied
 from quarterdeck.common.identity import Principal
@@ -10,6 +10,7 @@ from quarterdeck.common.rpc_client import act_for, call_metadata
 from quarterdeck.common.rpc_server import _principal
 from quarterdeck.common.service import open_platform
 from quarterdeck.common.settings import PlatformSettings
+from quarterdeck.v1 import runs_pb2
 
 
 @pytest.mark.parametrize(
@@ -46,3 +47,28 @@ async def test_where_the_cluster_decides_the_gateways_word_is_taken(tmp_path):
             await platform.authorizer.authorize(Principal(""), "create", "runs", "acme")
     finally:
         await platform.close()
+
+
+class Named:
+    """Allows one name."""
+
+    async def authorize(self, principal, verb, resource, tenant, name=""):
+        if name != "mine":
+            raise PermissionDenied(f"not {name}")
+
+
+@pytest.mark.parametrize(
+    ("names", "one", "every"),
+    [(["mine"], True, True), (["mine", "theirs"], True, False), (["theirs"], False, False)],
+)
+async def test_a_request_for_several_is_let_in_by_all_of_them_where_nobody_asks_again(names, one, every):
+    request = runs_pb2.StartRunsRequest(
+        tenant="acme", runs=[runs_pb2.StartRunRequest(name=name) for name in names]
+    )
+    for rule, allowed in ((False, one), (True, every)):
+        asking = admit(Named(), Principal("anna"), "create", "runs", request, every=rule)
+        if allowed:
+            await asking
+        else:
+            with pytest.raises(PermissionDenied):
+                await asking

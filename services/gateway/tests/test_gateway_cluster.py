@@ -227,6 +227,44 @@ async def test_what_was_taken_away_is_refused_within_ten_seconds(client, space, 
     assert not await allowed(doors, anna, "get", "runs")
 
 
+async def test_a_batch_starts_nothing_that_one_may_not_start(client, space, anna, house):
+    """A role by names: the runtime takes the gateway's word, so that has to be for all of a batch."""
+    house.registry.answers["GetTenant"] = resources_pb2.TenantRecord(
+        name="default", id=str(uuid.uuid4()), namespace=space
+    )
+    house.runtime.answers["StartRuns"] = runs_pb2.StartRunsResponse(runs=[runs_pb2.StartedRun(run_id="r")])
+    rules = [
+        {
+            "apiGroups": ["quarterdeck.dev"],
+            "resources": ["runs"],
+            "resourceNames": ["mine"],
+            "verbs": ["create"],
+        }
+    ]
+    meta = {"name": f"mine-{space}"}
+    role = {"apiVersion": f"{RBAC}/v1", "kind": "ClusterRole", "metadata": meta, "rules": rules}
+    await client.apply(CLUSTER_ROLES, role, manager="test")
+    await bind(client, space, f"mine-{space}", anna)
+    token = await token_of(client, space, AUDIENCE)
+
+    async def status(*names):
+        answer = await house.client.post(
+            "/api/v1/tenants/default/runs/batch",
+            headers={"Authorization": f"Bearer {token}"},
+            json={"runs": [{"kind": "Workflow", "name": name} for name in names]},
+        )
+        return answer.status_code
+
+    for _ in range(100):
+        if await status("mine") != 403:
+            break
+        await asyncio.sleep(0.05)
+    assert await status("mine") < 300
+    before = house.runtime.count(runs_pb2.StartRunsRequest)
+    assert await status("mine", "theirs") == 403
+    assert house.runtime.count(runs_pb2.StartRunsRequest) == before
+
+
 CASES = {
     "viewer": ({"get runs", "list agents", "search memories/search"}, {"create runs", "call tools/call"}),
     "developer": (

@@ -68,10 +68,21 @@ class Authorizer(Protocol):
         """Returns if allowed. Raises PermissionDenied with what is missing."""
 
 
-async def admit(authorizer: Authorizer, principal: Principal, verb: str, resource: str, request: Any) -> None:
+async def admit(
+    authorizer: Authorizer,
+    principal: Principal,
+    verb: str,
+    resource: str,
+    request: Any,
+    *,
+    every: bool = False,
+) -> None:
     """Authorises a request, whatever it is.
 
     One that holds several is let in if one of them would be: which of them may, its service asks for each.
+
+    Args:
+        every: nobody asks after this, so all that a request holds must be allowed.
 
     Raises:
         PermissionDenied: with what is missing.
@@ -81,9 +92,12 @@ async def admit(authorizer: Authorizer, principal: Principal, verb: str, resourc
         try:
             await authorizer.authorize(principal, verb, resource, tenant, name)
         except PermissionDenied as error:
+            if every:
+                raise
             refused = error
         else:
-            return
+            if not every:
+                return
     if refused is not None:
         raise refused
 

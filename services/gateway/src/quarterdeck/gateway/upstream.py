@@ -72,9 +72,13 @@ class Upstream:
         return self._callable(name)[0]
 
     async def admit(self, principal: Principal, method: Method, request: Any) -> None:
-        """Authorises a call by what the RPC declares. Raises PermissionDenied."""
+        """Authorises a call by what the RPC declares. Raises PermissionDenied.
+
+        Where the cluster decides, the service that is called takes our word for all that the request holds.
+        """
         needs, resource = method.requirement, resource_of(method.requirement.resource, request)
-        await admit(self._platform.authorizer, principal, needs.verb, resource, request)
+        alone = self._platform.settings.access == "kubernetes"
+        await admit(self._platform.authorizer, principal, needs.verb, resource, request, every=alone)
 
     async def call(self, name: str, request: Any, timeout: float | None = DEFAULT_TIMEOUT) -> Any:
         """Makes a unary call for the current principal. Raises QuarterdeckError."""
