@@ -10,18 +10,29 @@ from registry_support import agent, manifest
 
 from quarterdeck.controller.api.client import Client
 from quarterdeck.controller.api.connection import connect
-from quarterdeck.controller.api.errors import AlreadyExists, Forbidden
-from quarterdeck.controller.api.resource import NAMESPACES, ROLE_BINDINGS, Resource
+from quarterdeck.controller.api.errors import AlreadyExists, Forbidden, Invalid
+from quarterdeck.controller.api.resource import NAMESPACES, RESOURCE_QUOTAS, ROLE_BINDINGS, Resource
 from quarterdeck.controller.api.transport import Transport
 
 BASE = Path(__file__).parents[3] / "k8s" / "base"
 RELEASE = "quarterdeck"
+ADMISSION = "admissionregistration.k8s.io"
 RBAC = "rbac.authorization.k8s.io"
 KINDS = {
     "ClusterRole": Resource(RBAC, "v1", "clusterroles", "ClusterRole", namespaced=False),
     "ClusterRoleBinding": Resource(RBAC, "v1", "clusterrolebindings", "ClusterRoleBinding", namespaced=False),
     "Role": Resource(RBAC, "v1", "roles", "Role"),
     "RoleBinding": ROLE_BINDINGS,
+    "ValidatingAdmissionPolicy": Resource(
+        ADMISSION, "v1", "validatingadmissionpolicies", "ValidatingAdmissionPolicy", namespaced=False
+    ),
+    "ValidatingAdmissionPolicyBinding": Resource(
+        ADMISSION,
+        "v1",
+        "validatingadmissionpolicybindings",
+        "ValidatingAdmissionPolicyBinding",
+        namespaced=False,
+    ),
 }
 ACCOUNTS = Resource("", "v1", "serviceaccounts", "ServiceAccount")
 
@@ -37,7 +48,7 @@ async def release(client, definitions):
             pass
         meta = {"metadata": {"name": name, "namespace": RELEASE}}
         await client.apply(ACCOUNTS, {"apiVersion": "v1", "kind": "ServiceAccount", **meta}, manager="test")
-    for file in ("permissions.yaml", "roles.yaml"):
+    for file in ("permissions.yaml", "roles.yaml", "confinement.yaml"):
         for thing in yaml.safe_load_all((BASE / file).read_text()):
             resource = KINDS[thing["kind"]]
             if resource.namespaced:
@@ -121,5 +132,47 @@ async def test_the_controller_gives_away_one_role_and_no_other(least, client):
                 continue
             with pytest.raises(Forbidden):
                 await kube.create(ROLE_BINDINGS, thing)
+    finally:
+        await kube.close()
+
+
+async def test_the_controller_writes_in_tenants_namespaces_and_nowhere_else(least, client):
+    kube = Client(Transport(await connect(least.accounts["registry-controller"]), user_agent="test"))
+    space = f"theirs-{uuid.uuid4().hex[:8]}"
+    await client.create(NAMESPACES, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": space}})
+    quota = {
+        "apiVersion": "v1",
+        "kind": "ResourceQuota",
+        "metadata": {"name": "x", "namespace": space},
+        "spec": {"hard": {"pods": "1"}},
+    }
+
+    async def refused(resource, thing):
+        try:
+            await kube.apply(resource, thing, manager="test")
+        except (Invalid, Forbidden) as error:
+            return str(error)
+        return ""
+
+    def namespace(name, **labels):
+        return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
+
+    mark = {"quarterdeck.dev/tenant": "eve"}
+    try:
+        # The API server takes a moment to know of a policy.
+        said = await eventually(lambda: refused(RESOURCE_QUOTAS, quota))
+        assert f"namespace {space} is no tenant's" in said
+        assert "was given to no tenant" in await eventually(
+            lambda: refused(NAMESPACES, namespace(space, **mark))
+        )
+        assert "says whose it is" in await refused(NAMESPACES, namespace(f"{space}-b", a="b"))
+        assert await refused(NAMESPACES, namespace("kube-system", **mark))
+        await client.merge(NAMESPACES, space, {"metadata": {"labels": mark}})
+
+        async def may():
+            return not await refused(RESOURCE_QUOTAS, quota)
+
+        await eventually(may)
+        assert not await refused(NAMESPACES, namespace(space, **mark))
     finally:
         await kube.close()
