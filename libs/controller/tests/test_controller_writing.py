@@ -59,6 +59,27 @@ async def test_what_is_as_it_should_be_costs_no_request(client, counting, namesp
     assert counting.writes == ["PATCH"] * 3
 
 
+async def test_what_outlives_its_owner_does_not_refer_to_it(client, counting, namespace):
+    mine = await owner_in(client, namespace)
+    objects, cache = OwnedObjects(counting, "example", APPLIED), ObjectCache()
+    wanted = config_map(namespace, "c", {"a": "1"})
+
+    async def owners(**how):
+        cache.put(await objects.ensure(CONFIG_MAPS, wanted, mine, cache, **how))
+        meta = (await client.get(CONFIG_MAPS, "c", namespace))["metadata"]
+        return [owner["uid"] for owner in meta.get("ownerReferences", [])]
+
+    assert await owners(outlives=True) == []
+    assert await owners() == [mine["metadata"]["uid"]]
+    assert await owners(outlives=True) == []
+    assert await owners(outlives=True) == []
+    assert counting.writes == ["PATCH"] * 3
+    cache.put(await OwnedObjects(client, "other", APPLIED).ensure(CONFIG_MAPS, wanted, mine, cache))
+    stranger = await owner_in(client, namespace, "other")
+    with pytest.raises(ControlledByOther):
+        await objects.ensure(CONFIG_MAPS, wanted, stranger, cache, outlives=True)
+
+
 @pytest.mark.parametrize("cached", [True, False])
 async def test_what_somebody_else_controls_is_left_alone(client, counting, namespace, cached):
     """Also if the cache has not heard of it yet."""
