@@ -30,8 +30,13 @@ def kubectl(
     given: str | None = None,
     timeout: float = 60,
 ) -> str:
-    """Runs kubectl and returns what it printed. Raises AssertionError."""
-    command = [program(), "--namespace", namespace, *words]
+    """Runs kubectl and returns what it printed. Raises AssertionError.
+
+    Args:
+        namespace: empty where objects say theirs.
+        check: False returns what was said of a failure, too.
+    """
+    command = [program(), *(("--namespace", namespace) if namespace else ()), *words]
     answer = subprocess.run(
         command, input=given, capture_output=True, text=True, timeout=timeout, check=False
     )
