@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,13 @@ def test_only_who_asks_the_api_server_gets_a_token_and_a_way_to_it() -> None:
         patch["path"]: patch.get("target", {}).get("labelSelector") for patch in kustomization["patches"]
     }
     assert targets["api-server-pod.yaml"] == "=".join(label)
+
+
+def test_no_object_is_there_twice() -> None:
+    resources = yaml.safe_load((BASE / "kustomization.yaml").read_text())["resources"]
+    found = [one for file in resources for one in yaml.safe_load_all((BASE / file).read_text()) if one]
+    ids = Counter((one["kind"], one["metadata"]["name"]) for one in found)
+    assert [name for name, times in ids.items() if times > 1] == []
 
 
 def test_the_registrys_accounts_are_told_of_every_kind() -> None:

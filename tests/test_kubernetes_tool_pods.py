@@ -42,7 +42,7 @@ def test_the_controllers_pod_serves_it_on_its_port() -> None:
 
 
 def test_the_manager_is_who_may_call_tool_pods() -> None:
-    settings = ControllerSettings().pods()
+    settings = ControllerSettings().pods("")
     policy = one("tool-pods.yaml", "NetworkPolicy")
     assert policy["spec"]["podSelector"]["matchLabels"] == settings.manager_labels
     (way_out,) = policy["spec"]["egress"]
