@@ -129,11 +129,21 @@ def test_bookkeeping_is_not_kept():
         ),
         # Refusals are explained by the list.
         (Ending(Forbidden("f"), 0.0, told=False), 0, Step(relist=True, wait=0.2, failures=1)),
-        (Ending(ApiError("bad"), 0.0, told=False), 20, Step(relist=True, wait=30.0, failures=21)),
+        (Ending(ApiError("bad"), 0.0, told=False), 20, Step(relist=True, wait=10.0, failures=21)),
     ],
 )
 def test_what_follows(ending, failures, wanted):
     assert next_step(ending, failures) == wanted
+
+
+def test_a_server_that_is_back_and_has_forgotten_is_listed_at_once():
+    away = next_step(Ending(Unreachable("away"), 0.0, told=False), 20)
+    forgotten = Ending(Gone("too old"), 0.1, told=False)
+    assert next_step(forgotten, away.failures, was_away=True) == Step(relist=True, wait=0.0, failures=1)
+    assert next_step(forgotten, 20).wait == BACKOFF.most, (
+        "one that forgets again and again is not asked in a storm"
+    )
+    assert away.wait * 1.5 <= 15
 
 
 def test_a_half_open_connection_is_noticed_and_replaced_within_75_seconds():

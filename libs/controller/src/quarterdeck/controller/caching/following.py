@@ -16,7 +16,8 @@ from quarterdeck.controller.api.errors import (
 from quarterdeck.controller.api.resource import Resource
 from quarterdeck.controller.backoff import Backoff
 
-BACKOFF = Backoff(first=0.2, most=30.0)
+# A server that is back is found within 15 s, by chance a little sooner or later than by others.
+BACKOFF = Backoff(first=0.2, most=10.0)
 # A watch that ends sooner and told nothing did not work, whatever it says.
 SHORTEST_WATCH = 1.0
 # One that broke may have waited for its connection for as long.
@@ -49,7 +50,12 @@ class Step:
     failures: int
 
 
-def next_step(ending: Ending, failures: int, backoff: Backoff = BACKOFF) -> Step:
+def is_passing(error: ApiError | None) -> bool:
+    """True if the server was away or too busy, which says nothing about where a watch may go on."""
+    return error is None or isinstance(error, Unreachable | ServerTrouble | TooManyRequests)
+
+
+def next_step(ending: Ending, failures: int, backoff: Backoff = BACKOFF, *, was_away: bool = False) -> Step:
     """Decides what follows.
 
     Only a forgotten version, or a refusal that the list will explain, costs a new list; a lost connection
@@ -57,20 +63,22 @@ def next_step(ending: Ending, failures: int, backoff: Backoff = BACKOFF) -> Step
 
     Args:
         failures: in a row, before this one.
+        was_away: the one before this was of a server that was away or too busy. That it has forgotten our
+            version meanwhile is an answer, and ends that row.
     """
     worked = ending.told or ending.lasted >= (SHORTEST_BROKEN_WATCH if ending.error else SHORTEST_WATCH)
     if ending.error is None and worked:
         return Step(relist=False, wait=0.0, failures=0)
-    failures = 1 if worked else failures + 1
     error = ending.error
+    back = was_away and isinstance(error, Gone)
+    failures = 1 if worked or back else failures + 1
     if isinstance(error, Gone):
         # The first list comes at once: nothing is wrong with the server, we were only away.
         return Step(relist=True, wait=backoff.delay(failures - 1), failures=failures)
     wait = backoff.delay(failures)
     if error is not None and error.retry_after is not None:
         wait = max(wait, error.retry_after)
-    passing = error is None or isinstance(error, Unreachable | ServerTrouble | TooManyRequests)
-    return Step(relist=not passing, wait=wait, failures=failures)
+    return Step(relist=not is_passing(error), wait=wait, failures=failures)
 
 
 def explained(resource: Resource, error: ApiError) -> str:

@@ -15,6 +15,7 @@ from quarterdeck.controller.caching.following import (
     PAGE_MOST,
     Ending,
     explained,
+    is_passing,
     next_limit,
     next_step,
 )
@@ -85,10 +86,11 @@ class Reflector:
 
     async def run(self) -> None:
         """Follows until it is cancelled."""
+        was_away = False
         while True:
             ending = await self._follow()
-            step = next_step(ending, self._failures, self._backoff)
-            self._failures = step.failures
+            step = next_step(ending, self._failures, self._backoff, was_away=was_away)
+            self._failures, was_away = step.failures, is_passing(ending.error)
             # Silence says nothing: a kind that never changes gets no bookmarks either.
             if ending.error is not None and not isinstance(ending.error, Silent):
                 self._report(ending.error, step.wait)
