@@ -96,6 +96,12 @@ async def world(cluster: StandIn, tmp_path: Path) -> AsyncIterator[World]:
     await made.stop()
 
 
+def sessions(world: World) -> list[Any]:
+    """The manager's sessions with the server."""
+    manager: Any = world._running["mcp-manager"][0]
+    return list(manager._servers.find("default", "far")._pool.sessions)
+
+
 async def listed(world: World) -> bool:
     return bool((await world.condition("ToolsListed", "far")).get("status") == "True")
 
@@ -104,32 +110,33 @@ async def test_a_first_call_is_held_until_a_pod_answers_and_an_idle_server_sleep
     world: World, cluster: StandIn
 ) -> None:
     await world.apply(cluster.manifest(scaling={"idleTimeout": "500ms"}))
-    await eventually(lambda: listed(world))
+    await eventually(lambda: listed(world), within=60)
     assert cluster.woken == 1
-    await eventually(lambda: cluster.process is None)
+    await eventually(lambda: cluster.process is None, within=30)
+    assert not sessions(world), "or the next call would go to a pod that is gone"
     assert value(await world.call("echo", {"text": "again"}, server="far")) == {"result": "again"}
     assert cluster.woken == 2
-    await eventually(lambda: cluster.process is None)
+    await eventually(lambda: cluster.process is None, within=30)
 
 
 async def test_a_server_is_not_put_to_sleep_during_a_call(world: World, cluster: StandIn) -> None:
     await world.apply(cluster.manifest(scaling={"idleTimeout": "400ms"}))
-    await eventually(lambda: listed(world))
+    await eventually(lambda: listed(world), within=60)
     outcome = await world.call("slow", {"seconds": 1.5}, server="far")
     assert outcome.status == Status.STATUS_OK, outcome.message
-    await eventually(lambda: cluster.process is None)
+    await eventually(lambda: cluster.process is None, within=30)
 
 
 async def test_one_that_is_to_stay_awake_does(world: World, cluster: StandIn) -> None:
     await world.apply(cluster.manifest(scaling={"minReplicas": 1, "idleTimeout": "200ms"}))
-    await eventually(lambda: listed(world))
+    await eventually(lambda: listed(world), within=60)
     await asyncio.sleep(1)
     assert cluster.process is not None
 
 
 async def test_a_call_that_a_pod_did_not_take_is_taken_to_the_next(world: World, cluster: StandIn) -> None:
     await world.apply(cluster.manifest())
-    await eventually(lambda: listed(world))
+    await eventually(lambda: listed(world), within=60)
     assert value(await world.call("echo", {"text": "one"}, server="far")) == {"result": "one"}
     await cluster.sleep(NAMESPACE, NAME)  # the pod that the session is with is gone
     assert value(await world.call("echo", {"text": "two"}, server="far")) == {"result": "two"}

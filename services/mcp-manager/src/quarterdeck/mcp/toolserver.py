@@ -167,6 +167,11 @@ class ToolServer:
         self._used_at = time.monotonic()
         return self._pool.lease(key, timeout)
 
+    def rest(self) -> None:
+        """Ends the sessions: whom they are with is about to go."""
+        for session in self._pool.sessions:
+            self._pool.retire(session)
+
     @property
     def busy(self) -> bool:
         """Whether a call is under way or waits for a session."""

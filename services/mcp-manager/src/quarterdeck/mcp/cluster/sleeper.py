@@ -87,6 +87,8 @@ class Sleeper:
         if last is None or self._asleep.get(key) == last:
             return
         if is_idle(last, pods.idle_after, self._period, now):
+            # Or the next call would first find out that its pod is gone, which takes seconds.
+            server.rest()
             await self._replicas.sleep(self._namespace(server.definition.tenant), object_name(pods.server))
             self._asleep[key] = last
             self._log.info("server.asleep", tenant=server.definition.tenant, server=pods.server)
