@@ -106,7 +106,7 @@ class Cluster:
         """Makes a pod of a server, as its Deployment's controller would, with what a kubelet says of it."""
         template = (await self.made(DEPLOYMENTS, f"mcp-{server}"))["spec"]["template"]
         name = f"mcp-{server}-x"
-        meta = {"name": name, "namespace": self.namespace, "labels": template["metadata"]["labels"]}
+        meta = {"name": name, "namespace": self.namespace, **template["metadata"]}
         assert meta["labels"].items() >= {SERVER: server, POOL: SERVING}.items()
         if await self.get(PODS, name) is None:
             spec = {**template["spec"], "serviceAccountName": "default"}

@@ -137,6 +137,18 @@ def test_readiness_and_progress(state: Any, pods: Any, ready: Any, progressing: 
     assert [(one.status, one.reason) for one in found] == [ready, progressing]
 
 
+def test_what_was_wrong_with_an_earlier_spec_is_no_matter() -> None:
+    def of(thing: dict[str, Any], template: str) -> dict[str, Any]:
+        marks = {"annotations": {"quarterdeck.dev/template": template}}
+        return {**thing, "metadata": {**thing["metadata"], **marks}}
+
+    state = deployment()
+    state["spec"]["template"] = {"metadata": {"annotations": {"quarterdeck.dev/template": "new"}}}
+    old, new = of(CASES["pull"][0], "old"), of(CASES["no secret"][0], "new")
+    assert verdict.conditions(state, [old])[0].reason == "Starting"
+    assert verdict.conditions(state, [old, new])[0].reason == "SecretMissing"
+
+
 def test_a_missing_secret_is_said_before_a_node_notices() -> None:
     assert verdict.conditions(deployment(), [], "no Secret 'x'")[0].reason == "SecretMissing"
     assert verdict.conditions(deployment(available=1), [], "no Secret 'x'")[0].reason == "Available"

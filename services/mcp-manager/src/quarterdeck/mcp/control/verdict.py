@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from quarterdeck.controller.objects import Object, metadata
+from quarterdeck.controller.objects import Object, annotations_of, metadata
 from quarterdeck.controller.writing.conditions import Condition, find
 from quarterdeck.mcp.control import troubles
 from quarterdeck.mcp.control.troubles import Trouble
+from quarterdeck.mcp.pods.names import TEMPLATE
 
 READY, PROGRESSING = "Ready", "Progressing"
 
@@ -35,7 +36,7 @@ def conditions(
         missing_secret: which Secret, or key of one, is not there; empty if none is known to be missing.
     """
     missing = Trouble(troubles.SECRET_MISSING, missing_secret) if missing_secret else None
-    trouble = missing or _refused(deployment) or troubles.worst(pods)
+    trouble = missing or _refused(deployment) or troubles.worst(_of_present_spec(deployment, pods))
     return [_ready(deployment, trouble), _progressing(deployment, trouble)]
 
 
@@ -52,6 +53,13 @@ def digest(pods: Sequence[Object]) -> str:
             if container.get("name") == _TOOL and "sha256:" in image:
                 return "sha256:" + image.rpartition("sha256:")[2]
     return ""
+
+
+def _of_present_spec(deployment: Object | None, pods: Sequence[Object]) -> list[Object]:
+    """Leaves out pods of an earlier spec: what was wrong with that is no matter any more."""
+    template = ((deployment or {}).get("spec") or {}).get("template") or {}
+    wanted = annotations_of(template).get(TEMPLATE)
+    return [pod for pod in pods if annotations_of(pod).get(TEMPLATE) == wanted]
 
 
 def _refused(deployment: Object | None) -> Trouble | None:
