@@ -18,6 +18,7 @@ from quarterdeck.common.settings import PlatformSettings
 from quarterdeck.controller.api.client import Client
 from quarterdeck.controller.api.errors import NotFound
 from quarterdeck.controller.api.resource import EVENTS, NAMESPACES, SECRETS, Resource
+from quarterdeck.controller.objects import ObjectKey
 from quarterdeck.controller.testing.control_plane import ControlPlane
 from quarterdeck.controller.testing.crds import install_crds
 from quarterdeck.controller.writing.conditions import find
@@ -405,6 +406,26 @@ async def test_a_pod_that_waits_takes_the_place_of_one_that_is_not_ready(
     await cluster.pod("second", template, "warm-1", ready=True)
     await asyncio.sleep(0.5)
     assert (await cluster.made(PODS, "second"))["metadata"]["labels"]["pod-template-hash"] == "warm-1"
+
+
+async def test_nothing_is_made_again_for_a_server_of_whose_end_we_have_not_heard(
+    cluster: Cluster, controller: Replica
+) -> None:
+    thing = await cluster.server("ledger", SPEC)
+    await cluster.made(DEPLOYMENTS, "mcp-ledger")
+    await cluster.client.delete(MCP_SERVERS, "ledger", cluster.namespace)
+    for resource in OWNED:  # as the garbage collector does, which is not here
+        await cluster.client.delete(resource, "mcp-ledger", cluster.namespace)
+    keeper = controller.service.keeper
+
+    async def heard() -> bool:
+        return keeper._lacks(
+            [{"kind": "Deployment", "metadata": {"name": "mcp-ledger", "namespace": cluster.namespace}}]
+        )
+
+    await eventually(heard)
+    await keeper.reconcile(ObjectKey(cluster.namespace, "ledger"), thing)
+    assert [await cluster.get(resource, "mcp-ledger") for resource in OWNED] == [None] * 4
 
 
 async def test_a_paused_server_is_left_alone_until_it_is_not(cluster: Cluster, controller: Replica) -> None:

@@ -18,7 +18,7 @@ from quarterdeck.controller.writing.apply import ControlledByOther, OwnedObjects
 from quarterdeck.controller.writing.conditions import Condition, find
 from quarterdeck.controller.writing.events import NORMAL, WARNING, EventRecorder
 from quarterdeck.mcp.control import claiming, reading, secrets, statuses, verdict
-from quarterdeck.mcp.control.kinds import BY_KIND, DEPLOYMENTS, OWNED, PODS
+from quarterdeck.mcp.control.kinds import BY_KIND, DEPLOYMENTS, MCP_SERVERS, OWNED, PODS
 from quarterdeck.mcp.pods.names import POOL, SERVING, WARM, object_name
 from quarterdeck.mcp.pods.render import render
 from quarterdeck.mcp.pods.settings import Facts, PodSettings, Refused
@@ -134,6 +134,8 @@ class Keeper:
         if isinstance(rendered, Refused):
             said = f"{rendered.field}: {rendered.message}"
             return Finding(verdict.refusal(rendered.reason, said))
+        if self._lacks(rendered) and not await self._is_there(thing):
+            return Finding()
         made = {(one["kind"], key_of(one)): await self._ensure(one, thing) for one in rendered}
         await self._remove(thing, made)
         deployment = made[DEPLOYMENTS.kind, ObjectKey(key.namespace, object_name(key.name))]
@@ -145,6 +147,19 @@ class Keeper:
             {"imageDigest": image} if image else {},
             self._secret_period if server.spec.secrets else None,
         )
+
+    def _lacks(self, rendered: Sequence[Object]) -> bool:
+        caches = self._caches.owned
+        return any(caches[BY_KIND[one["kind"]]].cache.get(key_of(one)) is None for one in rendered)
+
+    async def _is_there(self, thing: Object) -> bool:
+        """True if the server is not gone: what is collected after it must not be made again."""
+        key = key_of(thing)
+        try:
+            live = await self._client.get(MCP_SERVERS, key.name, key.namespace)
+        except NotFound:
+            return False
+        return uid_of(live) == uid_of(thing) and not is_deleting(live)
 
     async def _ensure(self, wanted: Object, thing: Object) -> Object:
         resource = BY_KIND[wanted["kind"]]

@@ -50,7 +50,7 @@ class McpController:
         events = EventRecorder(client, NAME, log=log, instance=socket.gethostname())
         proxy = _proxy_scope(settings)
         proxies, service = informers.of(SERVICES, proxy).cache, _proxy_key(settings)
-        keeper = Keeper(
+        self.keeper = Keeper(
             leader.fenced(client),
             caches,
             lambda: settings.pods(reading.address_of(proxies.get(service))),
@@ -61,7 +61,7 @@ class McpController:
         servers = informers.of(MCP_SERVERS).cache
         controller = ObjectController(
             NAME,
-            keeper.reconcile,
+            self.keeper.reconcile,
             For(MCP_SERVERS),
             informers,
             owns=[Owns(resource, scope=OURS) for resource in OWNED],
