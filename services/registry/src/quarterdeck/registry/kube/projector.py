@@ -63,12 +63,16 @@ class Projector:
         self._gathering = Gathering(feed)
         self._territory = territory
         self._queue = queue
+        # Of each tenant, as far as objects there were asked about it.
+        self._namespaces: dict[str, str] = {}
         self._clock = clock
 
     def start(self) -> None:
         """Asks for a look at whatever changes there, and at what we have that is not there."""
         for kind, informer in self._informers.items():
             informer.add_handler(partial(self._changed_there, kind))
+        for entry in self._feed.mirror.entries(TENANT):
+            self._namespaces[entry.key.name] = self._namespace_of(entry.key.name)
         self._feed.listen(self._changed)
         self._territory.listen(self._look_at)
 
@@ -89,17 +93,22 @@ class Projector:
         """A namespace may belong to a tenant from now on, or to none any more."""
         if change.kind != TENANT:
             return
-        tenant = self._feed.mirror.tenant(change.name)
-        self._look_at("" if tenant is None else tenant.namespace)
+        before, now = self._namespaces.get(change.name, ""), self._namespace_of(change.name)
+        self._namespaces[change.name] = now
+        # Most changes of a Tenant are of its status, and concern nobody else.
+        for namespace in {before, now} - {""} if before != now else ():
+            self._look_at(namespace)
+
+    def _namespace_of(self, name: str) -> str:
+        tenant = self._feed.mirror.tenant(name)
+        return "" if tenant is None else tenant.namespace
 
     def _look_at(self, namespace: str) -> None:
-        """Asks for a look at all that is in a namespace; empty: in every one."""
+        """Asks for a look at all that is in a namespace."""
         for kind, informer in self._informers.items():
-            if is_cluster_scoped(kind):
-                continue
-            things = informer.cache.find(BY_NAMESPACE, namespace) if namespace else informer.cache
-            for thing in things:
-                self._queue.add(Place(kind, *key_of(thing)))
+            if not is_cluster_scoped(kind):
+                for thing in informer.cache.find(BY_NAMESPACE, namespace):
+                    self._queue.add(Place(kind, *key_of(thing)))
 
     async def reconcile(self, place: Place) -> Result:
         """Makes our row of one object what the API server has."""
