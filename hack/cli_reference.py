@@ -54,6 +54,31 @@ contexts:
 
 `QD_CONTEXT`, `QD_SERVER`, `QD_TOKEN` and `QD_TENANT` override what the file says; options override those.
 
+## As kubectl's plug-in
+
+`kubectl quarterdeck …` is `qd …` where `kubectl-quarterdeck` is on the path. kubectl hands a plug-in its
+words and nothing else, so it reads kubectl's configuration itself (`--kubeconfig`, `KUBECONFIG`,
+`~/.kube/config`):
+
+- the namespace of kubectl's current context, or of `-n` and `--namespace`, gives the tenant: that of
+  `qd-acme` is `acme`. A Tenant with a namespace of another name is called by `--tenant`;
+- a context of `qd` that is called as kubectl's current one is taken; `--context` names another one of
+  `qd`;
+- no credential of kubectl is sent to the gateway, which is another audience: give the context a token
+  made for it (`kubectl create token NAME --audience …`), as `token` or `tokenFile`.
+
+`QD_TENANT`, `QD_CONTEXT` and `QD_SERVER` win over all of it.
+
+## Support bundles
+
+`qd support-bundle` writes a gzipped tar with log, health, versions, runs and objects, and prints the list
+of what is inside, which is `contents.txt` in it. What is not known to be harmless is removed: of objects
+and log lines stay numbers, truth values and the words that say how things are wired (names, kinds,
+states, reasons, references). Any other text becomes its length; labels, annotations, environments,
+headers, inputs and outputs become their number. Of messages, what stands in quotation marks, addresses of
+people, credentials and what looks like a token is removed, and so are the tokens of this machine wherever
+they stand. The log is the one of `qd up`; of pods there is `kubectl logs`.
+
 ## Completion
 
 ```
