@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import signal
 import sys
 import tempfile
 from collections.abc import AsyncIterator
@@ -109,6 +110,8 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=2, help="of rest")
     parser.add_argument("--only", nargs="*", choices=ROWS, help="rows")
     options = parser.parse_args()
+    # A terminated run stops its servers too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("error: terminated"))
     with servers() as found:
         urls = {name: found.database(name) for name in ROWS}
         figures = asyncio.run(measure(found, urls, options))

@@ -26,12 +26,12 @@ Start = Callable[[Path], AbstractContextManager[Entrant]]
 
 async def answered(here: Ground, number: int, bound: float = GIVEN_UP) -> float:
     """Applies one Agent and returns the seconds until it is ready; `bound` if it is not by then."""
-    watch = await rounds.from_now(here)
+    version = await rounds.now(here)
     began = time.perf_counter()
     await here.client.create(AGENTS, agent(number))
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(bound):
-            await rounds.all_ready(watch, 1)
+            await rounds.all_ready(here, version, 1)
             return time.perf_counter() - began
     return bound
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 import statistics
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from report import Figure
 
 from controllers.entrants import KOPF, LIBRARY, OURS, Entrant
 from controllers.ground import AGENTS, NAMESPACE, Ground, agent, together
-from quarterdeck.controller.api.client import Scope, WatchEvent
-from quarterdeck.controller.objects import Object, key_of, metadata
+from quarterdeck.controller.api.client import Scope
+from quarterdeck.controller.objects import Object, key_of, metadata, version_of
 
 PATIENCE = 300.0
 # Of kopf's figure: twice as fast, half the processor time and memory.
@@ -46,10 +46,10 @@ async def turn(ground: Ground, entrant: Entrant, count: int, put: Put) -> Turn:
     """Puts `count` Agents there, waits until all are ready, waits for rest; then removes them, unmeasured."""
     await entrant.rest()
     cpu, helpers = entrant.cpu(), entrant.helpers_cpu()
-    watch = await from_now(ground)
+    version = await now(ground)
     began = time.perf_counter()
     async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
-        seen = group.create_task(all_ready(watch, count))
+        seen = group.create_task(all_ready(ground, version, count))
         await put(ground, count)
         applied = time.perf_counter() - began
         await seen
@@ -61,10 +61,9 @@ async def turn(ground: Ground, entrant: Entrant, count: int, put: Put) -> Turn:
     return found
 
 
-async def from_now(ground: Ground) -> AsyncIterator[WatchEvent]:
-    """Returns what happens to Agents from now on."""
-    page = await ground.client.list_page(AGENTS, HERE, limit=1)
-    return ground.client.watch(AGENTS, HERE, resource_version=page.resource_version, seconds=600)
+async def now(ground: Ground) -> str:
+    """Returns the version from which changes of Agents are to be followed."""
+    return (await ground.client.list_page(AGENTS, HERE, limit=1)).resource_version
 
 
 async def apply(ground: Ground, count: int) -> None:
@@ -83,14 +82,16 @@ async def clear(ground: Ground) -> None:
     await together((lambda n=n: ground.client.delete(AGENTS, n, NAMESPACE)) for n in names)  # type: ignore[misc]
 
 
-async def all_ready(watch: AsyncIterator[WatchEvent], count: int) -> None:
-    """Returns when `count` objects of a watch are ready."""
+async def all_ready(ground: Ground, version: str, count: int) -> None:
+    """Returns when `count` objects have become ready since `version`, over as many watches as that takes."""
     ready: set[str] = set()
-    async for event in watch:
-        if event.type != "BOOKMARK" and is_ready(event.object):
-            ready.add(key_of(event.object).name)
-            if len(ready) == count:
-                return
+    while True:
+        async for event in ground.client.watch(AGENTS, HERE, resource_version=version, seconds=600):
+            version = version_of(event.object)
+            if event.type != "BOOKMARK" and is_ready(event.object):
+                ready.add(key_of(event.object).name)
+                if len(ready) == count:
+                    return
 
 
 def is_ready(thing: Object) -> bool:
