@@ -23,7 +23,7 @@ from controllers.asked import at_rest
 from controllers.entrants import KOPF, LIBRARY, OURS, Entrant
 from controllers.ground import Ground, ground, made
 
-ROWS = ("many", "at-once", "half-open", "failover")
+ROWS = ("many", "half-open", "failover")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +55,14 @@ async def field(folder: Path, found: Servers, url: str) -> AsyncIterator[Field]:
         yield Field(grounds, sides)
 
 
-async def many(here: Field, count: int, wanted: int, put: rounds.Put, title: str) -> list[Figure]:
+async def many(here: Field, count: int, wanted: int, title: str) -> list[Figure]:
     """Measures turn by turn; who begins changes from round to round. The first round warms up."""
     turns: dict[str, list[rounds.Turn]] = {name: [] for name in here.sides}
     order = list(here.sides)
     for number in range(wanted + 1):
         order.append(order.pop(0))
         for name in order:
-            taken = await rounds.turn(here.grounds[name], here.sides[name], count, put)
+            taken = await rounds.turn(here.grounds[name], here.sides[name], count)
             print(f"round {number} {name}: {taken}", file=sys.stderr, flush=True)
             if number:
                 turns[name].append(taken)
@@ -73,16 +73,9 @@ async def at_work(place: Path, found: Servers, url: str, options: argparse.Names
     """Measures all sides with many objects: at work, and at rest."""
     async with field(place, found, url) as here:
         title = f"{options.count:,} Agents applied until all Ready"
-        applied = await many(here, options.count, options.rounds, rounds.apply, title)
+        applied = await many(here, options.count, options.rounds, title)
         keep("controllers", applied)
         return [*applied, *await at_rest(here.grounds, here.sides, options.count, options.minutes)]
-
-
-async def at_once(place: Path, found: Servers, url: str, options: argparse.Namespace) -> list[Figure]:
-    """Measures all sides with many objects that are there at once."""
-    async with field(place, found, url) as here:
-        title = f"{options.count:,} Agents that are there at once, until all Ready"
-        return await many(here, options.count, options.rounds, rounds.seed, title)
 
 
 async def measure(found: Servers, urls: dict[str, str], options: argparse.Namespace) -> list[Figure]:
@@ -91,7 +84,6 @@ async def measure(found: Servers, urls: dict[str, str], options: argparse.Namesp
         place = Path(name)
         rows = {
             "many": lambda: at_work(made(place / "many"), found, urls["many"], options),
-            "at-once": lambda: at_once(made(place / "at-once"), found, urls["at-once"], options),
             "half-open": lambda: recovering.half_open(place, urls["half-open"]),
             "failover": lambda: recovering.failover(place, urls["failover"]),
         }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import statistics
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from report import Figure
@@ -19,9 +19,6 @@ PATIENCE = 300.0
 # Of kopf's figure: twice as fast, half the processor time and memory.
 BOUND = 0.5
 HERE = Scope(NAMESPACE)
-
-
-Put = Callable[[Ground, int], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +39,15 @@ class Turn:
     memory: float
 
 
-async def turn(ground: Ground, entrant: Entrant, count: int, put: Put) -> Turn:
-    """Puts `count` Agents there, waits until all are ready, waits for rest; then removes them, unmeasured."""
+async def turn(ground: Ground, entrant: Entrant, count: int) -> Turn:
+    """Applies `count` Agents, waits until all are ready, waits for rest; then removes them, unmeasured."""
     await entrant.rest()
     cpu, helpers = entrant.cpu(), entrant.helpers_cpu()
     version = await now(ground)
     began = time.perf_counter()
     async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
         seen = group.create_task(all_ready(ground, version, count))
-        await put(ground, count)
+        await apply(ground, count)
         applied = time.perf_counter() - began
         await seen
     seconds = time.perf_counter() - began
@@ -69,11 +66,6 @@ async def now(ground: Ground) -> str:
 async def apply(ground: Ground, count: int) -> None:
     """Creates the Agents."""
     await together((lambda n=n: ground.client.create(AGENTS, agent(n))) for n in range(count))  # type: ignore[misc]
-
-
-async def seed(ground: Ground, count: int) -> None:
-    """Puts the Agents into etcd, past the API server: all are there at once, and cost it next to nothing."""
-    await ground.plane.seed(AGENTS, [agent(number) for number in range(count)])
 
 
 async def clear(ground: Ground) -> None:
