@@ -92,7 +92,7 @@ def test_only_who_asks_the_api_server_gets_a_token_and_a_way_to_it() -> None:
         assert (label in deployment["metadata"].get("labels", {}).items()) == (label in of_pods)
         if label in of_pods:
             asking.add(service)
-    assert asking == {"registry", *CONTROLLERS}
+    assert asking == {"gateway", "registry", *CONTROLLERS}
     kustomization = yaml.safe_load((BASE / "kustomization.yaml").read_text())
     targets = {
         patch["path"]: patch.get("target", {}).get("labelSelector") for patch in kustomization["patches"]
@@ -119,9 +119,10 @@ def test_the_local_overlay_names_a_version_of_every_image() -> None:
     kustomization = yaml.safe_load((LOCAL / "kustomization.yaml").read_text())
     named = {image["name"] for image in kustomization["images"]}
     files = [*(BASE / f"{service}.yaml" for service in MANAGEMENT_PORTS), *LOCAL.glob("*.yaml")]
+    files.append(BASE.parent / "egress" / "proxy.yaml")
     used = {
         container_of(found["Deployment"])["image"]
         for file in files
         if "Deployment" in (found := objects(file))
     }
-    assert named == used and len(used) == 8
+    assert named == used and len(used) == 9

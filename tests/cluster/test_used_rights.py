@@ -24,6 +24,7 @@ ACCOUNTS = (
     "mcp-manager",
     "mcp-controller",
     "memory",
+    "egress-proxy",
 )
 # Asked of the API server when something is bound or created by an apply; no request of its own in the log.
 UNSEEN = {"bind"}
@@ -33,11 +34,6 @@ Right = tuple[str, str, str]
 
 # Given for what this suite does not do. One that is used after all is to be taken off the list.
 NOT_USED_HERE: dict[str, set[Right]] = {
-    # The overlay `local` has an administrator of its own; with QD_ACCESS=kubernetes it asks.
-    "gateway": {
-        ("authentication.k8s.io", "tokenreviews", "create"),
-        ("authorization.k8s.io", "subjectaccessreviews", "create"),
-    },
     # A pod that waits is claimed by its label; no server of the suite has such pods.
     "mcp-controller": {("", "pods", "patch")},
 }
