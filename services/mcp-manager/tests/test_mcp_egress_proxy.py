@@ -5,7 +5,6 @@ import contextlib
 import os
 import socket
 import ssl
-import sys
 import tempfile
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from hack.services.packages import Missing, find
 from quarterdeck.controller.api.errors import AlreadyExists, ApiError
 from quarterdeck.controller.api.resource import NAMESPACES, Resource
 from quarterdeck.mcp.egress.certificate import write_certificate
-from quarterdeck.mcp.egress.configuration import PRIVATE, configuration
+from quarterdeck.mcp.egress.configuration import PRIVATE, asked_by_squid, configuration
 from quarterdeck.mcp.egress.constants import READY
 from quarterdeck.mcp.egress.readiness import is_ready
 
@@ -95,8 +94,10 @@ async def answers(plane):
     running = []
 
     async def serve(reader, writer):
+        program, *words = asked_by_squid()
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "quarterdeck.mcp.egress", "answer"),
+            *("(answers)", *words),
+            executable=program,  # started as Squid does, under a name that is no path
             env={**os.environ, "KUBECONFIG": str(plane.kubeconfig)},
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,

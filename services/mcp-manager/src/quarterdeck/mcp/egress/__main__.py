@@ -8,12 +8,11 @@ import sys
 from pathlib import Path
 from tempfile import mkdtemp
 
-from quarterdeck.mcp.egress.configuration import configuration
+from quarterdeck.mcp.egress.configuration import MODULE, asked_by_squid, configuration
 from quarterdeck.mcp.egress.constants import PORT
 from quarterdeck.mcp.egress.readiness import is_ready
 
 SQUID = "/usr/sbin/squid"
-MODULE = "quarterdeck.mcp.egress"
 
 
 def main() -> None:
@@ -37,9 +36,8 @@ def _serve() -> None:
 
     folder = Path(mkdtemp(prefix="egress-"))
     certificate = write_certificate(folder / "unused.pem")
-    helper = [sys.executable, "-m", MODULE, "answer"]
     settings = folder / "squid.conf"
-    settings.write_text(configuration(helper, str(certificate)))
+    settings.write_text(configuration(asked_by_squid(), str(certificate)))
     os.execv(SQUID, [SQUID, "-N", "-d", "1", "-f", str(settings)])
 
 

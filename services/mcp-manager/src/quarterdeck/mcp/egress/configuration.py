@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
 from quarterdeck.mcp.egress.constants import PORT, READY
+
+MODULE = "quarterdeck.mcp.egress"
 
 # Nothing that is not on the internet: private, shared, loopback, link-local (metadata), multicast, reserved;
 # and addresses of version 4 inside those of version 6. (Mapped ones are those of version 4 to the proxy.)
@@ -76,6 +79,14 @@ pid_filename none
 netdb_filename none
 coredump_dir /tmp
 """
+
+
+def asked_by_squid() -> list[str]:
+    """Returns the command of the process that answers.
+
+    Squid starts it under a name in parentheses, by which Python does not find its own environment: hence `env`.
+    """
+    return ["/usr/bin/env", sys.executable, "-m", MODULE, "answer"]
 
 
 def configuration(
