@@ -84,7 +84,7 @@ coredump_dir /tmp
 def asked_by_squid() -> list[str]:
     """Returns the command of the process that answers.
 
-    Squid starts it under a name in parentheses, by which Python does not find its own environment: hence `env`.
+    Squid starts it under a name in parentheses, by which Python does not find its environment: hence `env`.
     """
     return ["/usr/bin/env", sys.executable, "-m", MODULE, "answer"]
 
