@@ -39,7 +39,7 @@ def test_the_proxy_lets_a_pod_reach_what_its_server_names_and_is_outside() -> No
         ]
         words = ("exec", pod["metadata"]["name"], "--", "python", "-c", PROBE, json.dumps(targets))
         said = json.loads(kubectl(*words, namespace=TENANT, timeout=120))
-        # Allowed, and found to be nowhere, which the proxy says in one way or another; not named; named, and inside.
+        # Allowed, and found to be nowhere, said in one way or another; not named; named, and inside.
         assert said[0] in ("500", "503")
         assert said[1:] == ["403", "403"]
     finally:

@@ -54,7 +54,9 @@ def of_orders(runs: dict[str, Seen], orders: list[Order], ledger: Ledger) -> Ite
     for key, times in by_key.items():
         if times > 1:
             yield f"{times} runs have the idempotency key {key}"
-    unwanted = {order.run_id for order in orders if order.was_cancelled}
+    # Somebody else's start may have joined a retry or a fork that its own client cancelled.
+    cancelled = [order for order in orders if order.was_cancelled]
+    unwanted = {run_id for order in cancelled for run_id in (order.run_id, *order.offspring)}
     for order in orders:
         if not order.run_id:
             if not order.was_refused:
