@@ -29,9 +29,9 @@ def token(*words: str) -> str:
     return kubectl("create", "token", WHO, *words, namespace=TENANT).strip()
 
 
-def status(method: str, of: str, **more: object) -> int:
+def status(method: str, of: str, json: object = None) -> int:
     headers = {"Authorization": f"Bearer {of}"}
-    return httpx.request(method, url() + RUNS, headers=headers, timeout=30, **more).status_code
+    return httpx.request(method, url() + RUNS, headers=headers, timeout=30, json=json).status_code
 
 
 def test_a_viewer_looks_and_starts_nothing() -> None:
