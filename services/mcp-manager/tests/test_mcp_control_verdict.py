@@ -160,7 +160,10 @@ def test_the_digest_of_the_newest_pod() -> None:
         made["metadata"]["creationTimestamp"] = at
         return made
 
-    old, new = of("2026-01-01", "registry.example/a@sha256:01"), of("2026-01-02", "registry.example/a@sha256:02")
+    old, new = (
+        of("2026-01-01", "registry.example/a@sha256:01"),
+        of("2026-01-02", "registry.example/a@sha256:02"),
+    )
     assert verdict.digest([old, new]) == "sha256:02"
     assert verdict.digest([old, of("2026-01-03", "")]) == "sha256:01"
     assert verdict.digest([]) == ""
