@@ -13,8 +13,8 @@ from hack.services.api_server import api_server
 from quarterdeck.common.service import open_platform
 from quarterdeck.common.settings import PlatformSettings
 from quarterdeck.controller.api.errors import ApiError
-from quarterdeck.controller.api.resource import CRDS, NAMESPACES, Resource
-from quarterdeck.controller.testing.crds import install_crds
+from quarterdeck.controller.api.resource import CRDS, NAMESPACES
+from quarterdeck.controller.testing.crds import install_crds, resource_of
 from quarterdeck.registry import control
 from quarterdeck.resources import generate
 from quarterdeck.resources.manifests import load_manifests
@@ -124,16 +124,7 @@ def test_todays_crds_only_add():
 
 
 def kinds():
-    return {
-        spec["names"]["kind"]: Resource(
-            spec["group"],
-            spec["versions"][0]["name"],
-            spec["names"]["plural"],
-            spec["names"]["kind"],
-            spec["scope"] == "Namespaced",
-        )
-        for spec in by_name(landed()).values()
-    }
+    return {definition["spec"]["names"]["kind"]: resource_of(definition) for definition in landed()}
 
 
 def accepted():

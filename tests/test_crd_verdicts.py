@@ -12,9 +12,8 @@ import pytest
 import yaml
 
 from quarterdeck.controller.api.errors import ApiError, NotFound
-from quarterdeck.controller.api.resource import Resource
 from quarterdeck.controller.objects import key_of
-from quarterdeck.controller.testing.crds import install_crds
+from quarterdeck.controller.testing.crds import install_crds, resource_of
 from quarterdeck.resources.generate import CRDS
 from quarterdeck.resources.manifests import load_manifests
 
@@ -28,17 +27,7 @@ def definitions():
 
 
 def resources():
-    specs = [definition["spec"] for definition in definitions()]
-    return {
-        spec["names"]["kind"]: Resource(
-            spec["group"],
-            spec["versions"][0]["name"],
-            spec["names"]["plural"],
-            spec["names"]["kind"],
-            spec["scope"] == "Namespaced",
-        )
-        for spec in specs
-    }
+    return {definition["spec"]["names"]["kind"]: resource_of(definition) for definition in definitions()}
 
 
 def cases():

@@ -5,6 +5,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from sqlalchemy import create_engine, select
+
+from quarterdeck.registry import bootstrap
+from quarterdeck.registry.records import Scope
+from quarterdeck.registry.tables import METADATA, TENANTS
 
 # Test folders are not packages; what the registry's tests share lies beside them.
 sys.path.insert(0, str(Path(__file__).parent))
@@ -44,3 +49,20 @@ async def world(tmp_path, dialect):
 @pytest.fixture
 def admin(world):
     return world.admin
+
+
+@pytest.fixture
+def connection():
+    """The registry's tables after a first start, in memory."""
+    engine = create_engine("sqlite://")
+    with engine.connect() as connection:
+        METADATA.create_all(connection)
+        bootstrap.first_start(connection, 1.0)
+        yield connection
+    engine.dispose()
+
+
+@pytest.fixture
+def scope(connection):
+    """The tenant that a registry begins with."""
+    return Scope(connection.execute(select(TENANTS.c.id)).scalar_one(), "default")

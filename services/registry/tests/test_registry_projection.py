@@ -5,7 +5,6 @@ import asyncio
 import pytest
 from prometheus_client import CollectorRegistry
 from registry_support import agent, manifest
-from sqlalchemy import create_engine, select
 
 from quarterdeck.common import codec
 from quarterdeck.common.clock import SystemClock
@@ -13,7 +12,7 @@ from quarterdeck.common.errors import Internal, NotFound, Unavailable
 from quarterdeck.controller.caching.cache import Change
 from quarterdeck.controller.metrics import ControllerMetrics
 from quarterdeck.controller.queue import WorkQueue
-from quarterdeck.registry import bootstrap, manifests, projection
+from quarterdeck.registry import manifests, projection
 from quarterdeck.registry.conditions import Facts, Problem
 from quarterdeck.registry.feed import Feed
 from quarterdeck.registry.gathering import Gathering
@@ -23,23 +22,7 @@ from quarterdeck.registry.mirror import Mirror
 from quarterdeck.registry.projection import Projected, Projection
 from quarterdeck.registry.reconciler import Reconciler
 from quarterdeck.registry.records import Scope, Source
-from quarterdeck.registry.tables import METADATA, TENANTS
 from quarterdeck.registry.world import World
-
-
-@pytest.fixture
-def connection():
-    engine = create_engine("sqlite://")
-    with engine.connect() as connection:
-        METADATA.create_all(connection)
-        bootstrap.first_start(connection, 1.0)
-        yield connection
-    engine.dispose()
-
-
-@pytest.fixture
-def scope(connection):
-    return Scope(connection.execute(select(TENANTS.c.id)).scalar_one(), "default")
 
 
 def item(scope, thing, uid="u", generation=1, facts=None, now=2.0):

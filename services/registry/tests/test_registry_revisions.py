@@ -1,30 +1,14 @@
 """Revisions that are in force, or were lately, stay; what has not been in force for long is removed."""
 
-import pytest
 from registry_support import agent, workflow
-from sqlalchemy import create_engine, select
+from sqlalchemy import select
 
-from quarterdeck.registry import bootstrap, manifests, revisions, store
+from quarterdeck.registry import manifests, revisions, store
 from quarterdeck.registry.decisions import Precondition
-from quarterdeck.registry.records import Key, Scope
-from quarterdeck.registry.tables import METADATA, REVISIONS, TENANTS
+from quarterdeck.registry.records import Key
+from quarterdeck.registry.tables import REVISIONS
 from quarterdeck.registry.upkeep import REVISIONS_AT_ONCE
 from quarterdeck.v1 import resources_pb2 as pb
-
-
-@pytest.fixture
-def connection():
-    engine = create_engine("sqlite://")
-    with engine.connect() as connection:
-        METADATA.create_all(connection)
-        bootstrap.first_start(connection, 1.0)
-        yield connection
-    engine.dispose()
-
-
-@pytest.fixture
-def scope(connection):
-    return Scope(connection.execute(select(TENANTS.c.id)).scalar_one(), "default")
 
 
 def apply(connection, scope, name, text, now):

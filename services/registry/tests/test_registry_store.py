@@ -13,24 +13,9 @@ from quarterdeck.common.clock import rfc3339
 from quarterdeck.registry import bootstrap, conditions, history, manifests, migrations, revisions, store
 from quarterdeck.registry.conditions import Condition
 from quarterdeck.registry.decisions import Precondition
-from quarterdeck.registry.records import Key, Scope
+from quarterdeck.registry.records import Key
 from quarterdeck.registry.routes import Route, overlap
 from quarterdeck.registry.tables import CHANGES, METADATA, TENANTS
-
-
-@pytest.fixture
-def connection():
-    engine = create_engine("sqlite://")
-    with engine.connect() as connection:
-        METADATA.create_all(connection)
-        bootstrap.first_start(connection, 1.0)
-        yield connection
-    engine.dispose()
-
-
-@pytest.fixture
-def scope(connection):
-    return Scope(connection.execute(select(TENANTS.c.id)).scalar_one(), "default")
 
 
 def apply(connection, scope, name, now=2.0, **spec):

@@ -6,11 +6,20 @@ import asyncio
 from collections.abc import Sequence
 
 from quarterdeck.controller.api.client import Client
-from quarterdeck.controller.api.resource import CRDS
+from quarterdeck.controller.api.resource import CRDS, Resource
 from quarterdeck.controller.objects import Object, metadata
 from quarterdeck.controller.writing.conditions import find
 
 _PATIENCE = 20.0
+
+
+def resource_of(definition: Object) -> Resource:
+    """Returns the resource that a CustomResourceDefinition defines, in its first version."""
+    spec = definition["spec"]
+    names = spec["names"]
+    namespaced = spec["scope"] == "Namespaced"
+    version = spec["versions"][0]["name"]
+    return Resource(spec["group"], version, names["plural"], names["kind"], namespaced)
 
 
 async def install_crds(client: Client, definitions: Sequence[Object]) -> None:
