@@ -1,3 +1,3 @@
 """The runtime's schema history. `HEAD` is today's revision."""
 
-HEAD = "0008"
+HEAD = "0009"

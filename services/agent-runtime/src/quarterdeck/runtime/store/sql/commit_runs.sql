@@ -2,6 +2,8 @@
 -- by somebody else is busy, one that is not held as it says is fenced, and neither holds up the others.
 -- `park` is the inbox counter that allows the run to park, NULL when it does not want to. Columns of `runs`
 -- that are NULL stay as they are. Returns each unit's number from 1 and its fate.
+-- Its plans are the same for any values. PostgreSQL takes a batch of one for cheaper than its general plan and
+-- would plan every statement anew at every call, which takes longer than to run them.
 CREATE OR REPLACE FUNCTION commit_runs(
     tenants text, run text[], tenant text[], worker text[], epoch integer[], seq integer[], next integer[],
     batch text[], park integer[], finished boolean[],
@@ -11,7 +13,7 @@ CREATE OR REPLACE FUNCTION commit_runs(
     row_finished float8[], row_seq integer[],
     consumed_unit integer[], consumed_id bigint[], now float8
 ) RETURNS TABLE (number integer, fate text)
-LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+LANGUAGE plpgsql SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE
     seen integer[];
