@@ -19,6 +19,7 @@ import uvloop
 from answers import serve
 
 from quarterdeck.common.database import open_database
+from quarterdeck.common.garbage import keep_for_good
 from quarterdeck.runtime.tables import METADATA
 from quarterdeck.runtime.testing.harness import Harness
 
@@ -84,6 +85,7 @@ def main(directory: Path, url: str) -> None:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         tools = Tools()
         harness = runner.run(open_harness(directory, url, tools))
+        keep_for_good()  # as `qd serve` does
         serve(lambda running, runs: runner.run(measure(harness, tools, running, runs)))
         tools.end.set()
         runner.run(harness.__aexit__())

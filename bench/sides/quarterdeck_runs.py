@@ -20,6 +20,7 @@ from lag import Lag
 from sqlalchemy import func, select
 
 from quarterdeck.common.database import open_database
+from quarterdeck.common.garbage import keep_for_good
 from quarterdeck.runtime.streaming.live import Live
 from quarterdeck.runtime.tables import METADATA, RUNS
 from quarterdeck.runtime.testing.harness import Harness
@@ -120,6 +121,7 @@ def main(directory: Path, url: str = "", work: str = "tools") -> None:
     """Serves measurements."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         harness = runner.run(open_harness(directory, url, work))
+        keep_for_good()  # as `qd serve` does
         serve(lambda concurrency, runs: runner.run(run(harness, work, concurrency, runs)))
         runner.run(harness.__aexit__())
 

@@ -21,6 +21,7 @@ from answers import serve
 from quarterdeck_runs import one
 
 from quarterdeck.common.database import open_database
+from quarterdeck.common.garbage import keep_for_good
 from quarterdeck.runtime.tables import METADATA
 from quarterdeck.runtime.testing.harness import Harness
 from quarterdeck.runtime.testing.stubs import LocalModels
@@ -83,6 +84,7 @@ def main(directory: Path, url: str) -> None:
     model = Model()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         harness = runner.run(open_harness(directory, url, model))
+        keep_for_good()  # as `qd serve` does
         serve(lambda turns, runs: runner.run(measure(harness, model, turns, runs)))
         runner.run(harness.__aexit__())
 

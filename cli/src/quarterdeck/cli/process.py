@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import signal
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol, TypeVar
 
 from quarterdeck.cli.constants import EXIT_INTERRUPTED
 from quarterdeck.cli.errors import CliError
+from quarterdeck.common.garbage import keep_for_good
 
 T = TypeVar("T")
 
@@ -42,15 +42,6 @@ class Signals:
         """Gives the signals back."""
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().remove_signal_handler(number)
-
-
-def keep_for_good() -> None:
-    """Takes what a start has left out of the garbage collector's rounds.
-
-    Modules, schemas and routes live as long as the process. Walking them (160,000 objects) holds the event
-    loop for some 50 ms at each full collection.
-    """
-    gc.freeze()
 
 
 async def serve_until_stopped(

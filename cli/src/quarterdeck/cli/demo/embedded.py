@@ -14,7 +14,8 @@ from quarterdeck.cli.datadir import read_admin_token
 from quarterdeck.cli.errors import CliError
 from quarterdeck.cli.gateway_address import addresses
 from quarterdeck.cli.platform import EmbeddedPlatform
-from quarterdeck.cli.process import Signals, first_of, keep_for_good
+from quarterdeck.cli.process import Signals, first_of
+from quarterdeck.common.garbage import keep_for_good
 from quarterdeck.common.settings import PlatformSettings
 
 # What is under way after the result has been told is not worth waiting for: it goes on at the next start.
