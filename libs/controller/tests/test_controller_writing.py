@@ -100,14 +100,46 @@ async def test_what_somebody_else_controls_is_left_alone(client, counting, names
         await OwnedObjects(counting, "example", APPLIED).remove(CONFIG_MAPS, live, mine)
 
 
-async def test_what_nobody_controls_is_adopted(client, namespace):
+async def test_what_was_there_before_is_taken_only_when_it_is_given(client, counting, namespace):
     owner = await owner_in(client, namespace)
+    objects = OwnedObjects(counting, "example", APPLIED)
+    wanted = config_map(namespace, "c", {"ours": "2"})
     await client.create(CONFIG_MAPS, config_map(namespace, "c", {"theirs": "1"}))
-    made = await OwnedObjects(client, "example", APPLIED).ensure(
-        CONFIG_MAPS, config_map(namespace, "c", {"ours": "2"}), owner
-    )
+    with pytest.raises(ControlledByOther, match="somebody's own"):
+        await objects.ensure(CONFIG_MAPS, wanted, owner)
+    assert counting.writes == []
+    await client.merge(CONFIG_MAPS, "c", {"metadata": {"annotations": {APPLIED: "given"}}}, namespace)
+    made = await objects.ensure(CONFIG_MAPS, wanted, owner)
     assert made["data"] == {"theirs": "1", "ours": "2"}
     assert made["metadata"]["ownerReferences"][0]["uid"] == owner["metadata"]["uid"]
+    await client.create(CONFIG_MAPS, config_map(namespace, "d", {"theirs": "1"}))
+    await objects.ensure(CONFIG_MAPS, config_map(namespace, "d"), owner, given=True)
+
+
+async def test_an_orphan_of_ours_is_adopted(client, namespace):
+    owner = await owner_in(client, namespace)
+    objects = OwnedObjects(client, "example", APPLIED)
+    wanted = config_map(namespace, "c", {"a": "1"})
+    await objects.ensure(CONFIG_MAPS, wanted, owner)
+    left = await client.merge(CONFIG_MAPS, "c", {"metadata": {"ownerReferences": None}}, namespace)
+    cache = ObjectCache()
+    cache.put(left)
+    made = await objects.ensure(CONFIG_MAPS, wanted, owner, cache)
+    assert made["metadata"]["ownerReferences"][0]["uid"] == owner["metadata"]["uid"]
+
+
+async def test_what_is_being_deleted_is_left_to_that(client, counting, namespace):
+    owner = await owner_in(client, namespace)
+    objects = OwnedObjects(counting, "example", APPLIED)
+    wanted = config_map(namespace, "c", {"a": "1"})
+    await objects.ensure(CONFIG_MAPS, wanted, owner)
+    await client.merge(CONFIG_MAPS, "c", {"metadata": {"finalizers": ["example.dev/held"]}}, namespace)
+    await client.delete(CONFIG_MAPS, "c", namespace)
+    found = await objects.ensure(CONFIG_MAPS, config_map(namespace, "c", {"a": "2"}), owner)
+    assert found["metadata"]["deletionTimestamp"] and found["data"] == {"a": "1"}
+    assert counting.writes == ["PATCH"], "made once, and nothing since"
+    await client.merge(CONFIG_MAPS, "c", {"metadata": {"finalizers": None}}, namespace)
+    assert (await objects.ensure(CONFIG_MAPS, wanted, owner))["metadata"].get("deletionTimestamp") is None
 
 
 async def test_only_what_was_read_is_removed(client, namespace):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from quarterdeck.controller.writing.apply import is_as_wanted, owned, refusal
+from quarterdeck.controller.writing.apply import held_by, is_as_wanted, owned, refusal
 from quarterdeck.controller.writing.comparing import covers, digest, without_empty
 from quarterdeck.controller.writing.conditions import Condition, find, updated
 from quarterdeck.controller.writing.event_book import BURST, REFILL, SAME_FOR, Deed, EventBook, Note
@@ -70,8 +70,23 @@ def test_a_field_that_is_left_out_now_is_noticed():
 def test_what_somebody_else_controls_is_refused():
     other = {**OWNER, "metadata": {"name": "other", "uid": "u2"}}
     theirs = owned({"kind": "ConfigMap", "metadata": {"name": "c", "namespace": "n"}}, other, "x")
-    assert refusal(theirs, OWNER) == "ConfigMap n/c is controlled by Thing other"
-    assert refusal(theirs, other) == refusal(None, OWNER) == refusal({"metadata": {"name": "c"}}, OWNER) == ""
+    assert refusal(theirs, OWNER, "x") == "ConfigMap n/c is controlled by Thing other"
+    assert refusal(theirs, other, "x") == refusal(None, OWNER, "x") == ""
+
+
+def test_what_nobody_controls_is_ours_only_if_it_says_so():
+    orphan = owned({"kind": "ConfigMap", "metadata": {"name": "c", "namespace": "n"}}, None, "x/y")
+    assert refusal(orphan, OWNER, "x/y") == ""
+    why = refusal({"kind": "ConfigMap", "metadata": {"name": "c", "namespace": "n"}}, OWNER, "x/y")
+    assert "somebody's own" in why and why.endswith("`kubectl annotate -n n configmap c x/y=given`")
+    assert "-n" not in refusal({"kind": "Namespace", "metadata": {"name": "c"}}, OWNER, "x/y")
+
+
+def test_who_keeps_a_deleted_object_is_named():
+    meta = {"name": "c", "namespace": "n", "deletionTimestamp": "t", "finalizers": ["a/b", "c/d"]}
+    said = "ConfigMap n/c is being deleted, and held by a/b, c/d"
+    assert held_by({"kind": "ConfigMap", "metadata": meta}) == said
+    assert held_by({"kind": "ConfigMap", "metadata": {"name": "c", "finalizers": ["a/b"]}}) == ""
 
 
 def test_the_time_of_a_condition_changes_with_its_status_alone():

@@ -449,6 +449,60 @@ async def test_an_object_of_somebody_else_is_not_taken(cluster: Cluster, control
     assert "controlled by ConfigMap o" in (await cluster.until("ledger", "NameTaken"))["message"]
 
 
+async def test_what_was_there_before_is_taken_only_when_it_is_given(
+    cluster: Cluster, controller: Replica, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("quarterdeck.mcp.control.keeper.REFUSED_AGAIN", 0.2)
+    meta = {"name": "mcp-ledger", "namespace": cluster.namespace, "labels": {"app": "shop"}}
+    spec = {"selector": {"app": "shop"}, "ports": [{"name": "web", "port": 80}]}
+    theirs = {"apiVersion": "v1", "kind": "Service", "metadata": meta, "spec": spec}
+    await cluster.client.create(SERVICES, theirs)
+    await cluster.server("ledger", SPEC)
+    said = (await cluster.until("ledger", "NameTaken"))["message"]
+    assert f"kubectl annotate -n {cluster.namespace} service mcp-ledger quarterdeck.dev/applied=given" in said
+    untouched = await cluster.made(SERVICES, "mcp-ledger")
+    assert untouched["spec"]["selector"] == {"app": "shop"} and "ownerReferences" not in untouched["metadata"]
+    # Nobody tells the controller of what bears no label of ours: it looks again by itself.
+    await cluster.client.delete(SERVICES, "mcp-ledger", cluster.namespace)
+    await cluster.made(DEPLOYMENTS, "mcp-ledger")
+    assert (await cluster.made(SERVICES, "mcp-ledger"))["spec"]["selector"] != {"app": "shop"}
+
+
+async def test_what_is_held_in_deletion_is_named_and_made_anew_afterwards(
+    cluster: Cluster, controller: Replica
+) -> None:
+    await cluster.server("ledger", SPEC)
+    old = await cluster.made(DEPLOYMENTS, "mcp-ledger")
+    hold = {"metadata": {"finalizers": ["example.org/backup"]}}
+    await cluster.client.merge(DEPLOYMENTS, "mcp-ledger", hold, cluster.namespace)
+    await cluster.client.delete(DEPLOYMENTS, "mcp-ledger", cluster.namespace)
+    said = await cluster.until("ledger", "BeingDeleted", "Progressing")
+    assert "held by example.org/backup" in said["message"]
+    let_go = {"metadata": {"finalizers": None}}
+    await cluster.client.merge(DEPLOYMENTS, "mcp-ledger", let_go, cluster.namespace)
+
+    async def anew() -> bool:
+        found = await cluster.get(DEPLOYMENTS, "mcp-ledger")
+        return found is not None and found["metadata"]["uid"] != old["metadata"]["uid"]
+
+    await eventually(anew)
+    await cluster.until("ledger", "RollingOut", "Progressing")
+
+
+async def test_a_server_that_is_held_in_deletion_says_by_whom_and_goes_on(
+    cluster: Cluster, controller: Replica
+) -> None:
+    await cluster.server("ledger", SPEC, finalizers=["example.org/audit"])
+    await cluster.until("ledger", "Starting")
+    made = await cluster.made(DEPLOYMENTS, "mcp-ledger")
+    await cluster.client.delete(MCP_SERVERS, "ledger", cluster.namespace)
+    said = await cluster.until("ledger", "BeingDeleted", "Progressing")
+    assert "MCPServer" in said["message"] and "held by example.org/audit" in said["message"]
+    assert (await cluster.condition("ledger"))["reason"] == "Starting", "what its pods say stays said"
+    assert await cluster.made(DEPLOYMENTS, "mcp-ledger") == made
+    await cluster.client.merge(MCP_SERVERS, "ledger", {"metadata": {"finalizers": None}}, cluster.namespace)
+
+
 async def test_the_next_replica_goes_on(cluster: Cluster, controller: Replica, tmp_path: Path) -> None:
     await eventually(lambda: _leads(controller))
     second = Replica(tmp_path / "second")

@@ -186,6 +186,33 @@ async def test_a_namespace_of_somebody_else_is_refused_until_it_is_labelled(clus
     assert await kube.get(RESOURCES["Agent"], "theirs", space) == before, "one says so, and nobody else"
 
 
+async def test_what_somebody_keeps_in_a_given_namespace_is_not_taken(kube, name):
+    space = f"theirs-{name}"
+    await own_namespace(kube, space, **{LABEL: name})
+    meta = {"name": "default-deny", "namespace": space}
+    theirs = {"podSelector": {"matchLabels": {"app": "shop"}}, "policyTypes": ["Ingress"]}
+    policy = {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": meta, "spec": theirs}
+    await kube.create(NETWORK_POLICIES, policy)
+    await applied(kube, name, namespace=space)
+    said = await housed(kube, name, "ControlledByOther")
+    assert f"kubectl annotate -n {space} networkpolicy default-deny" in said["message"]
+    assert (await kube.get(NETWORK_POLICIES, "default-deny", space))["spec"] == theirs
+
+
+async def test_what_is_held_in_deletion_is_named_and_made_anew_afterwards(kube, name):
+    await applied(kube, name)
+    await housed(kube, name)
+    space = f"qd-{name}"
+    hold = {"metadata": {"finalizers": ["example.org/audit"]}}
+    await kube.merge(NETWORK_POLICIES, "default-deny", hold, space)
+    await kube.delete(NETWORK_POLICIES, "default-deny", space)
+    said = await housed(kube, name, "BeingDeleted")
+    assert "default-deny" in said["message"] and "example.org/audit" in said["message"]
+    await kube.merge(NETWORK_POLICIES, "default-deny", {"metadata": {"finalizers": None}}, space)
+    await housed(kube, name)
+    assert await there(kube, NETWORK_POLICIES, "default-deny", space)
+
+
 async def test_a_namespace_of_another_tenant_is_refused(kube, name):
     space = f"theirs-{name}"
     await own_namespace(kube, space, **{LABEL: "another"})

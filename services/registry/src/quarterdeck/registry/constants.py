@@ -67,6 +67,7 @@ REASON_NAMESPACE_TERMINATING = "NamespaceTerminating"
 REASON_NOT_PERMITTED = "NotPermitted"
 REASON_REFUSED = "Refused"
 REASON_CONTROLLED_BY_OTHER = "ControlledByOther"
+REASON_BEING_DELETED = "BeingDeleted"
 
 # Reason of the error that a watch gets when what it asks for is no longer kept: list again.
 REASON_TOO_OLD = "ResourceVersionTooOld"

@@ -22,7 +22,7 @@ from quarterdeck.controller.writing.comparing import covers, digest
 
 
 class ControlledByOther(Exception):
-    """The name is taken by an object that somebody else controls; it was left alone."""
+    """The name is taken by an object that is somebody else's; it was left alone."""
 
 
 def owned(thing: Object, owner: Object | None, digest_annotation: str) -> Object:
@@ -52,12 +52,32 @@ def _reference(owner: Object) -> Object:
     }
 
 
-def refusal(live: Object | None, asker: Object) -> str:
-    """Returns why an object may not be made what `asker` wants; empty if it may."""
-    other = controlling_owner(live) if live is not None else None
-    if live is None or other is None or other.uid == uid_of(asker):
+def refusal(live: Object | None, asker: Object, digest_annotation: str) -> str:
+    """Returns why an object may not be made what `asker` wants; empty if it may.
+
+    What nobody controls was made by us, which its annotation says, or is somebody's own. Who wants to hand
+    that over gives it the annotation, with any value.
+    """
+    if live is None:
         return ""
-    return f"{live.get('kind')} {key_of(live)} is controlled by {other.kind} {other.name}"
+    other, key = controlling_owner(live), key_of(live)
+    if other is not None and other.uid != uid_of(asker):
+        return f"{live.get('kind')} {key} is controlled by {other.kind} {other.name}"
+    if other is not None or digest_annotation in annotations_of(live):
+        return ""
+    place = f" -n {key.namespace}" if key.namespace else ""
+    how = f"`kubectl annotate{place} {str(live.get('kind')).lower()} {key.name} {digest_annotation}=given`"
+    return (
+        f"{live.get('kind')} {key} was there before and is somebody's own: remove it, or give it away: {how}"
+    )
+
+
+def held_by(thing: Object) -> str:
+    """Returns in words what keeps an object from going that is being deleted; empty if it is not."""
+    if not is_deleting(thing):
+        return ""
+    holders = ", ".join(metadata(thing).get("finalizers") or []) or "nothing"
+    return f"{thing.get('kind')} {key_of(thing)} is being deleted, and held by {holders}"
 
 
 def is_as_wanted(live: Object | None, wanted: Object, digest_annotation: str) -> bool:
@@ -94,32 +114,36 @@ class OwnedObjects:
         cache: ObjectCache | None = None,
         *,
         outlives: bool = False,
+        given: bool = False,
     ) -> Object:
         """Makes an object what `thing` says, if it is not; returns it as it is then.
 
-        Fields that others changed are set back; fields that `thing` does not name are theirs.
+        Fields that others changed are set back; fields that `thing` does not name are theirs. An object that
+        is being deleted is left to that, and returned as it is; it can be made anew when it is gone.
 
         Args:
             cache: of the informer of `resource`; an object that is as wanted there costs no request.
             outlives: the object stays when `owner` is deleted; it does not refer to it.
+            given: the caller knows that an object which nobody controls may be taken.
 
         Raises:
-            ControlledByOther: somebody else controls an object of that name.
+            ControlledByOther: the object of that name is somebody else's.
             ApiError: what the API server refuses.
         """
         wanted = owned(thing, None if outlives else owner, self._annotation)
         live = cache.get(key_of(thing)) if cache is not None else None
-        _refuse(refusal(live, owner))
+        # The cache may be behind, and knows only of some: what is there after all might be somebody's.
+        known = live if live is not None else await self._look(resource, wanted)
+        self._refuse(known, owner, given)
+        if known is not None and is_deleting(known):
+            return known
         if live is not None and is_as_wanted(live, wanted, self._annotation):
             return live
-        if live is None:
-            # The cache may be behind: an object that is there after all might be somebody's.
-            _refuse(refusal(await self._look(resource, wanted), owner))
         try:
             return await self._client.apply(resource, wanted, manager=self._manager)
         except Invalid as error:
             # Two controllers of one object: somebody was quicker.
-            _refuse(refusal(await self._look(resource, wanted), owner))
+            self._refuse(await self._look(resource, wanted), owner, given)
             raise error from None
 
     async def remove(self, resource: Resource, thing: Object, owner: Object) -> None:
@@ -147,7 +171,8 @@ class OwnedObjects:
         except NotFound:
             return None
 
-
-def _refuse(why: str) -> None:
-    if why:
-        raise ControlledByOther(why)
+    def _refuse(self, live: Object | None, owner: Object, given: bool) -> None:
+        if given and live is not None and controlling_owner(live) is None:
+            return
+        if why := refusal(live, owner, self._annotation):
+            raise ControlledByOther(why)

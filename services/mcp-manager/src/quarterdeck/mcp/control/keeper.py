@@ -14,7 +14,7 @@ from quarterdeck.controller.caching.cache import BY_OWNER
 from quarterdeck.controller.caching.informer import Informer
 from quarterdeck.controller.loop import DONE, Result
 from quarterdeck.controller.objects import Object, ObjectKey, is_deleting, key_of, labels_of, uid_of
-from quarterdeck.controller.writing.apply import ControlledByOther, OwnedObjects
+from quarterdeck.controller.writing.apply import ControlledByOther, OwnedObjects, held_by
 from quarterdeck.controller.writing.conditions import Condition, find
 from quarterdeck.controller.writing.events import NORMAL, WARNING, EventRecorder
 from quarterdeck.mcp.control import claiming, reading, secrets, statuses, verdict
@@ -26,7 +26,8 @@ from quarterdeck.resources.mcpserver import MCPServer
 
 MANAGER = "quarterdeck-mcp-controller"
 APPLIED = "quarterdeck.dev/applied"
-# Seconds until what the API server refused is tried again: a quota may have room, a role may have been given.
+# Seconds until what was refused is tried again: a quota may have room, a role may have been given, and somebody
+# else's object, of which nobody tells us, may be gone.
 REFUSED_AGAIN = 30.0
 CONFLICT_AGAIN = 0.1
 
@@ -86,15 +87,17 @@ class Keeper:
 
     async def reconcile(self, key: ObjectKey, thing: Object | None) -> Result:
         """Looks at one server. What it owns goes with it, by owner references."""
-        if thing is None or is_deleting(thing):
+        if thing is None:
             return DONE
-        found = await self._look(thing)
+        found = _leaving(thing) if is_deleting(thing) else await self._look(thing)
         try:
             if found.conditions and await statuses.write(self._client, thing, found.conditions, found.fields):
                 self._tell(thing, found.conditions)
         except Conflict:
             # The registry says things at the same time. What it wrote is on its way to the cache.
             return Result(CONFLICT_AGAIN)
+        except NotFound:
+            return DONE
         return Result(found.again_after)
 
     async def _look(self, thing: Object) -> Finding:
@@ -109,7 +112,7 @@ class Keeper:
         try:
             return await self._keep(thing, server)
         except ControlledByOther as error:
-            return Finding(verdict.refusal("NameTaken", str(error)))
+            return Finding(verdict.refusal("NameTaken", str(error)), again_after=REFUSED_AGAIN)
         except (Forbidden, Invalid) as error:
             return Finding(reading.refused_by(error), again_after=REFUSED_AGAIN)
 
@@ -142,8 +145,10 @@ class Keeper:
         pods = self._pods(key, SERVING)
         await self._claim(deployment, pods, self._pods(key, WARM))
         image = verdict.digest(pods) or (thing.get("status") or {}).get("imageDigest")
+        found = verdict.conditions(deployment, pods, values.missing)
+        held = "; ".join(filter(None, map(held_by, made.values())))
         return Finding(
-            verdict.conditions(deployment, pods, values.missing),
+            verdict.being_deleted(found, held) if held else found,
             {"imageDigest": image} if image else {},
             self._secret_period if server.spec.secrets else None,
         )
@@ -202,3 +207,13 @@ class Keeper:
             if condition.type == verdict.READY and condition.reason != before.get("reason"):
                 kind = NORMAL if condition.status or condition.reason == verdict.STARTING else WARNING
                 self._events.event(thing, condition.reason, condition.message, type=kind)
+
+
+def _leaving(thing: Object) -> Finding:
+    """A server that is to go and that somebody holds: its pods stay as they are until then."""
+    status, ready = thing.get("status") or {}, statuses.stored(thing, verdict.READY)
+    if "container" not in (thing.get("spec") or {}):
+        return Finding()
+    image = status.get("imageDigest")
+    found = verdict.being_deleted([ready] if ready else [], held_by(thing))
+    return Finding(found, {"imageDigest": image} if image else {})

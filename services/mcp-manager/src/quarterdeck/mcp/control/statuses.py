@@ -18,9 +18,9 @@ MANAGER = "quarterdeck-mcp-controller-status"
 def part(thing: Object, found: Sequence[Condition], fields: Mapping[str, Any], now: str) -> Object:
     """Returns what `thing` should say of what the controller found: its own conditions and `fields`. Pure."""
     types = {condition.type for condition in found}
-    stored = [item for item in stored_conditions(thing) if item["type"] in types]
+    before = [item for item in stored_conditions(thing) if item["type"] in types]
     generation = int(metadata(thing).get("generation") or 0)
-    return {**fields, "conditions": updated(stored, found, generation, now)}
+    return {**fields, "conditions": updated(before, found, generation, now)}
 
 
 def is_said(thing: Object, wanted: Object) -> bool:
@@ -36,6 +36,15 @@ def is_said(thing: Object, wanted: Object) -> bool:
 def stored_conditions(thing: Object) -> list[dict[str, Any]]:
     """Returns the conditions of a status, whoever wrote them."""
     return list((thing.get("status") or {}).get("conditions") or [])
+
+
+def stored(thing: Object, kind: str) -> Condition | None:
+    """Returns one condition as it was said last, to be said again; None if it never was."""
+    said = find(stored_conditions(thing), kind)
+    if said is None:
+        return None
+    status = {"True": True, "False": False}.get(str(said.get("status")))
+    return Condition(kind, status, str(said["reason"]), str(said.get("message") or ""))
 
 
 async def write(client: Client, thing: Object, found: Sequence[Condition], fields: Mapping[str, Any]) -> bool:

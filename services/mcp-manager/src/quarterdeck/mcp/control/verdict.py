@@ -21,6 +21,7 @@ COMPLETE = "Complete"
 QUOTA_EXCEEDED = "QuotaExceeded"
 PODS_REFUSED = "PodsRefused"
 NO_CONTAINER = "NoContainer"
+BEING_DELETED = "BeingDeleted"
 
 _TOOL = "tool"
 
@@ -43,6 +44,15 @@ def conditions(
 def refusal(reason: str, message: str) -> list[Condition]:
     """Returns the conditions of a server for which nothing is made."""
     return [Condition(READY, False, reason, message), Condition(PROGRESSING, False, reason, message)]
+
+
+def being_deleted(found: Sequence[Condition], held: str) -> list[Condition]:
+    """Returns what is said of a server when it, or something of it, is being deleted and does not go.
+
+    Its pods may serve on; nothing moves until what is held is gone, and is made anew if the server is not.
+    """
+    ready = [one for one in found if one.type == READY]
+    return [*ready, Condition(PROGRESSING, False, BEING_DELETED, held)]
 
 
 def digest(pods: Sequence[Object]) -> str:

@@ -14,12 +14,13 @@ from quarterdeck.controller.api.resource import (
 )
 from quarterdeck.controller.caching.informer import Informers
 from quarterdeck.controller.objects import Object, ObjectKey, controlling_owner, uid_of
-from quarterdeck.controller.writing.apply import ControlledByOther, OwnedObjects
+from quarterdeck.controller.writing.apply import ControlledByOther, OwnedObjects, held_by
 from quarterdeck.registry.conditions import FALSE, TRUE, Condition
 from quarterdeck.registry.config import RegistrySettings
 from quarterdeck.registry.constants import (
     APPLIED,
     NAMESPACE_READY,
+    REASON_BEING_DELETED,
     REASON_CONTROLLED_BY_OTHER,
     REASON_NAMESPACE_READY,
     REASON_NOT_PERMITTED,
@@ -57,7 +58,7 @@ class Provisioner:
         try:
             refused = await self._namespace(tenant, what)
             if refused is None:
-                await self._contents(tenant, what)
+                refused = await self._contents(tenant, what)
         except Forbidden as error:
             return Condition(NAMESPACE_READY, FALSE, REASON_NOT_PERMITTED, error.message)
         except Invalid as error:
@@ -77,7 +78,8 @@ class Provisioner:
             made = live is not None and claims.is_made_for(live, what.tenant)
             thing = rendering.namespace(what, made=made)
             outlives = not (made and what.deleted_with_it)
-            await self._ensure(NAMESPACES, thing, tenant, outlives=outlives)
+            # Whose it is has been looked at: who gave it says so by its label.
+            await self._ensure(NAMESPACES, thing, tenant, outlives=outlives, given=True)
         return refused
 
     def _obstacle(self, what: Wanted, live: Object | None) -> Condition | None:
@@ -101,17 +103,28 @@ class Provisioner:
         except NotFound:
             return None
 
-    async def _contents(self, tenant: Object, what: Wanted) -> None:
-        for resource, thing in rendering.contents(what, self._settings):
+    async def _contents(self, tenant: Object, what: Wanted) -> Condition | None:
+        """Makes what is kept in the namespace; returns what of it cannot be made yet."""
+        kept = [
             await self._ensure(resource, thing, tenant, outlives=True)
+            for resource, thing in rendering.contents(what, self._settings)
+        ]
         binding = rendering.admins(what)
         if binding is not None:
-            await self._ensure(ROLE_BINDINGS, binding, tenant, outlives=False)
-            return
+            kept.append(await self._ensure(ROLE_BINDINGS, binding, tenant, outlives=False))
+        else:
+            await self._without_admins(tenant, what)
+        held = "; ".join(filter(None, map(held_by, kept)))
+        return Condition(NAMESPACE_READY, FALSE, REASON_BEING_DELETED, held) if held else None
+
+    async def _without_admins(self, tenant: Object, what: Wanted) -> None:
         left = self._caches[ROLE_BINDINGS].get(ObjectKey(what.namespace, rendering.ADMINS))
         owner = controlling_owner(left) if left is not None else None
         if left is not None and owner is not None and owner.uid == uid_of(tenant):
             await self._objects.remove(ROLE_BINDINGS, left, tenant)
 
-    async def _ensure(self, resource: Resource, thing: Object, tenant: Object, *, outlives: bool) -> None:
-        await self._objects.ensure(resource, thing, tenant, self._caches[resource], outlives=outlives)
+    async def _ensure(
+        self, resource: Resource, thing: Object, tenant: Object, *, outlives: bool, given: bool = False
+    ) -> Object:
+        cache = self._caches[resource]
+        return await self._objects.ensure(resource, thing, tenant, cache, outlives=outlives, given=given)
