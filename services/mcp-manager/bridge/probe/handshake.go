@@ -19,22 +19,24 @@ const (
 type Ask func(rpc.Message) (rpc.Message, error)
 
 // Handshake speaks to a server over stdio: the handshake and a ping, or the newer era's discovery for one that
-// refuses the handshake.
-func Handshake(ask Ask) error {
-	answer, err := ask(Initialize())
+// refuses the handshake. It returns the method that the server took.
+func Handshake(ask Ask) (string, error) {
+	first := Initialize()
+	answer, err := ask(first)
 	if err != nil {
-		return err
+		return "", err
 	}
 	if answer.Result != nil {
-		return Ping(ask)
+		return first.Method, Ping(ask)
 	}
-	if answer, err = ask(Discover()); err != nil {
-		return err
+	second := Discover()
+	if answer, err = ask(second); err != nil {
+		return "", err
 	}
 	if answer.Result == nil {
-		return fmt.Errorf("the server refuses initialize and server/discover: %s", Reason(answer))
+		return "", fmt.Errorf("the server refuses initialize and server/discover: %s", Reason(answer))
 	}
-	return nil
+	return second.Method, nil
 }
 
 // Ping confirms a handshake and asks for a sign of life. A server that does not know ping is alive all the same.

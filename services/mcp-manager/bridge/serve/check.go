@@ -11,18 +11,14 @@ import (
 	"quarterdeck.dev/bridge/rpc"
 )
 
-// Check tries the server until it speaks the protocol once: from then on the bridge is ready.
+// Check tries the server until it speaks the protocol once: from then on the bridge is ready, and the process that
+// was tried waits for the first session.
 func (h *Hub) Check(ctx context.Context) {
 	for {
-		err := h.try(ctx)
-		h.mu.Lock()
-		h.ready = err == nil
-		h.reason = ""
-		if err != nil {
-			h.reason = err.Error()
-		}
-		h.mu.Unlock()
+		tried, method, err := h.try(ctx)
+		h.judge(err)
 		if err == nil {
+			h.keep(ctx, tried, method)
 			return
 		}
 		fmt.Fprintf(h.config.Log, "bridge: not ready: %v\n", err)
@@ -36,27 +32,64 @@ func (h *Hub) Check(ctx context.Context) {
 
 // Trust makes the bridge ready without trying the server.
 func (h *Hub) Trust() {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.ready, h.reason = true, ""
+	h.judge(nil)
 }
 
-// try starts a process, shakes hands in the older era or else the newer, and ends it.
-func (h *Hub) try(ctx context.Context) error {
+func (h *Hub) judge(err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.ready, h.reason = err == nil, ""
+	if err != nil {
+		h.reason = err.Error()
+	}
+}
+
+// try starts a process and shakes hands with it, and says by which method; one that does not answer is ended.
+func (h *Hub) try(ctx context.Context) (*link, string, error) {
 	ctx, cancel := context.WithTimeout(ctx, h.config.StartTimeout)
 	defer cancel()
 	h.mu.Lock()
 	started, err := h.start()
 	h.mu.Unlock()
 	if err != nil {
-		return err
+		return nil, "", err
 	}
-	defer started.stop()
+	method, err := shake(ctx, started)
+	if err != nil {
+		started.stop()
+		return nil, "", err
+	}
+	return started, method, nil
+}
+
+// shake shakes hands in the older era or else the newer, in a session that ends with it.
+func shake(ctx context.Context, l *link) (string, error) {
 	s := newSession("", true)
-	if !started.attach(s) {
-		return errors.New("the tool server has ended")
+	if !l.attach(s) {
+		return "", errors.New("the tool server has ended")
 	}
-	return probe.Handshake(func(message rpc.Message) (rpc.Message, error) { return started.ask(ctx, s, message) })
+	defer l.detach(s)
+	return probe.Handshake(func(message rpc.Message) (rpc.Message, error) { return l.ask(ctx, s, message) })
+}
+
+// keep lets the process that was tried be the first session's, which then does not wait for a start. Its client will
+// shake hands once more, so the server must take that: one that does not is ended, and nothing is kept.
+func (h *Hub) keep(ctx context.Context, tried *link, method string) {
+	ctx, cancel := context.WithTimeout(ctx, discoverTimeout)
+	defer cancel()
+	if again, err := shake(ctx, tried); err != nil || again != method || !h.spares(tried) {
+		tried.stop()
+	}
+}
+
+// spares makes a process the spare one; false if that is not wanted any more.
+func (h *Hub) spares(tried *link) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if _, runs := h.links[tried]; runs && !h.draining && h.shared == nil {
+		h.spare = tried
+	}
+	return h.spare == tried
 }
 
 // ask sends one message and returns its answer; a notification has none.

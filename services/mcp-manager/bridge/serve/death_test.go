@@ -78,7 +78,7 @@ func TestAServerThatEndsAtOnceIsTold(t *testing.T) {
 	if _, message := w.post("", hello).fault(); !strings.Contains(message, "exit status 4; it wrote: cannot find my configuration") {
 		t.Fatal(message)
 	}
-	err := w.hub.try(context.Background())
+	_, _, err := w.hub.try(context.Background())
 	if err == nil || !strings.Contains(err.Error(), "cannot find my configuration") {
 		t.Fatal(err)
 	}
@@ -96,7 +96,7 @@ func TestReadinessIsTheProtocols(t *testing.T) {
 			t.Fatal("ready before it was tried")
 		}
 		w.hub.Check(context.Background())
-		if status() != 200 || len(w.hub.running()) != 0 {
+		if status() != 200 || len(w.hub.running()) != 1 {
 			t.Fatal(mode, status(), w.hub.reason)
 		}
 	}

@@ -56,7 +56,7 @@ func fake() {
 		os.Exit(4)
 	}
 	input := bufio.NewReaderSize(os.Stdin, 1<<20)
-	state := ""
+	state, greeted := "", 0
 	var cancelled []string
 	for {
 		line, err := input.ReadBytes('\n')
@@ -74,9 +74,13 @@ func fake() {
 				say(`{"jsonrpc":"2.0","id":%s,"error":{"code":-32022,"message":"Unsupported protocol version"}}`, message.ID)
 				continue
 			}
+			if greeted++; greeted > 1 && os.Getenv("BRIDGE_FAKE") == "once" {
+				say(`{"jsonrpc":"2.0","id":%s,"error":{"code":-32600,"message":"initialized already"}}`, message.ID)
+				continue
+			}
 			say(`{"jsonrpc":"2.0","id":%s,"result":{"protocolVersion":"2025-06-18","capabilities":{},"serverInfo":{"name":"fake %d","version":"1"}}}`, message.ID, os.Getpid())
 		case "server/discover":
-			if os.Getenv("BRIDGE_FAKE") == "modern" {
+			if mode := os.Getenv("BRIDGE_FAKE"); mode == "modern" || mode == "once" {
 				say(`{"jsonrpc":"2.0","id":%s,"result":{"supportedVersions":["2026-07-28"]}}`, message.ID)
 			} else {
 				say(`{"jsonrpc":"2.0","id":%s,"error":{"code":-32601,"message":"Method not found"}}`, message.ID)

@@ -27,9 +27,10 @@ type Hub struct {
 	sessions map[string]*session
 	links    map[*link]struct{}
 	// shared is the process of all sessions when they share one; common the session of clients of the newer era
-	// who name none.
+	// who name none; spare a process that has answered and waits for its first session.
 	shared   *link
 	common   *session
+	spare    *link
 	ends     ends
 	exits    []child.Exit
 	draining bool
@@ -139,10 +140,16 @@ func (h *Hub) serve(s *session) *refusal {
 	return no
 }
 
-// attach binds a session to a running link, or to a new one.
+// attach binds a session to a running link, to the one that waits, or to a new one.
 func (h *Hub) attach(s *session, running *link) *refusal {
 	if running != nil && running.attach(s) {
 		return nil
+	}
+	if spare := h.spare; spare != nil {
+		h.spare = nil
+		if spare.attach(s) {
+			return nil
+		}
 	}
 	started, err := h.start()
 	if err == nil && started.attach(s) {
@@ -218,6 +225,9 @@ func (h *Hub) ended(l *link) {
 	}
 	if h.shared == l {
 		h.shared = nil
+	}
+	if h.spare == l {
+		h.spare = nil
 	}
 	if h.common != nil && h.common.link == l {
 		h.common = nil
