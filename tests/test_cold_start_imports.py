@@ -15,7 +15,6 @@ ON_FIRST_USE = {
     "anthropic",
     "fakeredis",
     "jsonschema",
-    "kubernetes",
     "mcp",
     "openai",
     "qdrant_client",

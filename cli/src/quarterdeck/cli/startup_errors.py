@@ -25,10 +25,13 @@ def explain_start(error: BaseException, data_dir: Path) -> CliError:
     from pydantic import ValidationError
 
     from quarterdeck.common.errors import QuarterdeckError
+    from quarterdeck.controller.configuration.errors import NoCluster
 
     if isinstance(error, QuarterdeckError):
         code = EXIT_STORAGE if error.reason in STORAGE_REASONS else EXIT_FAILED
         return _explain_port(error, error.hint) or CliError(error.message, hint=error.hint, code=code)
+    if isinstance(error, NoCluster):
+        return CliError(error.message, hint=error.hint, code=EXIT_FAILED)
     if isinstance(error, ValidationError):
         return _explain_settings(error)
     if isinstance(error, OSError):

@@ -61,7 +61,7 @@ async def build(
         settings: from the environment by default.
 
     Raises:
-        FailedPrecondition: a cluster is to say who may do what, and there is none.
+        NoCluster: a cluster is to say who may do what, and there is none.
         Unavailable: the port of REST is in use, or the token file or the database cannot be used.
     """
     settings = settings or GatewaySettings()

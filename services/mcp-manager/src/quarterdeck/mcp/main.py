@@ -138,7 +138,7 @@ async def build(platform: Platform) -> Service:
 
 async def _replicas(platform: Platform) -> KubeReplicas:
     # Imported where there is a cluster: a laptop's cold start does without.
-    from quarterdeck.mcp.cluster.access import open_client
+    from quarterdeck.controller.opening import open_client
     from quarterdeck.mcp.cluster.replicas import KubeReplicas
 
-    return KubeReplicas(await open_client(platform))
+    return KubeReplicas(await open_client("quarterdeck-mcp-manager", platform.closing))

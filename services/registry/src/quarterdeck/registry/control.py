@@ -7,7 +7,6 @@ import importlib
 import os
 import signal
 import socket
-import uuid
 
 from quarterdeck.common.database import Database
 from quarterdeck.common.errors import Unavailable
@@ -17,8 +16,9 @@ from quarterdeck.controller.api.resource import NAMESPACES
 from quarterdeck.controller.caching.informer import Informers
 from quarterdeck.controller.leading.leader import Leader, LeadershipLost
 from quarterdeck.controller.loop import Controller
-from quarterdeck.controller.metrics import ClientMetrics, ControllerMetrics, InformerMetrics, LeaderMetrics
+from quarterdeck.controller.metrics import ControllerMetrics, InformerMetrics
 from quarterdeck.controller.objects import ObjectKey
+from quarterdeck.controller.opening import open_leader
 from quarterdeck.controller.queue import WorkQueue
 from quarterdeck.controller.writing.events import EventRecorder
 from quarterdeck.registry import history
@@ -27,7 +27,6 @@ from quarterdeck.registry.background import Background
 from quarterdeck.registry.config import RegistrySettings
 from quarterdeck.registry.feed import Feed
 from quarterdeck.registry.following import Following
-from quarterdeck.registry.kube.access import open_client
 from quarterdeck.registry.kube.outdated import Definitions
 from quarterdeck.registry.kube.places import Place, resources
 from quarterdeck.registry.kube.projector import Projector
@@ -155,13 +154,11 @@ async def build(platform: Platform) -> RegistryController:
     settings = RegistrySettings()
     database = await platform.open_database(METADATA, MIGRATIONS)
     await database.write(history.prepare)
-    metrics = ClientMetrics(platform.telemetry.registry)
-    client, leases = await open_client(platform, metrics), await open_client(platform, metrics)
-    leader = Leader(
-        leases,
+    client, leader = await open_leader(
+        f"quarterdeck-{NAME}",
         ObjectKey(settings.lease_namespace, NAME),
-        f"{socket.gethostname()}-{uuid.uuid4()}",
+        platform.closing,
+        registry=platform.telemetry.registry,
         log=platform.telemetry.log,
-        metrics=LeaderMetrics(platform.telemetry.registry),
     )
     return RegistryController(platform, database, client, leader, settings)

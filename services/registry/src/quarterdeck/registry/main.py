@@ -90,11 +90,11 @@ async def build(platform: Platform) -> Registry:
 
 async def _cluster_writes(platform: Platform, database: Database, feed: Feed, following: Following) -> Writes:
     # Imported where there is a cluster: a laptop's cold start does without.
+    from quarterdeck.controller.opening import open_client
     from quarterdeck.registry import history
-    from quarterdeck.registry.kube.access import open_client
     from quarterdeck.registry.kube.places import resources
     from quarterdeck.registry.kube.writing import KubeWrites
 
     await database.write(history.prepare)
-    client = await open_client(platform)
+    client = await open_client("quarterdeck-registry", platform.closing)
     return KubeWrites(client, resources(), feed, following, platform.clock)

@@ -175,6 +175,8 @@ class Transport:
             "headers": {"Accept": "application/json", **(headers or {}), **await connection.headers()},
             "server_hostname": connection.server_name,
             "proxy": connection.proxy,
+            # With each request: a changed certificate of ours needs connections of its own.
+            "ssl": connection.tls or True,
         }
 
     def _session(self) -> aiohttp.ClientSession:
@@ -182,9 +184,7 @@ class Transport:
             import aiohttp
 
             # No limit: every watch holds a connection, and pacing bounds the rest.
-            connector = aiohttp.TCPConnector(
-                limit=0, ssl=self._connection.tls or True, socket_factory=_socket, keepalive_timeout=60
-            )
+            connector = aiohttp.TCPConnector(limit=0, socket_factory=_socket, keepalive_timeout=60)
             self._made = aiohttp.ClientSession(
                 connector=connector,
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT),

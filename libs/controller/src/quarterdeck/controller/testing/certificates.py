@@ -15,8 +15,11 @@ _LIFE = timedelta(days=2)
 
 
 def write_keys(folder: Path) -> None:
-    """Writes `ca.crt`, `server.crt`, `server.key`, `accounts.key` and `accounts.pub`."""
-    authority, server, accounts = (ec.generate_private_key(ec.SECP256R1()) for _ in range(3))
+    """Writes `ca.crt`, and `server`, `client` (`.crt`, `.key`) and `accounts` (`.key`, `.pub`).
+
+    Who presents the client's certificate is the user `certified` of the group `system:masters`.
+    """
+    authority, server, client, accounts = (ec.generate_private_key(ec.SECP256R1()) for _ in range(4))
     root = _unsigned("test-authority", "test-authority", authority.public_key()).add_extension(
         x509.BasicConstraints(ca=True, path_length=0), critical=True
     )
@@ -26,11 +29,13 @@ def write_keys(folder: Path) -> None:
         ),
         critical=False,
     )
+    person = _unsigned("certified", "test-authority", client.public_key(), "system:masters")
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for name, builder in (("ca.crt", root), ("server.crt", leaf)):
+    for name, builder in (("ca.crt", root), ("server.crt", leaf), ("client.crt", person)):
         signed = builder.sign(authority, hashes.SHA256())
         (folder / name).write_bytes(signed.public_bytes(serialization.Encoding.PEM))
     (folder / "server.key").write_bytes(_private(server))
+    (folder / "client.key").write_bytes(_private(client))
     (folder / "accounts.key").write_bytes(_private(accounts))
     (folder / "accounts.pub").write_bytes(
         accounts.public_key().public_bytes(
@@ -39,11 +44,13 @@ def write_keys(folder: Path) -> None:
     )
 
 
-def _unsigned(subject: str, issuer: str, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
+def _unsigned(
+    subject: str, issuer: str, key: ec.EllipticCurvePublicKey, group: str = ""
+) -> x509.CertificateBuilder:
     now = datetime.now(UTC)
     return (
         x509.CertificateBuilder()
-        .subject_name(_name(subject))
+        .subject_name(_name(subject, group))
         .issuer_name(_name(issuer))
         .public_key(key)
         .serial_number(x509.random_serial_number())
@@ -52,8 +59,9 @@ def _unsigned(subject: str, issuer: str, key: ec.EllipticCurvePublicKey) -> x509
     )
 
 
-def _name(common: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common)])
+def _name(common: str, group: str = "") -> x509.Name:
+    parts = [(NameOID.ORGANIZATION_NAME, group), (NameOID.COMMON_NAME, common)]
+    return x509.Name([x509.NameAttribute(kind, said) for kind, said in parts if said])
 
 
 def _private(key: ec.EllipticCurvePrivateKey) -> bytes:

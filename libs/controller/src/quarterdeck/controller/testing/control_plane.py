@@ -189,6 +189,7 @@ def _apiserver(programs: Path, folder: Path, etcd: str, port: int) -> list[str]:
         f"--secure-port={port}",
         f"--tls-cert-file={keys / 'server.crt'}",
         f"--tls-private-key-file={keys / 'server.key'}",
+        f"--client-ca-file={keys / 'ca.crt'}",
         f"--service-account-key-file={keys / 'accounts.pub'}",
         f"--service-account-signing-key-file={keys / 'accounts.key'}",
         "--service-account-issuer=https://kubernetes.default.svc",

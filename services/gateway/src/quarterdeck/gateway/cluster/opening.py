@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from prometheus_client import Counter
 
-from quarterdeck.common.errors import FailedPrecondition
 from quarterdeck.common.service import Platform
 from quarterdeck.common.tenants import TenantDirectory
-from quarterdeck.controller.api.client import Client
-from quarterdeck.controller.api.connection import Connection, connect
-from quarterdeck.controller.api.transport import Transport
+from quarterdeck.controller.opening import open_client
 from quarterdeck.gateway.cluster.access import ClusterAuthorizer
 from quarterdeck.gateway.cluster.tokens import TokenReviews
 
@@ -18,10 +15,9 @@ async def open_cluster(platform: Platform, audience: str) -> TokenReviews:
     """Lets the API server say who may do what from now on; returns who says whose tokens are.
 
     Raises:
-        FailedPrecondition: there is no cluster to be found.
+        NoCluster: there is no cluster to be found.
     """
-    client = Client(Transport(await _connection(), user_agent="quarterdeck-gateway"))
-    platform.closing.append(client.close)
+    client = await open_client("quarterdeck-gateway", platform.closing)
     standing = Counter(
         "cluster_answers_standing_total",
         "Answers of the API server that counted on after their time, since it could not be asked.",
@@ -35,15 +31,3 @@ async def open_cluster(platform: Platform, audience: str) -> TokenReviews:
 
     platform.authorizer = ClusterAuthorizer(client, namespace_of, standing)
     return TokenReviews(client, audience, standing)
-
-
-async def _connection() -> Connection:
-    from kubernetes.config import ConfigException
-
-    try:
-        return await connect()
-    except ConfigException as error:
-        raise FailedPrecondition(
-            f"there is no cluster: {error}",
-            hint="run it in a pod with a service account, set KUBECONFIG, or QD_ACCESS=local",
-        ) from None

@@ -6,7 +6,6 @@ import asyncio
 import os
 import signal
 import socket
-import uuid
 
 from quarterdeck.common.errors import Unavailable
 from quarterdeck.common.service import Platform
@@ -14,13 +13,13 @@ from quarterdeck.controller.api.client import Client, Scope
 from quarterdeck.controller.api.resource import NAMESPACES
 from quarterdeck.controller.caching.informer import Informers
 from quarterdeck.controller.leading.leader import Leader, LeadershipLost
-from quarterdeck.controller.metrics import ClientMetrics, ControllerMetrics, InformerMetrics, LeaderMetrics
+from quarterdeck.controller.metrics import ControllerMetrics, InformerMetrics
 from quarterdeck.controller.objects import ObjectKey, key_of
+from quarterdeck.controller.opening import open_leader
 from quarterdeck.controller.running.object_controller import ObjectController
 from quarterdeck.controller.running.process import ControllerProcess, NotSynced
 from quarterdeck.controller.running.sources import For, Owns, Watches
 from quarterdeck.controller.writing.events import EventRecorder
-from quarterdeck.mcp.cluster.access import open_client
 from quarterdeck.mcp.control import reading
 from quarterdeck.mcp.control.config import ControllerSettings
 from quarterdeck.mcp.control.keeper import Caches, Keeper
@@ -127,15 +126,14 @@ async def build(platform: Platform) -> McpController:
     """Finds the cluster and wires the controller.
 
     Raises:
-        FailedPrecondition: there is no cluster to be found.
+        NoCluster: there is no cluster to be found.
     """
-    settings, metrics = ControllerSettings(), ClientMetrics(platform.telemetry.registry)
-    client, leases = await open_client(platform, metrics), await open_client(platform, metrics)
-    leader = Leader(
-        leases,
+    settings = ControllerSettings()
+    client, leader = await open_leader(
+        f"quarterdeck-{NAME}",
         ObjectKey(settings.lease_namespace, NAME),
-        f"{socket.gethostname()}-{uuid.uuid4()}",
+        platform.closing,
+        registry=platform.telemetry.registry,
         log=platform.telemetry.log,
-        metrics=LeaderMetrics(platform.telemetry.registry),
     )
     return McpController(platform, client, leader, settings)

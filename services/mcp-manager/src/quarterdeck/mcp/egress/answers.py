@@ -41,7 +41,7 @@ async def run() -> None:
     """Serves until stdin ends. What there is to say goes to stderr: stdout is the proxy's.
 
     Raises:
-        kubernetes.config.ConfigException: there is no cluster to be found.
+        NoCluster: there is no cluster to be found.
     """
     rendered = [*log_processors(), structlog.processors.JSONRenderer()]
     structlog.configure(processors=rendered, logger_factory=structlog.PrintLoggerFactory(sys.stderr))

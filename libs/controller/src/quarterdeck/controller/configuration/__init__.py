@@ -1,0 +1,1 @@
+"""Where the API server is and who we are: kubeconfig files, and the account of a pod. No network here."""
