@@ -12,6 +12,8 @@ from quarterdeck.controller.objects import Object
 
 # What stands below these is a quantity, which the API server writes its own way (`1` for `1000m`).
 _QUANTITY_FIELDS = {"limits", "requests", "hard", "default", "defaultRequest", "max", "min", "sizeLimit"}
+# What stands below these is written as a whole: one word more, and they mean something else.
+_WHOLE_FIELDS = {"selector", "podSelector", "namespaceSelector", "nodeSelector"}
 _QUANTITY = re.compile(r"(\d+(?:\.\d+)?)(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?")
 _FACTORS = {"": Decimal(1), "m": Decimal("0.001"), "k": Decimal(1000)} | {
     unit + suffix: Decimal(base) ** power
@@ -29,6 +31,8 @@ def digest(thing: Object) -> str:
 def covers(live: Any, wanted: Any, *, quantities: bool = False) -> bool:
     """True if `live` holds all that `wanted` says; what else it holds is somebody else's or a default.
 
+    Not so in selectors, which have one owner: with a word slipped in they select something else.
+
     Lists must agree item by item and be of the same length. Where somebody may add items of his own, this is
     false too often, which costs an apply that changes nothing; an item that somebody slipped into a list that
     is all ours is never overlooked.
@@ -40,7 +44,9 @@ def covers(live: Any, wanted: Any, *, quantities: bool = False) -> bool:
         if not isinstance(live, dict):
             return not wanted and live is None
         return all(
-            covers(live.get(name), value, quantities=quantities or name in _QUANTITY_FIELDS)
+            without_empty(live.get(name)) == without_empty(value)
+            if name in _WHOLE_FIELDS
+            else covers(live.get(name), value, quantities=quantities or name in _QUANTITY_FIELDS)
             for name, value in wanted.items()
         )
     if isinstance(wanted, list):
