@@ -61,12 +61,13 @@ class Outcome:
 
 
 class Batch:
-    """Runs with keys of their own."""
+    """Runs with keys of their own; `failed` has those of runs that did, once there is an outcome."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
         self.name = f"batch-{uuid.uuid4().hex[:8]}"
         self.runs: dict[str, str] = {}
+        self.failed: list[str] = []
 
     def start(self, count: int, seconds: float) -> None:
         """Starts `count` more runs, each with two calls of `seconds`, by a key: asking again is safe."""
@@ -83,7 +84,8 @@ class Batch:
     def outcome(self, seconds: float) -> Outcome:
         """Waits until all have ended, and asks the tool server what it was asked."""
         deadline = time.monotonic() + seconds
-        ends = {key: self._end(run, deadline) for key, run in self.runs.items()}
+        ends = {key: ended(self._client, run, deadline) for key, run in self.runs.items()}
+        self.failed = [key for key, end in ends.items() if end["state"] == "failed"]
         begun = stamped(self._client)
         states: dict[str, int] = {}
         for end in ends.values():
@@ -96,20 +98,31 @@ class Batch:
             [str(end["error"]) for end in ends.values() if end.get("error")],
         )
 
-    def _end(self, run: str, deadline: float) -> dict[str, Any]:
-        while True:
-            found = patient(self._client, "GET", f"runs/{run}")
-            if found["state"] in ENDED:
-                return found
-            assert not found["openApprovals"], f"run {run} asks a person"
-            assert time.monotonic() < deadline, f"run {run} has not ended: {found}"
-            time.sleep(0.5)
+
+def ended(client: Client, run: str, deadline: float) -> dict[str, Any]:
+    """Waits until a run has ended, and returns it."""
+    while True:
+        found = patient(client, "GET", f"runs/{run}")
+        if found["state"] in ENDED:
+            return found
+        assert not found["openApprovals"], f"run {run} asks a person"
+        assert time.monotonic() < deadline, f"run {run} has not ended: {found}"
+        time.sleep(0.5)
 
 
 def stamped(client: Client) -> dict[str, int]:
     """Returns how often each key was begun."""
+    return dict(_stamps(client)["begun"])
+
+
+def began_at(client: Client) -> dict[str, float]:
+    """Returns when each key was begun first, by the machine's clock."""
+    return dict(_stamps(client)["at"])
+
+
+def _stamps(client: Client) -> dict[str, Any]:
     answer = patient(client, "POST", "tools/cluster-stamping/stamps/call", {"arguments": {}})
-    return dict((answer.get("structuredContent") or answer.get("result") or answer)["begun"])
+    return dict(answer.get("structuredContent") or answer.get("result") or answer)
 
 
 def patient(client: Client, method: str, path: str, body: Any = None, seconds: float = 60) -> dict[str, Any]:

@@ -6,6 +6,7 @@ It runs in a pod, on the image of a service that has the SDK. What it has been a
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 
 import uvicorn
@@ -15,21 +16,23 @@ from mcp.server.transport_security import TransportSecuritySettings
 server = MCPServer("stamping")
 begun: Counter[str] = Counter()
 done: Counter[str] = Counter()
+began_at: dict[str, float] = {}
 
 
 @server.tool()
 async def stamp(key: str, seconds: float) -> dict[str, str]:
     """Stamps a key; twice is once too often."""
     begun[key] += 1
+    began_at.setdefault(key, time.time())
     await asyncio.sleep(seconds)
     done[key] += 1
     return {"key": key}
 
 
 @server.tool()
-def stamps() -> dict[str, dict[str, int]]:
-    """Says what was begun and done, by key."""
-    return {"begun": dict(begun), "done": dict(done)}
+def stamps() -> dict[str, dict[str, float]]:
+    """Says how often each key was begun and done, and when it was begun first."""
+    return {"begun": dict(begun), "done": dict(done), "at": began_at}
 
 
 app = server.streamable_http_app(
