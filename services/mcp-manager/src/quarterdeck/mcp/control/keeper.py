@@ -26,8 +26,8 @@ from quarterdeck.resources.mcpserver import MCPServer
 
 MANAGER = "quarterdeck-mcp-controller"
 APPLIED = "quarterdeck.dev/applied"
-# Seconds until what was refused is tried again: a quota may have room, a role may have been given, and somebody
-# else's object, of which nobody tells us, may be gone.
+# Seconds until what was refused is tried again: a quota may have room, a role may have been given, and an
+# object of somebody else, of which nobody tells us, may be gone.
 REFUSED_AGAIN = 30.0
 CONFLICT_AGAIN = 0.1
 
