@@ -45,6 +45,10 @@ class Bridge:
             while (await self.get("/readyz")).status_code != 200:  # noqa: ASYNC110 - another process
                 await asyncio.sleep(0.05)
 
+    async def processes(self) -> list[int]:
+        """Returns the ids of the server's processes."""
+        return [int(one["pid"]) for one in (await self.get("/status")).json()["processes"]]
+
     async def busy(self, within: float = 30) -> int:
         """Waits until a request is under way; returns the id of the process that has it."""
         async with asyncio.timeout(within):

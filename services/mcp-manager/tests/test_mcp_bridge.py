@@ -18,9 +18,6 @@ sys.path.insert(0, str(Path(__file__).parent / "npm"))
 
 from install import install, node
 
-# What is tested here is traffic: no time for a trial start of each server.
-TRUSTED = ("-check=false",)
-
 
 @pytest.fixture(scope="module")
 def packages() -> Path:
@@ -39,14 +36,17 @@ async def ready(world: World) -> bool:
 
 async def through(world: World, served: Bridge, **spec: Any) -> set[str]:
     """Applies a server at the bridge's address and returns the names of its tools."""
+    await served.until_ready()
+    tried = await served.processes()
     remote = {"remote": {"url": served.url}, "isolation": "shared", **spec}
     await world.apply(manifest("MCPServer", "other", remote), policy())
     await eventually(lambda: ready(world), within=60)
+    assert tried == await served.processes(), "the process that was tried is the session's"
     return {tool.name for tool in (await world.list_tools("other")).tools}
 
 
 async def test_time_through_the_manager(world: World) -> None:
-    async with bridge(installed("mcp-server-time"), flags=TRUSTED) as served:
+    async with bridge(installed("mcp-server-time")) as served:
         assert await through(world, served) == {"get_current_time", "convert_time"}
         arguments = {"source_timezone": "Europe/Berlin", "time": "16:30", "target_timezone": "Asia/Tokyo"}
         converted = value(await world.call("convert_time", arguments, server="other"))
@@ -59,7 +59,7 @@ async def test_git_through_the_manager(world: World) -> None:
     repository = world.path / "repository"
     await asyncio.to_thread(subprocess.run, ["git", "init", "-q", str(repository)], check=True)
     (repository / "note.txt").write_text("first line\n")
-    async with bridge(installed("mcp-server-git"), flags=TRUSTED) as served:
+    async with bridge(installed("mcp-server-git")) as served:
         assert {"git_add", "git_status"} <= await through(world, served)
         added = await world.call(
             "git_add", {"repo_path": str(repository), "files": ["note.txt"]}, server="other"
@@ -68,7 +68,7 @@ async def test_git_through_the_manager(world: World) -> None:
 
 
 async def test_fetch_through_the_manager(world: World) -> None:
-    async with bridge(installed("mcp-server-fetch"), flags=TRUSTED) as served:
+    async with bridge(installed("mcp-server-fetch")) as served:
         assert await through(world, served) == {"fetch"}
         refused = await world.call("fetch", {"url": "http://x.invalid", "max_length": -1}, server="other")
         assert refused.status == Status.STATUS_INVALID_ARGUMENTS
@@ -111,7 +111,7 @@ async def test_filesystem_through_the_manager(world: World, packages: Path) -> N
     folder = world.path / "folder"
     folder.mkdir()
     index = str(packages / "server-filesystem" / "dist" / "index.js")
-    async with bridge(str(node()), index, str(folder), flags=TRUSTED) as served:
+    async with bridge(str(node()), index, str(folder)) as served:
         assert {"read_text_file", "write_file"} <= await through(world, served)
         text = "zeile\n" * 20_000
         written = await world.call("write_file", {"path": str(folder / "f"), "content": text}, server="other")
@@ -123,7 +123,7 @@ async def test_filesystem_through_the_manager(world: World, packages: Path) -> N
 async def test_memory_through_the_manager(world: World, packages: Path) -> None:
     index = str(packages / "server-memory" / "dist" / "index.js")
     kept = {"MEMORY_FILE_PATH": str(world.path / "memory.jsonl")}
-    async with bridge(str(node()), index, env=kept, flags=TRUSTED) as served:
+    async with bridge(str(node()), index, env=kept) as served:
         assert {"create_entities", "read_graph"} <= await through(world, served)
         entity = {"name": "Acme", "entityType": "vendor", "observations": ["pays late"]}
         created = await world.call("create_entities", {"entities": [entity]}, server="other")

@@ -64,7 +64,7 @@ func (h *Hub) try(ctx context.Context) (*link, string, error) {
 
 // shake shakes hands in the older era or else the newer, in a session that ends with it.
 func shake(ctx context.Context, l *link) (string, error) {
-	s := newSession("", true)
+	s := newSession("", "", true)
 	if !l.attach(s) {
 		return "", errors.New("the tool server has ended")
 	}
@@ -73,21 +73,21 @@ func shake(ctx context.Context, l *link) (string, error) {
 }
 
 // keep lets the process that was tried be the first session's, which then does not wait for a start. Its client will
-// shake hands once more, so the server must take that: one that does not is ended, and nothing is kept.
+// begin by the same method once more, so the server must take that: one that does not is ended, and nothing is kept.
 func (h *Hub) keep(ctx context.Context, tried *link, method string) {
 	ctx, cancel := context.WithTimeout(ctx, discoverTimeout)
 	defer cancel()
-	if again, err := shake(ctx, tried); err != nil || again != method || !h.spares(tried) {
+	if again, err := shake(ctx, tried); err != nil || again != method || !h.spares(tried, method) {
 		tried.stop()
 	}
 }
 
 // spares makes a process the spare one; false if that is not wanted any more.
-func (h *Hub) spares(tried *link) bool {
+func (h *Hub) spares(tried *link, method string) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if _, runs := h.links[tried]; runs && !h.draining && h.shared == nil {
-		h.spare = tried
+		h.spare, h.era = tried, method
 	}
 	return h.spare == tried
 }

@@ -20,6 +20,12 @@ const (
 	methodHeader  = "Mcp-Method"
 )
 
+// Methods by which the eras begin.
+const (
+	initialize = "initialize"
+	discover   = "server/discover"
+)
+
 // handshaken are the protocol versions with a handshake and sessions. Any other is of the newer era.
 var handshaken = []string{"2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"}
 
@@ -117,9 +123,9 @@ func understand(body []byte, header http.Header) (posted, *refusal) {
 		}
 	}
 	version := header.Get(versionHeader)
-	asked.handshake = !batch && first.Kind == rpc.Request && first.Method == "initialize"
+	asked.handshake = !batch && first.Kind == rpc.Request && first.Method == initialize
 	asked.stateless = !asked.handshake &&
-		(version != "" && !slices.Contains(handshaken, version) || first.Method == "server/discover")
+		(version != "" && !slices.Contains(handshaken, version) || first.Method == discover)
 	if !validSession(asked.session) {
 		return asked, refuse(http.StatusBadRequest, rpc.InvalidRequest,
 			"%s: must be at most 128 visible ASCII characters", sessionHeader)
@@ -136,9 +142,11 @@ func understand(body []byte, header http.Header) (posted, *refusal) {
 func (h *Hub) sessionOf(asked posted) (s *session, created bool, no *refusal) {
 	switch {
 	case asked.handshake && asked.session == "":
-		return h.join(NewSessionID())
-	case asked.handshake, asked.stateless && asked.session != "":
-		return h.join(asked.session)
+		return h.join(NewSessionID(), initialize)
+	case asked.handshake:
+		return h.join(asked.session, initialize)
+	case asked.stateless && asked.session != "":
+		return h.join(asked.session, discover)
 	case asked.stateless:
 		s, no = h.meeting()
 		return s, false, no

@@ -27,10 +27,11 @@ type Hub struct {
 	sessions map[string]*session
 	links    map[*link]struct{}
 	// shared is the process of all sessions when they share one; common the session of clients of the newer era
-	// who name none; spare a process that has answered and waits for its first session.
+	// who name none; spare a process that has answered the method era and waits for its first session.
 	shared   *link
 	common   *session
 	spare    *link
+	era      string
 	ends     ends
 	exits    []child.Exit
 	draining bool
@@ -64,8 +65,8 @@ func NewSessionID() string {
 }
 
 // join returns the session under an id, beginning it if there is none; created tells which. An id may come from
-// the client: several replicas of it then share the session.
-func (h *Hub) join(id string) (s *session, created bool, no *refusal) {
+// the client: several replicas of it then share the session. It begins by a method of its era.
+func (h *Hub) join(id, begins string) (s *session, created bool, no *refusal) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if found := h.sessions[id]; found != nil {
@@ -75,7 +76,7 @@ func (h *Hub) join(id string) (s *session, created bool, no *refusal) {
 		h.counters.refused.Add(1)
 		return nil, false, no
 	}
-	made := newSession(id, false)
+	made := newSession(id, begins, false)
 	if no := h.serve(made); no != nil {
 		return nil, false, no
 	}
@@ -120,7 +121,7 @@ func (h *Hub) meeting() (*session, *refusal) {
 	if h.draining {
 		return nil, h.full()
 	}
-	made := newSession("", true)
+	made := newSession("", discover, true)
 	if no := h.attach(made, nil); no != nil {
 		return nil, no
 	}
@@ -145,7 +146,8 @@ func (h *Hub) attach(s *session, running *link) *refusal {
 	if running != nil && running.attach(s) {
 		return nil
 	}
-	if spare := h.spare; spare != nil {
+	// A server that speaks both eras goes on in the one in which it was spoken to first.
+	if spare := h.spare; spare != nil && s.begins == h.era {
 		h.spare = nil
 		if spare.attach(s) {
 			return nil

@@ -257,7 +257,7 @@ func (l *link) take(number int64) *call {
 // settle gives a request its answer.
 func (l *link) settle(asked *call, answer rpc.Message, code int) {
 	l.mu.Lock()
-	if asked.method == "initialize" {
+	if asked.method == initialize {
 		asked.exchange.session.greet(answer.Result)
 	}
 	asked.exchange.waiting--

@@ -10,6 +10,8 @@ import (
 type session struct {
 	id   string
 	link *link
+	// begins is the method by which sessions of its era begin.
+	begins string
 	// common tells that clients who share nothing meet here: nothing is sent to them that is not clearly theirs.
 	common    bool
 	used      time.Time
@@ -34,8 +36,8 @@ type exchange struct {
 	opened  time.Time
 }
 
-func newSession(id string, common bool) *session {
-	return &session{id: id, common: common, used: time.Now(), exchanges: map[*exchange]struct{}{}}
+func newSession(id, begins string, common bool) *session {
+	return &session{id: id, begins: begins, common: common, used: time.Now(), exchanges: map[*exchange]struct{}{}}
 }
 
 // outletFor chooses where a message goes that names no request: the one POST that is open, since it is most

@@ -42,6 +42,14 @@ func TestClientsOfTheNewerEraMeetInTheProcessThatWasTried(t *testing.T) {
 	}
 }
 
+func TestClientsOfTheOtherEraStartTheirOwn(t *testing.T) {
+	w := newWorld(t, "plain", nil)
+	w.hub.Check(context.Background())
+	if _, no := w.hub.meeting(); no != nil || len(w.hub.running()) != 2 || w.hub.spare == nil {
+		t.Fatal(no, w.pids())
+	}
+}
+
 func TestAServerThatShakesHandsOnlyOnceIsReadyAndStartedAnew(t *testing.T) {
 	w := newWorld(t, "once", nil)
 	w.hub.Check(context.Background())
