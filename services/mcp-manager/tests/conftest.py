@@ -9,6 +9,7 @@ import pytest
 # Test folders are not packages; what these tests share lies beside them.
 sys.path.insert(0, str(Path(__file__).parent))
 
+from control_support import account, cluster, controller  # noqa: F401 - fixtures
 from mcp_support import World
 
 from quarterdeck.mcp import process

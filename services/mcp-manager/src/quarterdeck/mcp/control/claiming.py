@@ -1,14 +1,15 @@
 """Pods that wait, made pods that serve: which one, and how. Pure.
 
 A server that wakes gets a pending pod from its ReplicaSet. If one that waits is just like it, that takes its
-place: it gets the labels of the pending one and no owner, so the ReplicaSet adopts it, has one too many, and
-removes the one that is not ready. The Deployment of those that wait replaces what it lost. A claimed pod is
-never given back.
+place: it gets the labels and the owner of the pending one, so the ReplicaSet has one too many and removes the
+one that is not ready. The Deployment of those that wait replaces what it lost. A claimed pod is never given
+back, and has an owner at every moment: what it serves can go while it is being claimed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from quarterdeck.controller.objects import (
     Object,
@@ -50,7 +51,13 @@ def to_claim(
 def claim(pod: Object, place: Object) -> Object:
     """Returns the change that puts `pod` in the place of the pending one, if nobody has changed it since."""
     labels = {POOL: SERVING, HASH: labels_of(place)[HASH]}
-    return {"metadata": {"resourceVersion": version_of(pod), "labels": labels, "ownerReferences": None}}
+    owners = [_owner(one) for one in metadata(place).get("ownerReferences") or []]
+    return {"metadata": {"resourceVersion": version_of(pod), "labels": labels, "ownerReferences": owners}}
+
+
+def _owner(reference: Mapping[str, Any]) -> dict[str, Any]:
+    # To hold up its owner's deletion would need a right to the owner's finalizers.
+    return {name: value for name, value in reference.items() if name != "blockOwnerDeletion"}
 
 
 def is_ready(pod: Object) -> bool:
