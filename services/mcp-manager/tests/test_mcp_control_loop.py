@@ -183,15 +183,25 @@ async def test_hosts_are_reached_by_the_proxy_as_soon_as_there_is_one(
 async def test_a_secret_that_is_missing_is_named_and_one_that_changes_rolls_the_pods(
     cluster: Cluster, controller: Replica
 ) -> None:
-    await cluster.server("ledger", {**SPEC, "secrets": [SECRET]})
+    file = {"path": "/etc/ledger/key", "secret": {"name": "keys", "key": "file"}}
+    container = {**SPEC["container"], "secretFiles": [file]}
+    await cluster.server("ledger", {"container": container, "secrets": [SECRET]})
     await cluster.until("ledger", "Starting")  # it may not read them
     await cluster.may_read_secrets()
     assert "'keys'" in (await cluster.until("ledger", "SecretMissing"))["message"]
     meta = {"name": "keys", "namespace": cluster.namespace}
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": meta}
-    seen = set()
-    for value in ("b25l", "dHdv"):
-        await cluster.client.apply(SECRETS, {**secret, "data": {"k": value}}, manager="test")
+    await cluster.client.apply(SECRETS, {**secret, "data": {"k": "b25l"}}, manager="test")
+
+    async def lacks_the_file() -> bool:
+        return "spec.container.secretFiles[0].secret" in (await cluster.condition("ledger"))["message"]
+
+    await eventually(lacks_the_file)
+    template = (await cluster.made(DEPLOYMENTS, "mcp-ledger"))["spec"]["template"]
+    seen = {(template["metadata"].get("annotations") or {}).get("quarterdeck.dev/secrets-hash")}
+    for value, text in (("b25l", "b25l"), ("dHdv", "b25l"), ("dHdv", "dHdv")):
+        data = {"k": value, "file": text}
+        await cluster.client.apply(SECRETS, {**secret, "data": data}, manager="test")
 
         async def rolled() -> str | None:
             template = (await cluster.made(DEPLOYMENTS, "mcp-ledger"))["spec"]["template"]

@@ -40,6 +40,12 @@ SERVERS: dict[str, dict[str, Any]] = {
             "nodeSelector": {"pool": "tools"},
             "tolerations": [{"key": "tools", "operator": "Exists", "effect": "NoSchedule"}],
             "resources": {"limits": {"memory": "128Mi"}},
+            "secretFiles": [{"path": "/etc/ledger/key.pem", "secret": {"name": "ledger", "key": "pem"}}],
+            "volumes": [
+                {"path": "/var/cache/ledger", "emptyDir": {"sizeLimit": "1Gi"}},
+                {"path": "/books", "persistentVolumeClaim": {"claimName": "books"}, "readOnly": True},
+                {"path": "/etc/ledger.d", "configMap": {"name": "settings"}},
+            ],
         },
         "egress": ["api.example.com", "*.example.org:8443"],
         "secrets": [SECRET],
@@ -199,7 +205,16 @@ def confined(pod: dict[str, Any]) -> None:
     assert pod["securityContext"]["runAsNonRoot"] is True
     assert pod["securityContext"]["runAsUser"] > 0
     assert not {"hostNetwork", "hostPID", "hostIPC"} & pod.keys()
-    assert all(set(volume) == {"name", "emptyDir"} for volume in pod["volumes"])
+    (copier,), (mounted,) = (
+        [one["volumeMounts"] for one in pod[key]] for key in ("initContainers", "containers")
+    )
+    assert [one["name"] for one in copier] == ["bridge"], "it alone writes the bridge"
+    assert {one["name"]: one.get("readOnly", False) for one in mounted}["bridge"] is True
+    kinds = {"emptyDir", "secret", "configMap", "persistentVolumeClaim"}
+    assert all(len(volume) == 2 and kinds & volume.keys() for volume in pod["volumes"])
+    secret = {volume["name"] for volume in pod["volumes"] if volume.keys() & {"secret", "configMap"}}
+    assert all(one["readOnly"] for one in mounted if one["name"] in secret)
+    assert {one["name"] for one in mounted} == {volume["name"] for volume in pod["volumes"]}
     for container in (*pod["initContainers"], *pod["containers"]):
         assert container["securityContext"]["allowPrivilegeEscalation"] is False
         assert container["securityContext"]["readOnlyRootFilesystem"] is True

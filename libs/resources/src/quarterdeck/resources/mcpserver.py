@@ -7,6 +7,7 @@ from pydantic import Field, StringConstraints
 from quarterdeck.resources.agent import ToolNames
 from quarterdeck.resources.metadata import Resource, Status
 from quarterdeck.resources.model import Model
+from quarterdeck.resources.mounts import SecretFile, Volume
 from quarterdeck.resources.rules import Rule, Unique, exactly_one
 from quarterdeck.resources.scalars import (
     Condition,
@@ -92,6 +93,14 @@ class ContainerServer(Model):
             lambda server: server.transport != "stdio" or bool(server.command),
             field="command",
         ),
+        Rule(
+            "a file and a volume are at the same path",
+            "self.secretFiles.filter(f, self.volumes.filter(v, v.path == f.path).size() > 0).size() == 0",
+            lambda server: (
+                not {one.path for one in server.secret_files} & {one.path for one in server.volumes}
+            ),
+            field="volumes",
+        ),
     )
 
     image: NonEmpty = Field(description="The container image.")
@@ -101,6 +110,12 @@ class ContainerServer(Model):
     port: int = Field(8080, ge=1, le=65_535, description="Port of an http server.")
     path: RoutePath = Field("/mcp", description="Path of an http server's endpoint.")
     env: StringMap = Field(default={}, description="Environment variables.")
+    secret_files: Annotated[list[SecretFile], Field(max_length=16), Unique("path")] = Field(
+        default=[], description="Secret values as files."
+    )
+    volumes: Annotated[list[Volume], Field(max_length=16), Unique("path")] = Field(
+        default=[], description="Folders beside its image."
+    )
     resources: ResourceAmounts = Field(ResourceAmounts(), description="CPU and memory.")
     image_pull_secrets: Annotated[list[Name], Field(max_length=16), Unique()] = Field(
         default=[], description="Secrets to pull the image with."

@@ -11,6 +11,7 @@ from quarterdeck.controller.api.errors import Forbidden, NotFound
 from quarterdeck.controller.api.resource import SECRETS
 from quarterdeck.controller.objects import Object
 from quarterdeck.resources.mcpserver import MCPServerSpec
+from quarterdeck.resources.secret_sources import SecretKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,29 +31,40 @@ class Unreadable(Exception):
     """The controller may not read a Secret."""
 
 
+def references(spec: MCPServerSpec) -> list[tuple[str, str, SecretKey]]:
+    """Returns the keys of Secrets that a server's pods get: what they are to it, the field, the key. Pure."""
+    files = spec.container.secret_files if spec.container is not None else []
+    return [
+        *(
+            (one.name, f"spec.secrets[{index}].secretRef.secret", one.secret_ref.secret)
+            for index, one in enumerate(spec.secrets)
+            if one.secret_ref.secret is not None
+        ),
+        *(
+            (file.path, f"spec.container.secretFiles[{index}].secret", file.secret)
+            for index, file in enumerate(files)
+        ),
+    ]
+
+
 async def look(client: Client, namespace: str, spec: MCPServerSpec) -> Found:
     """Reads the Secrets that `spec` names. Raises Unreadable if that is not allowed."""
-    names = {ref.secret.name for one in spec.secrets if (ref := one.secret_ref).secret is not None}
+    names = {key.name for _, _, key in references(spec)}
     return judged(spec, {name: await _read(client, namespace, name) for name in sorted(names)})
 
 
 def judged(spec: MCPServerSpec, present: Mapping[str, Object | None]) -> Found:
     """Returns what follows from the Secrets by name, None for one that is not there. Pure."""
-    digest, some = hashlib.sha256(), False
-    for index, one in enumerate(spec.secrets):
-        ref = one.secret_ref.secret
-        if ref is None:
-            continue
-        secret = present.get(ref.name)
-        path = f"spec.secrets[{index}].secretRef.secret"
+    digest, named = hashlib.sha256(), references(spec)
+    for purpose, path, key in named:
+        secret = present.get(key.name)
         if secret is None:
-            return Found(missing=f"{path}: there is no Secret {ref.name!r} in this namespace")
-        value = (secret.get("data") or {}).get(ref.key)
+            return Found(missing=f"{path}: there is no Secret {key.name!r} in this namespace")
+        value = (secret.get("data") or {}).get(key.key)
         if value is None:
-            return Found(missing=f"{path}: Secret {ref.name!r} has no key {ref.key!r}")
-        digest.update(f"{one.name}\0{value}\0".encode())
-        some = True
-    return Found(hash=digest.hexdigest()[:16] if some else "")
+            return Found(missing=f"{path}: Secret {key.name!r} has no key {key.key!r}")
+        digest.update(f"{purpose}\0{value}\0".encode())
+    return Found(hash=digest.hexdigest()[:16] if named else "")
 
 
 async def _read(client: Client, namespace: str, name: str) -> Object | None:

@@ -6,9 +6,9 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from quarterdeck.mcp.pods.mounts import BRIDGE_MOUNT, mounts, volumes
 from quarterdeck.mcp.pods.names import (
     BRIDGE,
-    BRIDGE_FOLDER,
     EGRESS,
     HOME,
     MANAGEMENT_PORT,
@@ -31,7 +31,6 @@ _CONFINED: Manifest = {
     "readOnlyRootFilesystem": True,
     "capabilities": {"drop": ["ALL"]},
 }
-_MOUNTED_BRIDGE = {"name": "bridge", "mountPath": BRIDGE_FOLDER}
 
 
 def pod_template(
@@ -56,7 +55,7 @@ def pod_template(
             "securityContext": _identity(container),
             "initContainers": [_copier(settings)],
             "containers": [_tool(spec, container, settings)],
-            "volumes": [{"name": name, "emptyDir": {}} for name in ("bridge", "home", "tmp")],
+            "volumes": volumes(container),
             **_placement(container),
         },
     }
@@ -100,7 +99,7 @@ def _copier(settings: PodSettings) -> Manifest:
         "command": ["/bridge", "copy", BRIDGE],
         "securityContext": _CONFINED,
         "resources": {"requests": amounts, "limits": {"memory": "32Mi"}},
-        "volumeMounts": [_MOUNTED_BRIDGE],
+        "volumeMounts": [BRIDGE_MOUNT],
     }
 
 
@@ -113,11 +112,7 @@ def _tool(spec: MCPServerSpec, container: ContainerServer, settings: PodSettings
         "securityContext": _CONFINED,
         "resources": _amounts(container, settings),
         "terminationMessagePolicy": "FallbackToLogsOnError",
-        "volumeMounts": [
-            {**_MOUNTED_BRIDGE, "readOnly": True},
-            {"name": "home", "mountPath": HOME},
-            {"name": "tmp", "mountPath": TEMPORARY},
-        ],
+        "volumeMounts": mounts(container),
         **speaks,
     }
 
