@@ -1,0 +1,1 @@
+"""What tool pods take, on a real cluster."""
