@@ -134,6 +134,25 @@ async def test_one_that_is_to_stay_awake_does(world: World, cluster: StandIn) ->
     assert cluster.process is not None
 
 
+async def test_a_manager_that_starts_wakes_nobody_whose_tools_are_known(
+    world: World, cluster: StandIn
+) -> None:
+    await world.apply(cluster.manifest(scaling={"idleTimeout": "300ms"}))
+    await eventually(lambda: listed(world), within=60)
+    await eventually(lambda: cluster.process is None, within=30)
+    await world.restart_manager()
+    tools = {tool.name for tool in (await world.list_tools("far")).tools}
+    assert {"echo", "slow"} <= tools
+    assert cluster.woken == 1
+    assert value(await world.call("echo", {"text": "up"}, server="far")) == {"result": "up"}
+    assert cluster.woken == 2
+    await eventually(lambda: cluster.process is None, within=30)
+    # Another image may have other tools.
+    container = {"image": "far:2", "transport": "http", "port": cluster.port}
+    await world.apply(cluster.manifest(scaling={"idleTimeout": "300ms"}, container=container))
+    await eventually(lambda: cluster.woken == 3, within=30)
+
+
 async def test_a_call_that_a_pod_did_not_take_is_taken_to_the_next(world: World, cluster: StandIn) -> None:
     await world.apply(cluster.manifest())
     await eventually(lambda: listed(world), within=60)

@@ -77,7 +77,7 @@ async def test_the_first_pins_stay(database: Database) -> None:
     await database.write(store.add_pins, "t-1", "s", {"a": "1"})
     await database.write(store.add_pins, "t-1", "s", {"a": "2", "b": "2"})
     assert await database.read(store.read_pins, "t-1", "s") == {"a": "1", "b": "2"}
-    await database.write(store.drop_pins, "t-1", "s")
+    await database.write(store.forget_server, "t-1", "s")
     assert await database.read(store.read_pins, "t-1", "s") == {}
 
 
@@ -95,7 +95,7 @@ def shape(connection: Connection) -> dict[str, tuple[list[tuple[str, str, bool, 
 
 
 def test_the_migrations_make_todays_tables() -> None:
-    names = ("0001_initial", "0002_uses")
+    names = ("0001_initial", "0002_uses", "0003_listings")
     history = [importlib.import_module(f"quarterdeck.mcp.migrations.versions.{name}") for name in names]
     migrated, fresh = create_engine("sqlite://"), create_engine("sqlite://")
     with migrated.begin() as connection, Operations.context(MigrationContext.configure(connection)):

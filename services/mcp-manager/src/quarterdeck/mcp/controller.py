@@ -65,7 +65,7 @@ class Controller:
 
     async def _on_server(self, watched: Watched, deleted: bool) -> None:
         if deleted:
-            await self._database.write(store.drop_pins, watched.tenant_id, watched.name)
+            await self._database.write(store.forget_server, watched.tenant_id, watched.name)
             await self._servers.remove(watched.tenant, watched.name)
         else:
             await self._servers.put(read_definition(watched, in_cluster=self._in_cluster))

@@ -29,6 +29,7 @@ from quarterdeck.v1 import tools_pb2, tools_pb2_grpc
 
 if TYPE_CHECKING:
     from quarterdeck.mcp.cluster.door import Door
+    from quarterdeck.mcp.cluster.listings import Listings
     from quarterdeck.mcp.cluster.replicas import KubeReplicas
     from quarterdeck.mcp.cluster.sleeper import Sleeper
 
@@ -55,7 +56,9 @@ class McpManager:
         self._reporter = StatusReporter(platform.peer("registry"), log)
         door = None if replicas is None else self._door(replicas)
         maker = SessionMaker(locks, log, door=door)
-        self._servers = Servers(maker, self._offload, StoredPins(self._database), self._reporter.note)
+        listings = None if door is None else self._listings()
+        pins = StoredPins(self._database)
+        self._servers = Servers(maker, self._offload, pins, self._reporter.note, listings)
         records = Records(self._database, platform.clock, log)
         cache = ResultCache(platform.cache, platform.telemetry.registry)
         executor = Executor(self._servers, records, platform.artifacts, self._offload, platform.clock, cache)
@@ -94,6 +97,11 @@ class McpManager:
         # What was cut off just now still has its outcome to record.
         await self._calls.drain(_STOP_SHARE)
         await self._offload.close()
+
+    def _listings(self) -> Listings:
+        from quarterdeck.mcp.cluster.listings import Listings
+
+        return Listings(self._database, self._platform.telemetry.log)
 
     def _door(self, replicas: KubeReplicas) -> Door:
         from quarterdeck.mcp.cluster.door import Door

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from quarterdeck.mcp.definition import Definition
 from quarterdeck.mcp.offload import Offload
 from quarterdeck.mcp.policy import Rule
-from quarterdeck.mcp.toolserver import Connector, Pins, ToolServer
+from quarterdeck.mcp.toolserver import Connector, Listings, Pins, ToolServer
 
 
 class Servers:
@@ -19,15 +19,22 @@ class Servers:
         offload: the worker process.
         pins: where pins of first use are kept.
         on_change: called with a server whose state may have changed.
+        listings: where the tools of servers that may sleep are kept; None where none does.
     """
 
     def __init__(
-        self, connector: Connector, offload: Offload, pins: Pins, on_change: Callable[[ToolServer], None]
+        self,
+        connector: Connector,
+        offload: Offload,
+        pins: Pins,
+        on_change: Callable[[ToolServer], None],
+        listings: Listings | None = None,
     ) -> None:
         self._connector = connector
         self._offload = offload
         self._pins = pins
         self._on_change = on_change
+        self._listings = listings
         self._servers: dict[tuple[str, str], ToolServer] = {}
         self._rules: dict[tuple[str, str, str], tuple[Rule, ...]] = {}
 
@@ -57,7 +64,9 @@ class Servers:
             if present.definition != definition:
                 await present.update(definition)
             return
-        server = ToolServer(definition, self._connector, self._offload, self._pins, self._on_change)
+        server = ToolServer(
+            definition, self._connector, self._offload, self._pins, self._on_change, self._listings
+        )
         self._servers[key] = server
         self._on_change(server)
 

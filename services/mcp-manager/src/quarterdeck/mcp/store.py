@@ -68,6 +68,15 @@ tool_server_uses = Table(
     Column("used_at", Float, nullable=False),
 )
 
+tool_listings = Table(
+    "tool_listings",
+    metadata,
+    Column("tenant_id", String, primary_key=True),
+    Column("server", String, primary_key=True),
+    Column("digest", String, nullable=False),
+    Column("tools_json", LargeBinary, nullable=False),
+)
+
 protect(metadata)
 
 INTENT, DONE = "intent", "done"
@@ -212,8 +221,8 @@ def add_pins(connection: Connection, tenant_id: str, server: str, pins: dict[str
         insert_new(connection, tool_pins, row)
 
 
-def drop_pins(connection: Connection, tenant_id: str, server: str) -> None:
-    """Forgets the pins of a server that is gone."""
+def forget_server(connection: Connection, tenant_id: str, server: str) -> None:
+    """Forgets the pins and the tools of a server that is gone."""
     within(connection, tenant_id)
-    c = tool_pins.c
-    connection.execute(delete(tool_pins).where(c.tenant_id == tenant_id, c.server == server))
+    for table in (tool_pins, tool_listings):
+        connection.execute(delete(table).where(table.c.tenant_id == tenant_id, table.c.server == server))

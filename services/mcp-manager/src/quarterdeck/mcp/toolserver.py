@@ -31,6 +31,16 @@ class Pins(Protocol):
         """Records the pins of tools that have none yet; returns all recorded ones, by tool."""
 
 
+class Listings(Protocol):
+    """Where the tools of servers that may sleep are kept."""
+
+    async def find(self, definition: Definition) -> list[dict[str, Any]] | None:
+        """Returns the tools as they were listed last, None if the server has to be asked."""
+
+    async def keep(self, definition: Definition, listed: Sequence[dict[str, Any]]) -> None:
+        """Records the tools."""
+
+
 class Connector(Protocol):
     """Opens connections to servers."""
 
@@ -71,6 +81,7 @@ class ToolServer:
         offload: the worker process.
         pins: where pins of first use are kept.
         on_change: called with this server whenever `state()` may have changed.
+        listings: where its tools are kept while it sleeps; None where none does.
     """
 
     def __init__(
@@ -80,12 +91,14 @@ class ToolServer:
         offload: Offload,
         pins: Pins,
         on_change: Callable[[ToolServer], None],
+        listings: Listings | None = None,
     ) -> None:
         self.definition = definition
         self._connector = connector
         self._offload = offload
         self._pins = pins
         self._on_change = on_change
+        self._listings = listings
         self.rates = Rates()
         """What is left of its allowances."""
         self._listed: list[dict[str, Any]] | None = None
@@ -129,7 +142,7 @@ class ToolServer:
 
     async def ready_tools(self, timeout: float) -> Mapping[str, Tool]:
         """Returns the tools, starting the server if they are not known. Raises NotSent."""
-        if self._listed is None:
+        if self._listed is None and not await self._recall():
             self._refuse_unreachable()
             self._used_at = time.monotonic()
             async with self._pool.lease(SPARE, timeout):
@@ -224,7 +237,20 @@ class ToolServer:
         self._listed, self._problem = listed, ""
         if changed:
             await self._merge()
+            if self._listings is not None:
+                await self._listings.keep(self.definition, listed)
         self._on_change(self)
+
+    async def _recall(self) -> bool:
+        """Takes the tools from the record; False if there is none, and the server has to be asked."""
+        definition = self.definition
+        found = None if self._listings is None else await self._listings.find(definition)
+        if found is None or definition is not self.definition or self._listed is not None:
+            return self._listed is not None
+        self._listed, self._problem = found, ""
+        await self._merge()
+        self._on_change(self)
+        return True
 
     async def _merge(self) -> None:
         """Puts together what the server lists and what the author says."""
@@ -265,6 +291,8 @@ class ToolServer:
             await self._wanted.wait()
             self._wanted.clear()
             if self.definition.where is None or self.definition.refusal:
+                continue
+            if self._listed is None and await self._recall():
                 continue
             try:
                 async with self._pool.lease(SPARE, START_TIMEOUT):

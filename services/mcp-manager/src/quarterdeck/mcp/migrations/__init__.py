@@ -1,3 +1,3 @@
 """The history of mcp-manager's tables; `HEAD` is today's revision."""
 
-HEAD = "0002"
+HEAD = "0003"
