@@ -1,1 +1,1 @@
-"""The Kubernetes API: raw JSON over asynchronous HTTP, with the official client's credentials."""
+"""The Kubernetes API: raw JSON over asynchronous HTTP."""
