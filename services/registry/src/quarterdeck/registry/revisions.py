@@ -38,30 +38,32 @@ def keep(connection: Connection, row: Row, now: float) -> None:
     Raises:
         Internal: another spec has the same short hash; it would have to be pinned by a longer one.
     """
-    known = find(connection, row.key.tenant_id, row.revision)
-    if known is not None and known.spec_hash != row.spec_hash:
-        raise Internal(f"two specs of {row.key} share the revision {row.revision}")
-    if known is not None:
-        _since(connection, row, None)
-        return
-    connection.execute(insert(REVISIONS), [_values(row, now)])
+    keep_many(connection, [row], now)
 
 
 def keep_many(connection: Connection, made: Sequence[Row], now: float) -> None:
-    """Does the same for accepted rows of one tenant. Raises Internal as `keep`."""
+    """Does the same for accepted rows of one tenant, in two statements at most. Raises Internal as `keep`."""
     if not made:
         return
-    tenant_id = made[0].key.tenant_id
-    concerning(connection, tenant_id)
-    named = REVISIONS.c.revision.in_([row.revision for row in made])
-    statement = select(REVISIONS.c.revision).where(REVISIONS.c.tenant_id == tenant_id, named)
-    known = set(connection.execute(statement).scalars())
+    known = _hashes(connection, made)
+    for row in made:
+        if known.get(row.revision, row.spec_hash) != row.spec_hash:
+            raise Internal(f"two specs of {row.key} share the revision {row.revision}")
     new = [_values(row, now) for row in made if row.revision not in known]
     if new:
         connection.execute(insert(REVISIONS), new)
-    for row in made:
-        if row.revision in known:
-            keep(connection, row, now)
+    if known:
+        _since(connection, made[0].key.tenant_id, list(known), None)
+
+
+def _hashes(connection: Connection, made: Sequence[Row]) -> dict[str, str]:
+    """Returns the hash of the spec of those revisions that are recorded."""
+    tenant_id = made[0].key.tenant_id
+    concerning(connection, tenant_id)
+    named = REVISIONS.c.revision.in_([row.revision for row in made])
+    statement = select(REVISIONS.c.revision, REVISIONS.c.spec_hash)
+    found = connection.execute(statement.where(REVISIONS.c.tenant_id == tenant_id, named))
+    return {each.revision: each.spec_hash for each in found}
 
 
 def _values(row: Row, now: float) -> dict[str, Any]:
@@ -79,12 +81,12 @@ def _values(row: Row, now: float) -> dict[str, Any]:
 
 def retire(connection: Connection, row: Row, now: float) -> None:
     """Notes that the revision of a row ceased to be in force."""
-    _since(connection, row, now)
+    _since(connection, row.key.tenant_id, [row.revision], now)
 
 
-def _since(connection: Connection, row: Row, moment: float | None) -> None:
-    concerning(connection, row.key.tenant_id)
-    where = and_(REVISIONS.c.tenant_id == row.key.tenant_id, REVISIONS.c.revision == row.revision)
+def _since(connection: Connection, tenant_id: str, named: Sequence[str], moment: float | None) -> None:
+    concerning(connection, tenant_id)
+    where = and_(REVISIONS.c.tenant_id == tenant_id, REVISIONS.c.revision.in_(named))
     connection.execute(update(REVISIONS).where(where).values(unused_since=moment))
 
 

@@ -1,6 +1,8 @@
 """JSON Schemas in specs are valid, and their references and patterns can be used."""
 
+import json
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from quarterdeck.resources import documents
@@ -9,6 +11,8 @@ from quarterdeck.resources.field_errors import path_text
 from quarterdeck.resources.metadata import Resource
 
 MAX_PATTERN = 1_000
+# Verdicts of schemas up to this size are kept: objects that change, and their kin, mostly have the same ones.
+KEPT, KEPT_SIZE = 512, 8_192
 
 
 def json_schemas(resource: Resource) -> Iterator[FieldError]:
@@ -32,6 +36,19 @@ def _schemas(resource: Resource) -> Iterator[tuple[str, Any]]:
 
 def schema_errors(schema: Mapping[str, Any]) -> Iterator[FieldError]:
     """Yield what is wrong with a JSON Schema; paths are below it."""
+    try:
+        text = json.dumps(schema)
+    except TypeError:  # what only YAML can say, as a date
+        text = ""
+    yield from _kept_errors(text) if 0 < len(text) <= KEPT_SIZE else _errors(schema)
+
+
+@lru_cache(maxsize=KEPT)
+def _kept_errors(text: str) -> tuple[FieldError, ...]:
+    return tuple(_errors(json.loads(text)))
+
+
+def _errors(schema: Mapping[str, Any]) -> Iterator[FieldError]:
     from jsonschema import Draft202012Validator
     from jsonschema.exceptions import best_match
 
