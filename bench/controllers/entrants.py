@@ -106,7 +106,8 @@ def ours(kubeconfig: Path, database: str, folder: Path, helpers: int | None = No
         "QD_DATA_DIR": str(folder),
         "QD_LOG_LEVEL": "warning",
     }
-    command: list[str | Path] = [sys.executable, SIDES / "registry_controller.py"]
+    program = Path(sys.executable).with_name("qd")
+    command: list[str | Path] = [program, "serve", "registry-controller", "--management-port", "0"]
     with running(OURS, command, folder.with_suffix(".log"), helpers, **settings) as entrant:
         yield entrant
 

@@ -6,6 +6,7 @@ from quarterdeck.controller.api import errors
 from quarterdeck.controller.api.errors import error_of
 from quarterdeck.controller.api.lines import LineSplitter
 from quarterdeck.controller.api.pacing import ATTEMPTS, TokenBucket, retry_after_of, wait_before_retry
+from quarterdeck.controller.api.parsing import parsed
 from quarterdeck.controller.api.resource import CONFIG_MAPS, CRDS, Resource
 
 DEPLOYMENTS = Resource("apps", "v1", "deployments", "Deployment")
@@ -88,6 +89,24 @@ def test_lines_across_chunks():
     splitter = LineSplitter()
     chunks = [b"a", b"b\n", b"c\nd\n\ne", b"", b"f\n", b"g"]
     assert [splitter.feed(chunk) for chunk in chunks] == [[], [b"ab"], [b"c", b"d"], [], [b"ef"], []]
+
+
+def test_json_that_only_the_slower_parser_knows_is_read_too():
+    deep = b'{"a":' * 300 + b"1" + b"}" * 300
+    found = parsed(deep)
+    for _ in range(300):
+        found = found["a"]
+    assert found == 1
+    assert parsed(rb'"\ud800"') == "\ud800"
+    with pytest.raises(ValueError, match="Expecting"):
+        parsed(b"{nothing")
+
+
+def test_objects_share_the_names_of_their_fields_and_short_texts():
+    one, other = (parsed(b'{"observedGeneration":"the spec is in force"}') for _ in range(2))
+    assert one == other
+    assert next(iter(one)) is next(iter(other))
+    assert one["observedGeneration"] is other["observedGeneration"]
 
 
 def test_a_line_without_end_is_refused():

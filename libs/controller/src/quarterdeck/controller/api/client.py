@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any
 
 from quarterdeck.controller.api.errors import ServerTrouble, error_of
+from quarterdeck.controller.api.parsing import parsed
 from quarterdeck.controller.api.resource import Resource
 from quarterdeck.controller.api.transport import REQUEST_TIMEOUT, Transport
 from quarterdeck.controller.objects import Object, key_of
@@ -218,7 +218,7 @@ class Client:
 
     async def _json(self, method: str, path: str, **rest: Any) -> Object:
         text, _ = await self._transport.request(method, path, **rest)
-        return _parsed(text)
+        return _object(text)
 
     async def _write(
         self,
@@ -233,29 +233,29 @@ class Client:
         return await self._json(method, path, params=params, body=body, headers=headers, before=self._fence)
 
 
-def _parsed(text: bytes) -> Object:
+def _object(text: bytes) -> Object:
     try:
-        parsed = json.loads(text)
+        found = parsed(text)
     except ValueError as error:
         raise ServerTrouble(f"the API server's answer is no JSON: {error}") from None
-    if not isinstance(parsed, dict):
+    if not isinstance(found, dict):
         raise ServerTrouble("the API server's answer is no object")
-    return parsed
+    return found
 
 
 def _page(resource: Resource, text: bytes) -> Page:
-    parsed = _parsed(text)
-    items: list[Object] = parsed.get("items") or []
+    listed = _object(text)
+    items: list[Object] = listed.get("items") or []
     for item in items:
         # Lists of built-in kinds say these once, for all.
         item["apiVersion"], item["kind"] = resource.api_version, resource.kind
-    meta = parsed.get("metadata") or {}
+    meta = listed.get("metadata") or {}
     return Page(items, str(meta.get("resourceVersion", "")), str(meta.get("continue") or ""), len(text))
 
 
 def _event(line: bytes) -> WatchEvent:
-    parsed = _parsed(line)
-    thing = parsed.get("object") or {}
-    if parsed.get("type") == "ERROR":
+    told = _object(line)
+    thing = told.get("object") or {}
+    if told.get("type") == "ERROR":
         raise error_of(int(thing.get("code") or 500), thing)
-    return WatchEvent(str(parsed.get("type")), thing)
+    return WatchEvent(str(told.get("type")), thing)
