@@ -5,11 +5,11 @@ import time
 from typing import Any
 
 import pytest
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from quarterdeck.resources.manifests import ManifestError, check_manifests, load_manifests, parse_path
+from quarterdeck.resources.yaml_writer import to_yaml
 
 TEXT = st.text(st.characters(codec="utf-8", categories=["L", "N", "P", "S", "Zs"]))
 FLOATS = st.floats(allow_nan=False, allow_infinity=False)
@@ -44,9 +44,15 @@ def problems_of(text: str | bytes) -> list[str]:
 def test_json_is_read_as_it_is_with_a_line_for_every_path(data: dict[str, Any]) -> None:
     (manifest,) = load_manifests(json.dumps(data, indent=1), "f")
     assert manifest.data == data
-    (again,) = load_manifests(yaml.safe_dump(data, sort_keys=False), "f")
+    (again,) = load_manifests(to_yaml(data), "f")
     assert again.data == data
     assert {key[0] for key in manifest.lines} == set(data)
+
+
+@pytest.mark.parametrize("text", ["0E0", "1e3", ".5", "0777", "0o7", "1.", "~", "", "yes", "1:30", "a\nb"])
+def test_text_that_looks_like_something_else_is_written_as_text(text: str) -> None:
+    (manifest,) = load_manifests(to_yaml({text: text}), "f")
+    assert manifest.data == {text: text}
 
 
 @given(st.text())

@@ -81,14 +81,6 @@ def to_json(document: Any) -> str:
 
 def to_yaml(document: Any) -> str:
     """Returns YAML in the order of the document, long text as blocks."""
-    import yaml
+    from quarterdeck.resources import yaml_writer
 
-    class Dumper(yaml.SafeDumper):
-        """Shows text of several lines as a block."""
-
-    def text(dumper: yaml.SafeDumper, value: str) -> yaml.Node:
-        style = "|" if "\n" in value else None
-        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
-
-    Dumper.add_representer(str, text)
-    return yaml.dump(document, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=110)
+    return yaml_writer.to_yaml(document)
