@@ -2,7 +2,7 @@
 
 import pytest
 
-from quarterdeck.common.access import DoorAuthorizer, admit
+from quarterdeck.common.access import DoorAuthorizer, LocalAuthorizer
 from quarterdeck.common.constants import GROUPS_HEADER, PRINCIPAL_HEADER
 from quarterdeck.common.errors import PermissionDenied
 from quarterdeck.common.identity import Principal
@@ -10,7 +10,6 @@ from quarterdeck.common.rpc_client import act_for, call_metadata
 from quarterdeck.common.rpc_server import _principal
 from quarterdeck.common.service import open_platform
 from quarterdeck.common.settings import PlatformSettings
-from quarterdeck.v1 import runs_pb2
 
 
 @pytest.mark.parametrize(
@@ -38,8 +37,9 @@ def test_a_service_cannot_be_named_by_writing_it_otherwise():
         _principal({PRINCIPAL_HEADER: "system%3Aservice%3Aregistry", GROUPS_HEADER: ""}, "gateway")
 
 
-async def test_where_the_cluster_decides_the_gateways_word_is_taken(tmp_path):
-    platform = open_platform("registry", PlatformSettings(data_dir=tmp_path, access="kubernetes"))
+@pytest.mark.parametrize("access", ["local", "kubernetes"])
+async def test_services_take_the_gateways_word(tmp_path, access):
+    platform = open_platform("registry", PlatformSettings(data_dir=tmp_path, access=access))
     try:
         assert isinstance(platform.authorizer, DoorAuthorizer)
         await platform.authorizer.authorize(Principal("anna"), "create", "runs", "acme")
@@ -49,26 +49,11 @@ async def test_where_the_cluster_decides_the_gateways_word_is_taken(tmp_path):
         await platform.close()
 
 
-class Named:
-    """Allows one name."""
-
-    async def authorize(self, principal, verb, resource, tenant, name=""):
-        if name != "mine":
-            raise PermissionDenied(f"not {name}")
-
-
-@pytest.mark.parametrize(
-    ("names", "one", "every"),
-    [(["mine"], True, True), (["mine", "theirs"], True, False), (["theirs"], False, False)],
-)
-async def test_a_request_for_several_is_let_in_by_all_of_them_where_nobody_asks_again(names, one, every):
-    request = runs_pb2.StartRunsRequest(
-        tenant="acme", runs=[runs_pb2.StartRunRequest(name=name) for name in names]
-    )
-    for rule, allowed in ((False, one), (True, every)):
-        asking = admit(Named(), Principal("anna"), "create", "runs", request, every=rule)
-        if allowed:
-            await asking
-        else:
-            with pytest.raises(PermissionDenied):
-                await asking
+async def test_the_door_is_closed_until_it_knows_who_may_come_in(tmp_path):
+    platform = open_platform("gateway", PlatformSettings(data_dir=tmp_path))
+    try:
+        assert isinstance(platform.authorizer, LocalAuthorizer)
+        with pytest.raises(PermissionDenied):
+            await platform.authorizer.authorize(Principal("anna"), "create", "runs", "acme")
+    finally:
+        await platform.close()

@@ -7,6 +7,7 @@ import pytest
 
 from hack.services.proxy import Proxy
 from quarterdeck.common import rpc_client, rpc_server
+from quarterdeck.common.access import DoorAuthorizer, LocalAuthorizer
 from quarterdeck.common.constants import KEEPALIVE_OPTIONS
 from quarterdeck.common.errors import (
     Conflict,
@@ -76,7 +77,8 @@ async def test_undeclared_service_is_refused(platforms):
     assert caught.value.reason == "CallerNotDeclared"
 
 
-async def test_principal_without_role_is_refused(platforms):
+async def test_a_principal_that_the_services_own_rule_refuses_does_not_get_in(platforms, monkeypatch):
+    monkeypatch.setattr(DoorAuthorizer, "authorize", LocalAuthorizer.authorize)
     act_for(Principal("mallory"))
     peer, memory = stub(platforms[1])
     with pytest.raises(PermissionDenied, match="mallory may not search memories/search"):

@@ -336,13 +336,13 @@ KEYED = {**TOOL, "idempotencyKey": "${run.id}"}
                 "admins": [{"group": "g"}],
                 "deletionPolicy": "Delete",
             },
-            ["spec.dataPlane", "spec.admins", "spec.deletionPolicy"],
+            ["spec.dataPlane", "spec.deletionPolicy"],
         ),
         ("ModelRoute", {"tiers": TIERS, "cache": {"prompt": False, "responses": False}}, []),
         ("ModelRoute", {"tiers": TIERS, "cache": {"responses": True}}, ["spec.cache.responses"]),
         ("Policy", {"rules": [{"name": "r", "effect": "allow", "redact": ["a"]}]}, ["spec.rules[0].redact"]),
-        ("AccessRole", {"rules": [{"verbs": ["get"], "kinds": ["agents"]}]}, ["spec"]),
-        ("AccessBinding", {"role": "r", "subjects": [{"group": "g"}]}, ["spec"]),
+        ("AccessRole", {"rules": [{"verbs": ["get"], "kinds": ["agents"]}]}, []),
+        ("AccessBinding", {"role": "r", "subjects": [{"group": "g"}]}, []),
         (
             "Workflow",
             {
@@ -376,4 +376,18 @@ def test_a_cluster_enforces_more_of_a_tenant() -> None:
     spec = {"admins": [{"group": "g"}], "deletionPolicy": "Delete", "quota": {"toolServers": 3, "objects": 9}}
     tenant = resource("Tenant", spec)
     assert [error.path for error in not_enforced(tenant, in_cluster=True)] == ["spec.quota.objects"]
-    assert len(not_enforced(tenant)) == 4
+    assert len(not_enforced(tenant)) == 3
+
+
+def test_a_cluster_knows_roles_of_its_own() -> None:
+    binding = resource("AccessBinding", {"role": "viewer", "subjects": [{"group": "g"}]})
+    assert [error.path for error in not_enforced(binding, in_cluster=True)] == ["spec"]
+    assert references(binding) == []
+
+
+def test_a_role_with_the_name_of_ours_is_told_so() -> None:
+    rules = {"rules": [{"verbs": ["decide"], "kinds": ["approvals/decide"]}]}
+    assert [error.path for error in not_enforced(resource("AccessRole", rules, "viewer"))] == [
+        "metadata.name"
+    ]
+    assert not_enforced(resource("AccessRole", rules, "looker")) == []

@@ -13,7 +13,6 @@ from quarterdeck.common.rpc_errors import from_rpc_error
 from quarterdeck.gateway.grpc_server import PublicRpcs
 from quarterdeck.gateway.methods import method_table
 from quarterdeck.gateway.proto_fields import proto_field
-from quarterdeck.gateway.upstream import resource_of
 from quarterdeck.v1 import memory_pb2, resources_pb2, resources_pb2_grpc, runs_pb2, runs_pb2_grpc
 
 
@@ -205,20 +204,3 @@ async def test_a_deadline_travels_with_the_call(house, channel, token):
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await stub.GetRun(runs_pb2.GetRunRequest(tenant="default"), metadata=token, timeout=0.2)
     assert caught.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
-
-
-@pytest.mark.parametrize(
-    ("declared", "request_", "resource"),
-    [
-        ("runs/cancel", runs_pb2.CancelRunRequest(), "runs/cancel"),
-        ("*", resources_pb2.GetObjectRequest(kind="Policy"), "policies"),
-        ("*", resources_pb2.ApplyObjectRequest(object_json=b'{"kind":"Agent"}'), "agents"),
-        ("*", resources_pb2.ApplyObjectRequest(object_json=b"{"), "objects"),
-        ("*", resources_pb2.ApplyObjectRequest(object_json=b"[]"), "objects"),
-        ("*", resources_pb2.GetRevisionRequest(revision="Workflow/w@0"), "workflows"),
-        ("*/status", resources_pb2.UpdateStatusRequest(kind="MCPServer"), "mcpservers/status"),
-        ("*", resources_pb2.WatchObjectsRequest(), "objects"),
-    ],
-)
-def test_what_a_request_is_about(declared, request_, resource):
-    assert resource_of(declared, request_) == resource

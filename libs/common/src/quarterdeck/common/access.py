@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from google.protobuf import descriptor_pb2
 from google.protobuf.descriptor import ServiceDescriptor
@@ -68,48 +68,8 @@ class Authorizer(Protocol):
         """Returns if allowed. Raises PermissionDenied with what is missing."""
 
 
-async def admit(
-    authorizer: Authorizer,
-    principal: Principal,
-    verb: str,
-    resource: str,
-    request: Any,
-    *,
-    every: bool = False,
-) -> None:
-    """Authorises a request, whatever it is.
-
-    One that holds several is let in if one of them would be: which of them may, its service asks for each.
-
-    Args:
-        every: nobody asks after this, so all that a request holds must be allowed.
-
-    Raises:
-        PermissionDenied: with what is missing.
-    """
-    tenant, refused = getattr(request, "tenant", ""), None
-    for name in _names(request):
-        try:
-            await authorizer.authorize(principal, verb, resource, tenant, name)
-        except PermissionDenied as error:
-            if every:
-                raise
-            refused = error
-        else:
-            if not every:
-                return
-    if refused is not None:
-        raise refused
-
-
-def _names(request: Any) -> Iterable[str]:
-    """Returns the names of what a request is about: those of its `runs`, if it holds some."""
-    several = {run.name: None for run in getattr(request, "runs", ())}
-    return several or (getattr(request, "name", ""),)
-
-
 class DoorAuthorizer:
-    """Takes the gateway's word: it has asked whether the principal may, and nobody else brings principals in.
+    """Takes the gateway's word: it knows whether the principal may, and nobody else brings principals in.
 
     Who calls is proven by the workload's token and the callers that the RPC declares.
     """
@@ -123,7 +83,7 @@ class DoorAuthorizer:
 
 
 class LocalAuthorizer:
-    """The embedded rule: administrators and the services themselves may, nobody else."""
+    """Administrators and the services themselves may, nobody else: the rule before roles are known."""
 
     async def authorize(
         self, principal: Principal, verb: str, resource: str, tenant: str, name: str = ""

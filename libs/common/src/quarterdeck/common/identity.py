@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
 
+from quarterdeck.common.authorization.rules import Rule
 from quarterdeck.common.constants import PLATFORM_ADMINS, SERVICE_PRINCIPAL_PREFIX
 from quarterdeck.common.errors import Unauthenticated
 
@@ -29,10 +30,20 @@ VERIFIED_TOKENS = 1024
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """A person or program: a subject and its groups."""
+    """A person or program: a subject and its groups.
+
+    The subject is its full name, that of who vouches for it included (`corp:anna`, `account:nightly`): two
+    issuers have no name in common. The same holds for groups.
+
+    Attributes:
+        tenant: the only tenant where it may do anything; empty: wherever a role allows it.
+        scopes: what it is narrowed to, by the key that it came with; empty: not narrowed.
+    """
 
     subject: str
     groups: tuple[str, ...] = ()
+    tenant: str = ""
+    scopes: tuple[Rule, ...] = ()
 
     @property
     def is_platform_admin(self) -> bool:

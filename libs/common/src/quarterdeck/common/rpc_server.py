@@ -11,7 +11,7 @@ import grpc
 from google.protobuf.descriptor import ServiceDescriptor
 from structlog.contextvars import bound_contextvars
 
-from quarterdeck.common.access import Authorizer, Requirement, admit, require_caller, requirements
+from quarterdeck.common.access import Authorizer, Requirement, require_caller, requirements
 from quarterdeck.common.constants import (
     GROUPS_HEADER,
     KEEPALIVE_OPTIONS,
@@ -142,7 +142,13 @@ class AccessInterceptor(grpc.aio.ServerInterceptor):
         service = self._verifier.verify(_bearer(metadata))
         require_caller(requirement, service)
         principal = _principal(metadata, service)
-        await admit(self._authorizer, principal, requirement.verb, _resource(requirement, request), request)
+        await self._authorizer.authorize(
+            principal,
+            requirement.verb,
+            _resource(requirement, request),
+            getattr(request, "tenant", ""),
+            getattr(request, "name", ""),
+        )
         set_current_call(CallContext(service, principal, requirement.method))
 
     def _span(self, requirement: Requirement, trace: str) -> Any:

@@ -28,6 +28,9 @@ from quarterdeck.common.rpc_server import RpcServer
 from quarterdeck.common.settings import PlatformSettings, make_private_directory
 from quarterdeck.common.telemetry import Telemetry
 
+# The only service that lets principals in.
+DOOR = "gateway"
+
 Check = Callable[[], Awaitable[None]]
 
 
@@ -150,7 +153,8 @@ def open_platform(
         cache=open_cache(settings.cache_url, telemetry.registry),
         artifacts=open_artifacts(settings.artifacts()),
         clock=clock or SystemClock(),
-        authorizer=DoorAuthorizer() if settings.access == "kubernetes" else LocalAuthorizer(),
+        # Who lets people in knows what they may do once it has been told; until then, nobody may.
+        authorizer=LocalAuthorizer() if name == DOOR else DoorAuthorizer(),
     )
     platform.checks["redis"] = platform.cache.check
     platform.checks["bus"] = platform.bus.check

@@ -87,7 +87,7 @@ class ObjectWatcher:
 
     async def start(self) -> None:
         """Loads the durable copies, then follows the registry in the background."""
-        for watched in await self._database.read(_load, self._table):
+        for watched in await self._database.read(_load, self._table, self._kinds):
             self._objects[watched.tenant, watched.kind, watched.name] = watched
             if self._listener is not None:
                 await self._listener(watched, False)
@@ -175,9 +175,9 @@ class ObjectWatcher:
             await self._listener(watched, deleted)
 
 
-def _load(connection: Connection, table: Table) -> list[Watched]:
+def _load(connection: Connection, table: Table, kinds: tuple[str, ...]) -> list[Watched]:
     across_tenants(connection)
-    rows = connection.execute(select(table)).all()
+    rows = connection.execute(select(table).where(table.c.kind.in_(kinds))).all()
     return [
         Watched(r.tenant, r.tenant_id, r.kind, r.name, r.revision, codec.loads(r.object_json)) for r in rows
     ]

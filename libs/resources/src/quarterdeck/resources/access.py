@@ -10,7 +10,10 @@ from quarterdeck.resources.rules import Unique
 from quarterdeck.resources.scalars import Name, Text
 from quarterdeck.resources.subjects import Subject
 
-Verb = Literal["get", "list", "watch", "create", "update", "delete", "call", "*"]
+# Roles that are there from the start; an AccessRole of such a name changes nothing.
+BUILT_IN_ROLES = ("viewer", "developer", "operator", "approver", "admin", "platform-admin")
+
+Verb = Literal["get", "list", "watch", "create", "update", "delete", "call", "decide", "search", "save", "*"]
 KindPattern = Annotated[
     str, StringConstraints(min_length=1, max_length=128, pattern="^([a-z]+|[*])(/([a-z]+|[*]))?$")
 ]
@@ -49,7 +52,9 @@ class AccessRole(Resource):
 class AccessBindingSpec(Model):
     """Who holds which role."""
 
-    role: Name = Field(description="The AccessRole.")
+    role: Name = Field(
+        description="An AccessRole, or a built-in role: viewer, developer, operator, approver, admin."
+    )
     subjects: list[Subject] = Field(min_length=1, max_length=256, description="Who holds it.")
 
 

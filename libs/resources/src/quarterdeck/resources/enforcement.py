@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any
 
-from quarterdeck.resources.access import AccessBinding, AccessRole
+from quarterdeck.resources.access import BUILT_IN_ROLES, AccessBinding, AccessRole
 from quarterdeck.resources.approvalpolicy import ApprovalPolicy
 from quarterdeck.resources.errors import ExpressionError, FieldError
 from quarterdeck.resources.mcpserver import MCPServer, Scaling
@@ -101,13 +101,13 @@ def _differing(model: Model, usual: Model, path: str, read: Names = frozenset())
 
 
 _READ_OF_TENANT = frozenset(
-    {"display_name", "namespace", "suspended", "quota", "retention", "priority", "weight"}
+    {"display_name", "namespace", "suspended", "quota", "retention", "priority", "weight", "admins"}
 )
 
 
-# What a cluster enforces: by a ResourceQuota, RoleBindings, and the namespace's owner.
+# What a cluster enforces: by a ResourceQuota and the namespace's owner.
 _QUOTA_IN_CLUSTER = frozenset({"tool_servers"})
-_TENANT_IN_CLUSTER = frozenset({"admins", "deletion_policy"})
+_TENANT_IN_CLUSTER = frozenset({"deletion_policy"})
 
 
 def _tenant(tenant: Tenant, quota: Names = frozenset(), further: Names = frozenset()) -> Iterator[FieldError]:
@@ -124,8 +124,15 @@ def _route(route: ModelRoute) -> Iterator[FieldError]:
         yield _later("spec.cache.responses", "caching of responses is", "use false")
 
 
-def _access(access: AccessRole | AccessBinding) -> Iterator[FieldError]:
-    yield _later("spec", "roles are", "only the administrator comes in; this grants nothing to anybody")
+def _role(role: AccessRole) -> Iterator[FieldError]:
+    if role.metadata.name in BUILT_IN_ROLES:
+        yield _later("metadata.name", "another meaning of a built-in role is", "choose another name")
+
+
+def _access_in_cluster(access: AccessRole | AccessBinding) -> Iterator[FieldError]:
+    yield _later(
+        "spec", "roles of ours are", "bind a ClusterRole by a RoleBinding: the cluster's roles decide"
+    )
 
 
 def _workflow(workflow: Workflow) -> Iterator[FieldError]:
@@ -156,11 +163,12 @@ _FINDERS: Mapping[str, Callable[[Any], Iterator[FieldError]]] = {
     "MCPServer": _server,
     "Tenant": _tenant,
     "ModelRoute": _route,
-    "AccessRole": _access,
-    "AccessBinding": _access,
+    "AccessRole": _role,
     "Workflow": _workflow,
 }
 _FINDERS_IN_CLUSTER: Mapping[str, Callable[[Any], Iterator[FieldError]]] = {
+    "AccessRole": _access_in_cluster,
+    "AccessBinding": _access_in_cluster,
     "MCPServer": _server_in_cluster,
     "Tenant": _tenant_in_cluster,
 }

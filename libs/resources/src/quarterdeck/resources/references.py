@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from quarterdeck.resources.access import AccessBinding
+from quarterdeck.resources.access import BUILT_IN_ROLES, AccessBinding
 from quarterdeck.resources.agent import Agent
 from quarterdeck.resources.approvalpolicy import ApprovalPolicy
 from quarterdeck.resources.errors import FieldError
@@ -154,7 +154,8 @@ def _approval_policy(policy: ApprovalPolicy) -> Iterator[Reference]:
 
 
 def _binding(binding: AccessBinding) -> Iterator[Reference]:
-    yield Reference("AccessRole", binding.spec.role, "spec.role")
+    if binding.spec.role not in BUILT_IN_ROLES:
+        yield Reference("AccessRole", binding.spec.role, "spec.role")
 
 
 _FINDERS: Mapping[str, Callable[[Any], Iterator[Reference]]] = {

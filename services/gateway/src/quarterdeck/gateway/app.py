@@ -19,6 +19,7 @@ from quarterdeck.common.errors import Internal, QuarterdeckError
 from quarterdeck.common.service import Platform
 from quarterdeck.common.tenants import TenantDirectory
 from quarterdeck.gateway import console_page, docs_page, entrance, health
+from quarterdeck.gateway.access.roster import Roster
 from quarterdeck.gateway.allowed import allowed_methods
 from quarterdeck.gateway.authentication import Authenticator
 from quarterdeck.gateway.config import GatewaySettings
@@ -54,6 +55,7 @@ class Parts:
     authenticator: Authenticator
     upstream: Upstream
     declared: DeclaredRoutes
+    roster: Roster | None
     closing: asyncio.Event
 
 

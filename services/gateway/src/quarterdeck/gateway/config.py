@@ -33,6 +33,11 @@ class GatewaySettings(BaseSettings):
         min_length=1,
         description="Audience of the Kubernetes tokens that are let in, where QD_ACCESS is kubernetes.",
     )
+    platform_admins: tuple[str, ...] = Field(
+        default=(),
+        description="Who holds the role platform-admin, where QD_ACCESS is local: names of principals, "
+        'and of groups as "group:<name>".',
+    )
     max_body_bytes: int = Field(default=DEFAULT_BODY_LIMIT, gt=0, description="Largest request body.")
     heartbeat: float = Field(default=HEARTBEAT_SECONDS, gt=0, description="Seconds between SSE comments.")
     reauthorize: float = Field(

@@ -65,6 +65,9 @@ PAYLOAD_HEADERS = (
     "x-request-id",
 )
 
+# The kind of a run of one step, made of a single tool call; its name is server/tool.
+TOOL_RUN_KIND = "Tool"
+
 # Kinds by the plural that paths use.
 CLUSTER_KINDS = {"tenants": "Tenant", "platformpolicies": "PlatformPolicy"}
 TENANT_KINDS = {

@@ -89,6 +89,10 @@ class PublicRpcs(grpc.GenericRpcHandler):
             lambda: invoke(request, timeout=context.time_remaining(), metadata=self._metadata(method)),
             repeat=reads(method.path),
         )
+        if not reads(method.path):
+            await self._upstream.settled(
+                method, _parsed(method, request), method.response.FromString(response)
+            )
         return response
 
     def _stream(self, method: Method) -> Any:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 
 from quarterdeck.common.service import Platform
+from quarterdeck.gateway.access.authorizer import RoleAuthorizer
+from quarterdeck.gateway.access.roster import Roster
+from quarterdeck.gateway.access.settling import settle
 from quarterdeck.gateway.app import Parts, make_app
 from quarterdeck.gateway.authentication import LOCAL_ADMIN, Authenticator, admin_token
 from quarterdeck.gateway.config import GatewaySettings
@@ -42,6 +46,8 @@ class Gateway:
         """Opens the ports; the routes of triggers follow as the registry tells them."""
         await self._grpc.start()
         await self._parts.declared.start()
+        if self._parts.roster is not None:
+            await self._parts.roster.start()
         await self._http.start()
 
     async def stop(self, grace: float) -> None:
@@ -73,8 +79,12 @@ async def build(
         reviewer = await open_cluster(platform, settings.token_audience)
     tokens = {admin_token(platform.settings.data_dir.absolute()): LOCAL_ADMIN}
     authenticator = Authenticator(tokens, reviewer)
-    upstream = Upstream(platform, settings.reauthorize)
-    await platform.open_database(METADATA, MIGRATIONS)
+    database = await platform.open_database(METADATA, MIGRATIONS)
+    roster = None
+    if platform.settings.access == "local":
+        roster = Roster(platform, database, settings)
+        platform.authorizer = RoleAuthorizer(roster)
+    upstream = Upstream(platform, settings.reauthorize, partial(settle, roster) if roster else None)
     parts = Parts(
         platform=platform,
         others=others,
@@ -82,6 +92,7 @@ async def build(
         authenticator=authenticator,
         upstream=upstream,
         declared=DeclaredRoutes(platform),
+        roster=roster,
         closing=asyncio.Event(),
     )
     rpcs = PublicRpcs(platform, authenticator, upstream, platform.telemetry)

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import grpc
 
-from quarterdeck.common import codec
-from quarterdeck.common.access import admit
 from quarterdeck.common.errors import DeadlineExceeded, QuarterdeckError, Unavailable
 from quarterdeck.common.identity import Principal
 from quarterdeck.common.rpc_errors import DETAILS_KEY, from_rpc_error
 from quarterdeck.common.rpc_repeats import reads, repeating
 from quarterdeck.common.service import Platform
+from quarterdeck.gateway.access.questions import questions
 from quarterdeck.gateway.authentication import current_principal
-from quarterdeck.gateway.constants import PLURALS, REAUTHORIZE_SECONDS
+from quarterdeck.gateway.constants import REAUTHORIZE_SECONDS
 from quarterdeck.gateway.methods import Method, method_table
 from quarterdeck.gateway.standing import Standing
 
@@ -39,32 +37,23 @@ def explain(error: grpc.aio.AioRpcError, owner: str) -> QuarterdeckError:
     return from_rpc_error(error)
 
 
-def resource_of(declared: str, request: Any) -> str:
-    """Returns the resource that a request is about; "*" stands for the plural of the kind it names."""
-    if not declared.startswith("*"):
-        return declared
-    return PLURALS.get(_kind_of(request), "objects") + declared[1:]
-
-
-def _kind_of(request: Any) -> str:
-    """Returns the kind of a request: said, or in its manifest, or in front of its revision."""
-    kind = getattr(request, "kind", "")
-    if kind:
-        return str(kind)
-    manifest = getattr(request, "object_json", b"")
-    if manifest:
-        with contextlib.suppress(ValueError):
-            found = codec.loads(manifest)
-            return str(found.get("kind", "")) if isinstance(found, dict) else ""
-    return str(getattr(request, "revision", "")).partition("/")[0]
+Settle = Callable[[str, Any, Any], Awaitable[None]]
 
 
 class Upstream:
-    """The services behind the gateway. RPCs are named "RuntimeService/StartRun"."""
+    """The services behind the gateway. RPCs are named "RuntimeService/StartRun".
 
-    def __init__(self, platform: Platform, reauthorize: float = REAUTHORIZE_SECONDS) -> None:
+    Args:
+        reauthorize: seconds between two looks at whether the reader of a stream may still read it.
+        settle: awaited as `settle(path, request, response)` before a unary call is answered.
+    """
+
+    def __init__(
+        self, platform: Platform, reauthorize: float = REAUTHORIZE_SECONDS, settle: Settle | None = None
+    ) -> None:
         self._platform = platform
         self._reauthorize = reauthorize
+        self._settle = settle
         self._callables: dict[str, tuple[Method, Any]] = {}
 
     def method(self, name: str) -> Method:
@@ -74,17 +63,23 @@ class Upstream:
     async def admit(self, principal: Principal, method: Method, request: Any) -> None:
         """Authorises a call by what the RPC declares. Raises PermissionDenied.
 
-        Where the cluster decides, the service that is called takes our word for all that the request holds.
+        The service that is called takes our word for all that the request holds.
         """
-        needs, resource = method.requirement, resource_of(method.requirement.resource, request)
-        alone = self._platform.settings.access == "kubernetes"
-        await admit(self._platform.authorizer, principal, needs.verb, resource, request, every=alone)
+        for asked in questions(method.requirement, request):
+            await self._platform.authorizer.authorize(principal, *asked)
 
     async def call(self, name: str, request: Any, timeout: float | None = DEFAULT_TIMEOUT) -> Any:
         """Makes a unary call for the current principal. Raises QuarterdeckError."""
         method, invoke = self._callable(name)
         await self.admit(current_principal(), method, request)
-        return await self._ask(method, invoke, request, timeout)
+        response = await self._ask(method, invoke, request, timeout)
+        await self.settled(method, request, response)
+        return response
+
+    async def settled(self, method: Method, request: Any, response: Any) -> None:
+        """Waits until what a call has changed is in force here."""
+        if self._settle is not None:
+            await self._settle(method.path, request, response)
 
     async def stream(self, name: str, request: Any) -> AsyncIterator[Any]:
         """Makes a streaming call; closing the iterator cancels it.

@@ -21,7 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from quarterdeck.common import cache as cache_keys
 from quarterdeck.common import codec
 from quarterdeck.common.cache import Cache
-from quarterdeck.common.errors import Conflict, InvalidArgument, QuarterdeckError
+from quarterdeck.common.errors import Conflict, InvalidArgument, NotFound, QuarterdeckError
 from quarterdeck.common.tenants import TenantDirectory
 from quarterdeck.gateway.constants import (
     IDEMPOTENCY_HEADER,
@@ -69,7 +69,11 @@ class Idempotency:
 
     async def _once(self, key: str, scope: Scope, receive: Receive, send: Send) -> None:
         check_key(key)
-        name = await self._name(key, scope)
+        try:
+            name = await self._name(key, scope)
+        except NotFound:  # which tenants there are is told to those who may know, further in
+            await self._app(scope, receive, send)
+            return
         body = await _read(receive)
         fingerprint = _fingerprint(scope, body)
         kept = await self._cache.get(name)
@@ -92,7 +96,9 @@ class Idempotency:
         found = _TENANT.match(scope["path"])
         tenant_id = (await self._tenants.resolve(found[1])).id if found else "platform"
         principal = scope.get("qd.principal")
-        subject = principal.subject if principal is not None else ""
+        # What a key of the platform is narrowed to belongs to who it is: what one got, the other may not see.
+        narrowed = " ".join(map(str, principal.scopes)) if principal is not None else ""
+        subject = f"{principal.subject}\0{narrowed}" if principal is not None else ""
         digest = hashlib.sha256(f"{subject}\0{key}".encode()).hexdigest()
         return cache_keys.key(tenant_id, "idempotency", digest)
 

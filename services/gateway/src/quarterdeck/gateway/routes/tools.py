@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from quarterdeck.common.ids import uuid7
 from quarterdeck.gateway.authentication import current_principal
-from quarterdeck.gateway.constants import TENANT_PREFIX
+from quarterdeck.gateway.constants import TENANT_PREFIX, TOOL_RUN_KIND
 from quarterdeck.gateway.routes.common import Tenant, answer, call_id, upstream
 from quarterdeck.gateway.routes.json_body import StrictRoute
 from quarterdeck.gateway.schemas import tools as schemas
@@ -21,8 +21,6 @@ from quarterdeck.v1 import runs_pb2, tools_pb2
 
 router = APIRouter(prefix=f"{TENANT_PREFIX}/tools", tags=["tools"], route_class=StrictRoute)
 
-# The kind of a run of one step, made of a tool call that needs an approval.
-TOOL_RUN_KIND = "Tool"
 # What the manager may need around the tool's own time.
 CALL_MARGIN = 10.0
 _NEEDS_APPROVAL = tools_pb2.ToolOutcome.STATUS_NEEDS_APPROVAL

@@ -1,0 +1,1 @@
+"""Who may do what: rules, the roles that are there from the start, and one pure function that decides."""

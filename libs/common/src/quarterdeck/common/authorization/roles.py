@@ -1,0 +1,68 @@
+"""The roles that are there from the start. `k8s/base/roles.yaml` has the same, which a test compares."""
+
+from __future__ import annotations
+
+from quarterdeck.common.authorization.rules import Rule
+from quarterdeck.resources.access import BUILT_IN_ROLES
+
+ADMIN, PLATFORM_ADMIN = "admin", "platform-admin"
+
+_DECLARED = (
+    "accessbindings",
+    "accessroles",
+    "agents",
+    "approvalpolicies",
+    "mcpservers",
+    "memorycollections",
+    "modelroutes",
+    "policies",
+    "triggers",
+    "workflows",
+)
+# Who is asked, and what is allowed: not for everybody who writes agents.
+_POLICIES = ("accessbindings", "accessroles", "approvalpolicies", "policies")
+_SEEN = ("runs", "runs/effects", "runs/events", "approvals", "artifacts")
+_READ = ("get", "list", "watch")
+_WRITE = ("create", "update", "delete")
+
+
+def _rule(verbs: tuple[str, ...], *kinds: str) -> Rule:
+    return Rule(frozenset(verbs), frozenset(kinds))
+
+
+_LOOK = (
+    _rule(_READ, *_DECLARED),
+    _rule(_READ, *_SEEN, "models", "tools", "memories"),
+    _rule(("search",), "memories/search"),
+)
+_START = (
+    _rule(("create",), "runs", "runs/rerun", "events"),
+    _rule(("update",), "runs/cancel", "runs/pause", "runs/resume", "runs/signal"),
+)
+_BUILD = (
+    _rule(_WRITE, *(kind for kind in _DECLARED if kind not in _POLICIES)),
+    *_START,
+    _rule(("call",), "models/call", "tools/call", "triggers/fire"),
+    _rule(("save",), "memories/save"),
+    _rule(("delete",), "memories"),
+)
+_KEEP_GOING = (
+    _rule(("update",), "runs/archive", "runs/repin", "runs/terminate"),
+    _rule(("get",), "runs/export"),
+    _rule(("create",), "runs/import"),
+    _rule(("list", "update"), "deadletters"),
+)
+_DECIDE = _rule(("decide",), "approvals/decide")
+
+ROLES: dict[str, tuple[Rule, ...]] = {
+    "viewer": _LOOK,
+    "developer": (*_LOOK, *_BUILD),
+    "operator": (*_LOOK, *_START, *_KEEP_GOING, _rule(("call",), "triggers/fire")),
+    "approver": (_rule(_READ, *_SEEN), _DECIDE),
+    ADMIN: (*_LOOK, *_BUILD, *_KEEP_GOING, _DECIDE, _rule(_WRITE, *_POLICIES)),
+    PLATFORM_ADMIN: (
+        _rule((*_READ, *_WRITE), "tenants", "platformpolicies"),
+        _rule(("list", "update"), "deadletters"),
+    ),
+}
+assert tuple(ROLES) == BUILT_IN_ROLES

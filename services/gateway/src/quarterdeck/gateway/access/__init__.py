@@ -1,0 +1,1 @@
+"""What people may do where our own roles say so: without a cluster."""

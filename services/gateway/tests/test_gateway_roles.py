@@ -1,0 +1,180 @@
+"""Roles at the door, with the real services behind it: what is bound acts, what is removed is gone."""
+
+import shutil
+
+import grpc
+import httpx
+import pytest
+
+from quarterdeck.common.identity import Principal
+from quarterdeck.common.service import open_platform
+from quarterdeck.common.settings import PlatformSettings
+from quarterdeck.gateway.config import GatewaySettings
+from quarterdeck.gateway.main import build
+from quarterdeck.registry.main import build as build_registry
+from quarterdeck.runtime.main import build as build_runtime
+from quarterdeck.v1 import resources_pb2, resources_pb2_grpc
+
+API = "quarterdeck.dev/v1alpha1"
+T = "/api/v1/tenants/default"
+WORKFLOW = {"nodes": [{"name": "one", "transform": {"output": "${input}"}}]}
+
+
+class People:
+    """Knows people by tokens that are their names."""
+
+    async def principal(self, token):
+        name, _, group = token.partition("+")
+        return Principal(name, (group,) if group else ()) if name.startswith("corp:") else None
+
+
+@pytest.fixture
+async def door(tmp_path):
+    settings = PlatformSettings(data_dir=tmp_path)
+    platforms = [open_platform(name, settings) for name in ("registry", "agent-runtime", "gateway")]
+    services = [await build_registry(platforms[0]), await build_runtime(platforms[1])]
+    admins = ("corp:paul", "group:ops")
+    asked_for = GatewaySettings(http_port=0, grpc_port=0, platform_admins=admins, reauthorize=0.1)
+    gateway = await build(platforms[2], platforms[:2], asked_for)
+    gateway._parts.authenticator._reviewer = People()
+    services.append(gateway)
+    for service in services:
+        await service.start()
+    token = (tmp_path / "admin-token").read_text().strip()
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{gateway.http_port}", timeout=15) as client:
+        yield Door(client, token, gateway)
+    for service in reversed(services):
+        await service.stop(1)
+    for platform in platforms:
+        await platform.close()
+    shutil.rmtree(settings.sockets_dir(), ignore_errors=True)
+
+
+class Door:
+    def __init__(self, client, token, gateway):
+        self.client, self.token, self.gateway = client, token, gateway
+
+    async def ask(self, who, method, path, **more):
+        headers = {"Authorization": f"Bearer {who or self.token}"}
+        return await self.client.request(method, path, headers=headers, **more)
+
+    async def status(self, who, method, path, **more):
+        return (await self.ask(who, method, path, **more)).status_code
+
+    async def apply(self, who, plural, kind, name, spec, tenant="default"):
+        manifest = {"apiVersion": API, "kind": kind, "metadata": {"name": name}, "spec": spec}
+        prefix = f"/api/v1/tenants/{tenant}/" if tenant else "/api/v1/"
+        return await self.status(who, "PUT", f"{prefix}{plural}/{name}", json=manifest)
+
+    async def bind(self, role, tenant="default", name="b", **subject):
+        spec = {"role": role, "subjects": [subject]}
+        return await self.apply("", "accessbindings", "AccessBinding", name, spec, tenant)
+
+
+async def test_a_binding_acts_on_the_next_request_and_so_does_its_end(door):
+    assert await door.status("corp:anna", "GET", f"{T}/workflows") == 403
+    for _ in range(20):
+        assert await door.bind("viewer", principal="corp:anna") == 201
+        assert await door.status("corp:anna", "GET", f"{T}/workflows") == 200
+        assert await door.status("", "DELETE", f"{T}/accessbindings/b") == 200
+        assert await door.status("corp:anna", "GET", f"{T}/workflows") == 403
+
+
+async def test_a_changed_role_and_a_changed_binding_act_on_the_next_request(door):
+    def rules(*verbs):
+        return {"rules": [{"verbs": list(verbs), "kinds": ["workflows"], "names": ["mine-*"]}]}
+
+    assert await door.apply("", "accessroles", "AccessRole", "own", rules("update")) == 201
+    assert await door.bind("own", group="books") == 201
+    who = "corp:anna+books"
+    assert await door.apply(who, "workflows", "Workflow", "mine-one", WORKFLOW) == 201
+    assert await door.apply(who, "workflows", "Workflow", "theirs", WORKFLOW) == 403
+    assert await door.status(who, "DELETE", f"{T}/workflows/mine-one") == 403
+    assert await door.apply("", "accessroles", "AccessRole", "own", rules("delete")) == 200
+    assert await door.apply(who, "workflows", "Workflow", "mine-two", WORKFLOW) == 403
+    assert await door.status(who, "DELETE", f"{T}/workflows/mine-one") == 200
+    assert await door.bind("own", group="others") == 200
+    assert await door.status(who, "DELETE", f"{T}/workflows/mine-one") == 403
+
+
+async def test_a_developer_runs_what_is_there_and_an_operator_calls_no_tool_by_a_run(door):
+    assert await door.bind("developer", principal="corp:dora", name="d") == 201
+    assert await door.bind("operator", principal="corp:otto", name="o") == 201
+    assert await door.apply("corp:dora", "workflows", "Workflow", "echo", WORKFLOW) == 201
+    start = {"kind": "Workflow", "name": "echo", "input": {"n": 1}}
+    assert await door.status("corp:dora", "POST", f"{T}/runs", json=start) == 201
+    assert await door.status("corp:otto", "POST", f"{T}/runs", json=start) == 201
+    batch = {"items": [start, {**start, "kind": "Tool", "name": "ledger/book"}]}
+    assert await door.status("corp:otto", "POST", f"{T}/runs/batch", json=batch) in (400, 403)
+    assert await door.status("corp:dora", "PUT", f"{T}/accessbindings/x", json={}) in (400, 403)
+    assert await door.apply("corp:dora", "accessbindings", "AccessBinding", "x", {}) == 403
+
+
+async def test_a_tenant_is_nobodys_but_the_platforms(door):
+    everything = {"rules": [{"verbs": ["*"], "kinds": ["*"]}]}
+    assert await door.apply("", "accessroles", "AccessRole", "all", everything) == 201
+    assert await door.bind("all", principal="corp:eve") == 201
+    assert await door.status("corp:eve", "GET", f"{T}/policies") == 200
+    assert await door.apply("corp:eve", "tenants", "Tenant", "default", {"weight": 9}, tenant="") == 403
+    assert await door.status("corp:eve", "GET", "/api/v1/tenants") == 403
+    for who in ("corp:paul", "corp:olga+ops"):
+        assert await door.status(who, "GET", "/api/v1/tenants") == 200
+        assert await door.status(who, "GET", f"{T}/workflows") == 403
+    # The wire lets a request name a tenant beside a kind that has none.
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{door.gateway.grpc_port}") as channel:
+        stub = resources_pb2_grpc.RegistryServiceStub(channel)
+        request = resources_pb2.GetObjectRequest(tenant="default", kind="Tenant", name="default")
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await stub.GetObject(request, metadata=(("authorization", "Bearer corp:eve"),))
+        assert caught.value.code() is grpc.StatusCode.PERMISSION_DENIED
+
+
+async def test_the_first_administrators_of_a_tenant(door):
+    spec = {"admins": [{"principal": "corp:adam"}]}
+    assert await door.apply("corp:paul", "tenants", "Tenant", "acme", spec, tenant="") == 201
+    acme = "/api/v1/tenants/acme"
+    assert await door.status("corp:adam", "GET", f"{acme}/policies") == 200
+    binding = {"role": "viewer", "subjects": [{"principal": "corp:vera"}]}
+    put = await door.apply("corp:adam", "accessbindings", "AccessBinding", "v", binding, tenant="acme")
+    assert put == 201
+    assert await door.status("corp:vera", "GET", f"{acme}/agents") == 200
+    assert await door.status("corp:adam", "GET", f"{T}/policies") == 403
+    assert await door.apply("corp:paul", "tenants", "Tenant", "acme", {}, tenant="") == 200
+    assert await door.status("corp:adam", "GET", f"{acme}/policies") == 403
+
+
+async def test_what_is_denied_does_not_say_what_there_is(door):
+    assert await door.apply("", "workflows", "Workflow", "secret", WORKFLOW) == 201
+    told = set()
+    for place in (f"{T}/workflows/secret", f"{T}/workflows/nothing"):
+        answer = await door.ask("corp:anna", "GET", place)
+        told.add((answer.status_code, answer.json()["detail"]))
+    assert told == {(403, "corp:anna may not get workflows in tenant 'default'")}
+    for method, path in (
+        ("GET", "workflows"),
+        ("POST", "runs"),
+        ("POST", "triggers/t/fire"),
+        ("GET", "runs/x"),
+    ):
+        for key in ({}, {"Idempotency-Key": "k"}):
+            headers = {"Authorization": "Bearer corp:anna", **key}
+            body = (
+                {"json": {"kind": "Workflow", "name": "w"} if path == "runs" else {}}
+                if method == "POST"
+                else {}
+            )
+            answers = [
+                await door.client.request(method, f"/api/v1/tenants/{name}/{path}", headers=headers, **body)
+                for name in ("default", "no-such")
+            ]
+            assert [answer.status_code for answer in answers] == [403, 403], (method, path, key)
+
+
+async def test_a_stream_ends_with_the_right_to_read_it(door):
+    assert await door.bind("viewer", principal="corp:anna") == 201
+    headers = {"Authorization": "Bearer corp:anna", "Accept": "text/event-stream"}
+    async with door.client.stream("GET", f"{T}/agents?watch=true", headers=headers) as stream:
+        assert stream.status_code == 200
+        assert await door.status("", "DELETE", f"{T}/accessbindings/b") == 200
+        text = "".join([chunk async for chunk in stream.aiter_text()])
+    assert "AccessEnded" in text
