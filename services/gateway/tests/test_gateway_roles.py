@@ -178,3 +178,48 @@ async def test_a_stream_ends_with_the_right_to_read_it(door):
         assert await door.status("", "DELETE", f"{T}/accessbindings/b") == 200
         text = "".join([chunk async for chunk in stream.aiter_text()])
     assert "AccessEnded" in text
+
+
+async def test_who_one_is(door):
+    told = (await door.ask("corp:anna+books", "GET", "/api/v1/auth/whoami")).json()
+    assert told == {
+        "principal": "corp:anna",
+        "groups": ["books"],
+        "administrator": False,
+        "tenant": None,
+        "scopes": [],
+    }
+    assert (await door.ask("", "GET", "/api/v1/auth/whoami")).json()["administrator"] is True
+
+
+async def test_a_denied_call_is_explained_by_the_command_that_it_names(door):
+    denied = (await door.ask("corp:anna", "GET", f"{T}/workflows/w")).json()
+    assert denied["reason"] == "PermissionDenied"
+    assert denied["hint"] == "qd auth explain get workflows w -n default"
+    question = {"verb": "get", "resource": "workflows", "tenant": "default", "name": "w"}
+    told = (await door.ask("corp:anna", "POST", "/api/v1/auth/check", json=question)).json()
+    assert (told["allowed"], told["role"]) == (False, None)
+    assert told["rolesThatAllow"] == ["viewer", "developer", "operator", "admin"]
+    assert await door.bind("viewer", principal="corp:anna", name="lookers") == 201
+    told = (await door.ask("corp:anna", "POST", "/api/v1/auth/check", json=question)).json()
+    assert told["allowed"] is True
+    assert (told["role"], told["source"]) == ("viewer", "AccessBinding lookers")
+    assert told["rule"].startswith("get,list,watch:")
+
+
+async def test_who_asks_about_others_must_see_who_is_bound(door):
+    assert await door.bind("viewer", principal="corp:vera") == 201
+    question = {"verb": "list", "resource": "runs", "tenant": "default", "principal": "corp:vera"}
+    assert await door.status("corp:anna", "POST", "/api/v1/auth/check", json=question) == 403
+    for who in ("corp:vera", ""):
+        answer = await door.ask(who, "POST", "/api/v1/auth/check", json=question)
+        assert answer.json()["allowed"] is True
+    grouped = {**question, "principal": "corp:gus", "groups": ["quarterdeck:platform-admins"]}
+    assert await door.status("corp:anna", "POST", "/api/v1/auth/check", json=grouped) == 403
+
+
+@pytest.mark.parametrize(
+    "body", [{}, {"verb": "GET", "resource": "runs"}, {"verb": "get", "resource": "../x"}, []]
+)
+async def test_a_question_that_is_none(door, body):
+    assert await door.status("corp:anna", "POST", "/api/v1/auth/check", json=body) == 400

@@ -35,6 +35,7 @@ COMMANDS: dict[str, str] = {
     "logs": "logs",
     "doctor": "doctor",
     "support-bundle": "support_bundle",
+    "auth": "auth",
     "config": "config",
     "completion": "completion",
     "version": "version",

@@ -36,6 +36,7 @@ RESERVED_ROOTS = ("health", "livez", "readyz", "metrics", "docs", "openapi.json"
 """First segments of the paths that the gateway serves itself; no Trigger may declare a path below them."""
 
 RESERVED_API_ROOTS = (
+    "auth",
     "tenants",
     "platformpolicies",
     "accessroles",

@@ -18,6 +18,8 @@ LOOPBACK_PATHS = frozenset({"/metrics"})
 ADMIN_TOKEN_FILE = "admin-token"
 TOKEN_PREFIX = "qd_"
 ADMIN_SUBJECT = "local:admin"
+# Principals that are programs of a tenant: what is behind it, an API key may be for.
+ACCOUNT_PREFIX = "account:"
 
 REQUEST_ID_HEADER = "X-Request-Id"
 IDEMPOTENCY_HEADER = "Idempotency-Key"

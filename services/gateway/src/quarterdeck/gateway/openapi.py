@@ -34,6 +34,7 @@ TAGS = [
     {"name": "models", "description": "Models behind routes."},
     {"name": "triggers", "description": "What starts runs."},
     {"name": "bus", "description": "Messages that a queue gave up."},
+    {"name": "access", "description": "Who one is, what one may do, and why."},
     {"name": "ag-ui", "description": "Runs as AG-UI events."},
     {"name": "health", "description": "Health and metrics."},
 ]

@@ -48,11 +48,9 @@ class Verdict:
 
 def decide(grants: Iterable[Grant], principal: Principal, question: Question) -> Verdict:
     """Returns whether one of the grants lets a principal do something; without one, nothing is allowed."""
-    outside = principal.tenant and principal.tenant != question.tenant
-    if outside:
-        return Verdict(False, f"this principal may do nothing outside of tenant {principal.tenant!r}")
-    if principal.scopes and first(principal.scopes, question) is None:
-        return Verdict(False, "the scopes of this key do not allow it")
+    refusal = confined(principal, question)
+    if refusal is not None:
+        return refusal
     if principal.is_platform_admin or principal.is_service:
         return Verdict(True, "an administrator of the platform may do everything")
     for grant in grants:
@@ -61,6 +59,15 @@ def decide(grants: Iterable[Grant], principal: Principal, question: Question) ->
             if rule is not None:
                 return Verdict(True, f"role {grant.role} by {grant.source}", grant, rule)
     return Verdict(False, "no role that is bound to this principal, or to a group of it, allows it")
+
+
+def confined(principal: Principal, question: Question) -> Verdict | None:
+    """Returns the refusal of what a principal may not do whatever its roles say; None for everything else."""
+    if principal.tenant and principal.tenant != question.tenant:
+        return Verdict(False, f"this principal may do nothing outside of tenant {principal.tenant!r}")
+    if principal.scopes and first(principal.scopes, question) is None:
+        return Verdict(False, "the scopes of this key do not allow it")
+    return None
 
 
 def of_binding(tenant: str, name: str, spec: Mapping[str, Any], roles: Mapping[str, Any]) -> Grant | None:

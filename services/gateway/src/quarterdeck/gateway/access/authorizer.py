@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from shlex import quote
+
 from quarterdeck.common.authorization.grants import Verdict, decide
 from quarterdeck.common.authorization.rules import Question
 from quarterdeck.common.errors import PermissionDenied
@@ -15,8 +17,8 @@ class RoleAuthorizer:
     def __init__(self, roster: Roster) -> None:
         self._roster = roster
 
-    def verdict(self, principal: Principal, question: Question) -> Verdict:
-        """Returns the answer with what allowed it."""
+    async def verdict(self, principal: Principal, question: Question) -> Verdict:
+        """See `Judge.verdict`."""
         return decide(self._roster.grants(question.tenant), principal, question)
 
     async def authorize(
@@ -24,7 +26,7 @@ class RoleAuthorizer:
     ) -> None:
         """See `Authorizer.authorize`. The error says what was asked for, and nothing of what there is."""
         question = Question(verb, resource, tenant, name)
-        if self.verdict(principal, question).allowed:
+        if decide(self._roster.grants(tenant), principal, question).allowed:
             return
         where = f" in tenant {tenant!r}" if tenant else ""
         raise PermissionDenied(
@@ -34,6 +36,11 @@ class RoleAuthorizer:
 
 def explained(question: Question) -> str:
     """Returns the command that tells why."""
-    words = ["qd auth explain", question.verb, question.resource, question.name]
-    words += [f"-n {question.tenant}"] if question.tenant else ["--platform"]
+    words = [
+        "qd auth explain",
+        question.verb,
+        question.resource,
+        quote(question.name) if question.name else "",
+    ]
+    words += [f"-n {quote(question.tenant)}"] if question.tenant else ["--platform"]
     return " ".join(word for word in words if word)

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from prometheus_client import Counter
 
-from quarterdeck.common.access import Authorizer, LocalAuthorizer
+from quarterdeck.common.authorization import grants, rules
+from quarterdeck.common.authorization.grants import confined
 from quarterdeck.common.constants import API_GROUP
 from quarterdeck.common.errors import PermissionDenied
 from quarterdeck.common.identity import Principal
@@ -51,29 +52,45 @@ class ClusterAuthorizer:
         self._namespace_of = namespace_of
         self._standing = standing
         self._clock = clock
-        self._local: Authorizer = LocalAuthorizer()
         self._allowed: Answers[_Asked, Verdict] = Answers(clock)
 
     async def authorize(
         self, principal: Principal, verb: str, resource: str, tenant: str, name: str = ""
     ) -> None:
         """See `Authorizer.authorize`. Raises Unavailable where it is not known and cannot be asked."""
+        question = rules.Question(verb, resource, tenant, name)
+        refusal = confined(principal, question)
+        if refusal is not None:
+            raise PermissionDenied(f"{principal.subject} may not {verb} {resource}", hint=refusal.reason)
         if principal.is_platform_admin or principal.is_service:
-            await self._local.authorize(principal, verb, resource, tenant, name)
             return
-        namespace = await self._namespace_of(tenant) if tenant else ""
-        plural, _, sub = resource.partition("/")
-        asking = _Asked(principal, Question(verb, API_GROUP, plural, namespace, name, sub))
+        asking = await self._asking(principal, question)
         if self._allowed.get(asking, FRESH) is None and not await self._allows(asking, resource):
             where = f" in tenant {tenant!r}" if tenant else ""
             hint = _hint(asking.question, principal)
             raise PermissionDenied(f"{principal.subject} may not {verb} {resource}{where}", hint=hint)
 
+    async def verdict(self, principal: Principal, question: rules.Question) -> grants.Verdict:
+        """See `Judge.verdict`: in the cluster's own words, asked anew."""
+        if principal.is_platform_admin or principal.is_service or confined(principal, question):
+            return grants.decide((), principal, question)
+        asking = await self._asking(principal, question)
+        try:
+            found = await asked(review_access(self._client, _user(principal), asking.question), PERMISSION)
+        except Unanswered as away:
+            raise away.error from None
+        return grants.Verdict(found.allowed, found.reason or "no role of the cluster allows it")
+
+    async def _asking(self, principal: Principal, question: rules.Question) -> _Asked:
+        namespace = await self._namespace_of(question.tenant) if question.tenant else ""
+        plural, _, sub = question.resource.partition("/")
+        return _Asked(principal, Question(question.verb, API_GROUP, plural, namespace, question.name, sub))
+
     async def _allows(self, asking: _Asked, resource: str) -> bool:
         began, kind = self._clock(), (asking.question.verb, resource)
-        user = User(asking.principal.subject, groups=asking.principal.groups)
         try:
-            verdict = await asked(review_access(self._client, user, asking.question), PERMISSION)
+            asks = review_access(self._client, _user(asking.principal), asking.question)
+            verdict = await asked(asks, PERMISSION)
         except Unanswered as away:
             if not goes_on(*kind) or self._allowed.get(asking, STANDING) is None:
                 raise away.error from None
@@ -89,6 +106,10 @@ class ClusterAuthorizer:
 def goes_on(verb: str, resource: str) -> bool:
     """True for what an allow of some minutes ago still stands for while the API server is away."""
     return verb in READS or (verb, resource) in GOES_ON
+
+
+def _user(principal: Principal) -> User:
+    return User(principal.subject, groups=principal.groups)
 
 
 def _hint(question: Question, principal: Principal) -> str:

@@ -17,10 +17,11 @@ from quarterdeck.common.identity import Principal
 from quarterdeck.controller.api.client import Client
 from quarterdeck.controller.api.reviews import User, review_token
 from quarterdeck.gateway.cluster.answers import FRESH, STANDING, Answers, Unanswered, asked
+from quarterdeck.gateway.constants import ACCOUNT_PREFIX
 
 PERMISSION = "create tokenreviews.authentication.k8s.io"
 # Subjects that only the platform itself gives.
-RESERVED = (SERVICE_PRINCIPAL_PREFIX, "local:")
+RESERVED = (SERVICE_PRINCIPAL_PREFIX, "local:", ACCOUNT_PREFIX)
 
 
 @dataclass(frozen=True, slots=True)

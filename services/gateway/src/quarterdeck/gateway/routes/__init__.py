@@ -8,6 +8,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from quarterdeck.gateway.routes import (
+    access,
     approvals,
     artifacts,
     bus,
@@ -41,6 +42,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     triggers.router,
     chat.router,
     bus.router,
+    access.router,
     cluster.router,
     resources.router,
 )
