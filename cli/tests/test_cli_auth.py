@@ -61,3 +61,48 @@ def test_what_allows_it_is_shown(gateway: Any, capsys: pytest.CaptureFixture[str
     gateway.on("POST /auth/check", ALLOWED)
     assert main(["auth", "explain", "create", "runs"]) == EXIT_OK
     assert capsys.readouterr().out.splitlines()[-1] == "rule: get:runs"
+
+
+KEY = {
+    "id": "abc",
+    "name": "nightly",
+    "principal": "account:nightly",
+    "state": "live",
+    "scopes": ["viewer"],
+    "expiresAt": "2027-01-01T00:00:00.000Z",
+    "lastUsedAt": None,
+}
+
+
+def test_a_new_key_alone_is_on_stdout(gateway: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    gateway.on("POST /tenants/default/apikeys", {**KEY, "key": "qdk_secret"})
+    words = [
+        "auth",
+        "key",
+        "create",
+        "nightly",
+        "--for",
+        "account:nightly",
+        "--scope",
+        "viewer",
+        "-n",
+        "default",
+    ]
+    assert main(words) == EXIT_OK
+    assert capsys.readouterr().out == "qdk_secret\n"
+    sent = {"name": "nightly", "principal": "account:nightly", "scopes": ["viewer"], "expiresIn": ""}
+    assert gateway.requests[-1].body == sent
+
+
+def test_keys_are_listed_rotated_and_revoked(gateway: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    gateway.on("GET /tenants/default/apikeys", {"items": [KEY], "continue": None})
+    gateway.on("POST /tenants/default/apikeys/nightly/rotate", {**KEY, "key": "qdk_other"})
+    gateway.on("DELETE /tenants/default/apikeys/nightly", {"items": [KEY], "continue": None})
+    assert main(["auth", "key", "list", "-n", "default"]) == EXIT_OK
+    line = capsys.readouterr().out.splitlines()[1]
+    assert line.split()[:4] == ["nightly", "account:nightly", "live", "viewer"]
+    assert main(["auth", "key", "rotate", "nightly", "--overlap", "1h", "-n", "default"]) == EXIT_OK
+    assert gateway.requests[-1].body == {"overlap": "1h", "expiresIn": ""}
+    assert capsys.readouterr().out == "qdk_other\n"
+    assert main(["auth", "key", "revoke", "nightly", "-n", "default"]) == EXIT_OK
+    assert capsys.readouterr().out == "nightly revoked\n"

@@ -80,7 +80,7 @@ def test_our_roles_and_those_of_the_cluster_agree_rule_by_rule():
 def test_whoever_may_update_in_the_cluster_may_patch():
     for name, rules in shipped():
         for rule in rules:
-            if "create" in rule["verbs"] and "update" in rule["verbs"]:
+            if {"create", "update"} <= set(rule["verbs"]) and rule["resources"] != ["apikeys"]:
                 assert "patch" in rule["verbs"], name
 
 

@@ -23,6 +23,9 @@ WORKFLOW = {"nodes": [{"name": "one", "transform": {"output": "${input}"}}]}
 class People:
     """Knows people by tokens that are their names."""
 
+    def knows(self, token):
+        return token.startswith("corp:")
+
     async def principal(self, token):
         name, _, group = token.partition("+")
         return Principal(name, (group,) if group else ()) if name.startswith("corp:") else None
@@ -36,7 +39,7 @@ async def door(tmp_path):
     admins = ("corp:paul", "group:ops")
     asked_for = GatewaySettings(http_port=0, grpc_port=0, platform_admins=admins, reauthorize=0.1)
     gateway = await build(platforms[2], platforms[:2], asked_for)
-    gateway._parts.authenticator._reviewer = People()
+    gateway._parts.authenticator._reviewers += (People(),)
     services.append(gateway)
     for service in services:
         await service.start()

@@ -1,4 +1,4 @@
-"""`qd auth …`: who one is, what one may do, and why."""
+"""`qd auth …`: who one is, what one may do, and why; keys of programs."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from typing import Annotated, Any
 
 import typer
 
+from quarterdeck.cli.commands.auth_keys import key
 from quarterdeck.cli.options import ContextOption, OutputOption, TenantOption
 from quarterdeck.cli.output import Output, say, show_document
 
 auth = typer.Typer(no_args_is_help=True, help="Who you are, what you may do, and why.")
+auth.add_typer(key, name="key")
 
 VerbArgument = Annotated[str, typer.Argument(help="get, list, create, update, delete, call, decide, …")]
 ResourceArgument = Annotated[str, typer.Argument(help="A plural kind: agents, runs/cancel, tools/call.")]

@@ -23,6 +23,7 @@ from quarterdeck.gateway.access.roster import Roster
 from quarterdeck.gateway.allowed import allowed_methods
 from quarterdeck.gateway.authentication import Authenticator
 from quarterdeck.gateway.config import GatewaySettings
+from quarterdeck.gateway.keys.keyring import Keyring
 from quarterdeck.gateway.middleware.authenticate import Authenticate
 from quarterdeck.gateway.middleware.body_limit import BodyLimit
 from quarterdeck.gateway.middleware.direct import DirectReads
@@ -56,6 +57,7 @@ class Parts:
     upstream: Upstream
     declared: DeclaredRoutes
     roster: Roster | None
+    keyring: Keyring
     closing: asyncio.Event
 
 
@@ -72,6 +74,7 @@ def make_routes(parts: Parts) -> FastAPI:
     app.state.platforms = [parts.platform, *parts.others]
     app.state.settings = parts.settings
     app.state.upstream = parts.upstream
+    app.state.keyring = parts.keyring
     app.state.closing = parts.closing
     app.router.routes.extend(ROUTES)
     secrets = parts.settings.secrets_dir or parts.platform.settings.data_dir.absolute() / "secrets"

@@ -38,6 +38,11 @@ class GatewaySettings(BaseSettings):
         description="Who holds the role platform-admin, where QD_ACCESS is local: names of principals, "
         'and of groups as "group:<name>".',
     )
+    keys_secret_file: Path | None = Field(
+        default=None,
+        description="File of the secret under which API keys are kept, the same for all gateways; empty: "
+        "`api-keys-secret` in the data directory.",
+    )
     max_body_bytes: int = Field(default=DEFAULT_BODY_LIMIT, gt=0, description="Largest request body.")
     heartbeat: float = Field(default=HEARTBEAT_SECONDS, gt=0, description="Seconds between SSE comments.")
     reauthorize: float = Field(

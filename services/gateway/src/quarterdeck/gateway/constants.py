@@ -21,6 +21,13 @@ ADMIN_SUBJECT = "local:admin"
 # Principals that are programs of a tenant: what is behind it, an API key may be for.
 ACCOUNT_PREFIX = "account:"
 
+# An API key that is asked for without saying how long lasts so many seconds; none lasts longer.
+KEY_LIFE, LONGEST_KEY_LIFE = 90 * 86400.0, 366 * 86400.0
+KEY_OVERLAP = 86400.0
+KEYS_SECRET_FILE = "api-keys-secret"
+# A longer one is nobody's.
+LONGEST_TOKEN = 16 * 1024
+
 REQUEST_ID_HEADER = "X-Request-Id"
 IDEMPOTENCY_HEADER = "Idempotency-Key"
 REPLAYED_HEADER = "Idempotency-Replayed"

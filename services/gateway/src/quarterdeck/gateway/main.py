@@ -11,10 +11,11 @@ from quarterdeck.gateway.access.authorizer import RoleAuthorizer
 from quarterdeck.gateway.access.roster import Roster
 from quarterdeck.gateway.access.settling import settle
 from quarterdeck.gateway.app import Parts, make_app
-from quarterdeck.gateway.authentication import LOCAL_ADMIN, Authenticator, admin_token
+from quarterdeck.gateway.authentication import LOCAL_ADMIN, Authenticator, Reviewer, admin_token
 from quarterdeck.gateway.config import GatewaySettings
 from quarterdeck.gateway.grpc_server import GrpcServer, PublicRpcs
 from quarterdeck.gateway.http_server import HttpServer, bind
+from quarterdeck.gateway.keys.opening import open_keyring
 from quarterdeck.gateway.tables import METADATA
 from quarterdeck.gateway.triggers.routes import MIGRATIONS, DeclaredRoutes
 from quarterdeck.gateway.upstream import Upstream
@@ -71,15 +72,16 @@ async def build(
         Unavailable: the port of REST is in use, or the token file or the database cannot be used.
     """
     settings = settings or GatewaySettings()
-    reviewer = None
+    reviewers: list[Reviewer] = []
     if platform.settings.access == "kubernetes":
         # Imported where there is a cluster: a laptop's cold start does without.
         from quarterdeck.gateway.cluster.opening import open_cluster
 
-        reviewer = await open_cluster(platform, settings.token_audience)
+        reviewers.append(await open_cluster(platform, settings.token_audience))
     tokens = {admin_token(platform.settings.data_dir.absolute()): LOCAL_ADMIN}
-    authenticator = Authenticator(tokens, reviewer)
     database = await platform.open_database(METADATA, MIGRATIONS)
+    keyring = open_keyring(platform, database, settings)
+    authenticator = Authenticator(tokens, [keyring, *reviewers])
     roster = None
     if platform.settings.access == "local":
         roster = Roster(platform, database, settings)
@@ -93,6 +95,7 @@ async def build(
         upstream=upstream,
         declared=DeclaredRoutes(platform),
         roster=roster,
+        keyring=keyring,
         closing=asyncio.Event(),
     )
     rpcs = PublicRpcs(platform, authenticator, upstream, platform.telemetry)

@@ -1,12 +1,30 @@
-"""The gateway's tables: durable copies of the triggers whose routes it serves."""
+"""The gateway's tables: copies of the objects that it follows, and API keys."""
 
 from __future__ import annotations
 
-from sqlalchemy import MetaData
+from sqlalchemy import Column, Float, Index, LargeBinary, MetaData, String, Table
 
 from quarterdeck.common.database.rules import protect
 from quarterdeck.common.watching import objects_table
 
 METADATA = MetaData()
 WATCHED_OBJECTS = objects_table(METADATA)
+# Of a key only an HMAC is kept. Several rows of one name are one key and those that it replaced.
+API_KEYS = Table(
+    "api_keys",
+    METADATA,
+    Column("id", String, primary_key=True),
+    Column("tenant", String, nullable=False),
+    Column("tenant_id", String, nullable=False),
+    Column("name", String, nullable=False),
+    Column("principal", String, nullable=False),
+    Column("proof", LargeBinary, nullable=False),
+    Column("scopes_json", LargeBinary, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("created_by", String, nullable=False),
+    Column("expires_at", Float, nullable=False),
+    Column("revoked_at", Float, nullable=False),
+    Column("last_used_at", Float, nullable=False),
+    Index("api_keys_by_name", "tenant_id", "name"),
+)
 protect(METADATA)

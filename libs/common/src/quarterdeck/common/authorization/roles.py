@@ -54,12 +54,14 @@ _KEEP_GOING = (
 )
 _DECIDE = _rule(("decide",), "approvals/decide")
 
+_KEYS = _rule(("list", "create", "update", "delete"), "apikeys")
+
 ROLES: dict[str, tuple[Rule, ...]] = {
     "viewer": _LOOK,
     "developer": (*_LOOK, *_BUILD),
     "operator": (*_LOOK, *_START, *_KEEP_GOING, _rule(("call",), "triggers/fire")),
     "approver": (_rule(_READ, *_SEEN), _DECIDE),
-    ADMIN: (*_LOOK, *_BUILD, *_KEEP_GOING, _DECIDE, _rule(_WRITE, *_POLICIES)),
+    ADMIN: (*_LOOK, *_BUILD, *_KEEP_GOING, _DECIDE, _rule(_WRITE, *_POLICIES), _KEYS),
     PLATFORM_ADMIN: (
         _rule((*_READ, *_WRITE), "tenants", "platformpolicies"),
         _rule(("list", "update"), "deadletters"),

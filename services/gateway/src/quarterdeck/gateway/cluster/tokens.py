@@ -17,7 +17,8 @@ from quarterdeck.common.identity import Principal
 from quarterdeck.controller.api.client import Client
 from quarterdeck.controller.api.reviews import User, review_token
 from quarterdeck.gateway.cluster.answers import FRESH, STANDING, Answers, Unanswered, asked
-from quarterdeck.gateway.constants import ACCOUNT_PREFIX
+from quarterdeck.gateway.constants import ACCOUNT_PREFIX, TOKEN_PREFIX
+from quarterdeck.gateway.keys.format import PREFIX as KEY_PREFIX
 
 PERMISSION = "create tokenreviews.authentication.k8s.io"
 # Subjects that only the platform itself gives.
@@ -53,6 +54,10 @@ class TokenReviews:
         self._clock = clock
         self._known: Answers[bytes, _Holder] = Answers(clock)
         self._asking: dict[bytes, asyncio.Task[_Holder]] = {}
+
+    def knows(self, token: str) -> bool:
+        """True for everything but what the platform itself gives: that is shown to nobody else."""
+        return not token.startswith((TOKEN_PREFIX, KEY_PREFIX))
 
     async def principal(self, token: str) -> Principal | None:
         """Returns whose a token is; None if it is nobody's, or meant for somebody else.

@@ -34,6 +34,8 @@ from quarterdeck.gateway.problems import KeyReused, problem_response
 
 _TENANT = re.compile(r"/api/v1/tenants/([^/]+)/")
 _RUNTIME_KEEPS = re.compile(r"/api/v1/tenants/[^/]+/runs(/batch|/[^/]+/(fork|retry))?")
+# An answer with a secret in it is kept nowhere.
+_SECRET = re.compile(r"/api/v1/tenants/[^/]+/apikeys(/.*)?")
 _KEPT_HEADERS = frozenset({b"content-type", b"location", b"quarterdeck-outcome"})
 
 
@@ -58,7 +60,7 @@ class Idempotency:
             await self._app(scope, receive, send)
             return
         key = Headers(scope=scope).get(IDEMPOTENCY_HEADER, "")
-        if not key or _RUNTIME_KEEPS.fullmatch(scope["path"]):
+        if not key or _RUNTIME_KEEPS.fullmatch(scope["path"]) or _SECRET.fullmatch(scope["path"]):
             await self._app(scope, receive, send)
             return
         try:

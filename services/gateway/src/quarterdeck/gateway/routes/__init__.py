@@ -14,6 +14,7 @@ from quarterdeck.gateway.routes import (
     bus,
     chat,
     cluster,
+    keys,
     memory,
     models,
     resources,
@@ -43,6 +44,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     chat.router,
     bus.router,
     access.router,
+    keys.router,
     cluster.router,
     resources.router,
 )

@@ -1,0 +1,35 @@
+"""Wires the keys."""
+
+from __future__ import annotations
+
+from prometheus_client import Counter
+
+from quarterdeck.common.database import Database
+from quarterdeck.common.service import Platform
+from quarterdeck.common.tenants import TenantDirectory
+from quarterdeck.gateway.config import GatewaySettings
+from quarterdeck.gateway.constants import KEYS_SECRET_FILE
+from quarterdeck.gateway.keys.keyring import Keyring
+from quarterdeck.gateway.keys.secret import pepper_of
+
+
+def open_keyring(platform: Platform, database: Database, settings: GatewaySettings) -> Keyring:
+    """Returns the keys of the platform; their last uses are written in the background.
+
+    Raises:
+        Unavailable: the file of the secret cannot be used.
+    """
+    refused = Counter(
+        "api_keys_refused_total",
+        "API keys that let nobody in.",
+        ["why"],
+        registry=platform.telemetry.registry,
+    )
+    path = settings.keys_secret_file or platform.settings.data_dir.absolute() / KEYS_SECRET_FILE
+    tenants = TenantDirectory(platform.peer("registry"))
+    ring = Keyring(
+        database, tenants, pepper_of(path), lambda why: refused.labels(why).inc(), platform.clock.now
+    )
+    platform.spawn(ring.keep_flushing(), "flush-key-uses")
+    platform.closing.append(ring.flush)
+    return ring
