@@ -40,7 +40,7 @@ async def served(tmp_path: Path) -> AsyncIterator[tuple[Platform, Servicer]]:
     """A gateway whose registry wants new connections all the time, by TCP as in a cluster."""
     keys = tmp_path / "keys"
     there = PlatformSettings(
-        data_dir=tmp_path / "a", keys_directory=keys, listen="127.0.0.1:0", connection_age=AGE
+        data_dir=tmp_path / "a", keys_directory=keys, listen="127.0.0.1:0", connection_age=AGE, plaintext=True
     )
     registry = open_platform("registry", there)
     server = registry.rpc_server(resources_pb2.DESCRIPTOR.services_by_name["RegistryService"])
@@ -49,7 +49,7 @@ async def served(tmp_path: Path) -> AsyncIterator[tuple[Platform, Servicer]]:
     await server.start()
     peers = {"registry": f"ipv4:127.0.0.1:{server.port}"}
     gateway = open_platform(
-        "gateway", PlatformSettings(data_dir=tmp_path / "b", keys_directory=keys, peers=peers)
+        "gateway", PlatformSettings(data_dir=tmp_path / "b", keys_directory=keys, peers=peers, plaintext=True)
     )
     act_for(Principal("local:admin", ("quarterdeck:platform-admins",)))
     yield gateway, servicer

@@ -15,6 +15,7 @@ import httpx
 
 from e2e_kit.client import Client
 from e2e_kit.process import Child, clean_environment, kill_below, kill_everything, pause, spawn, wait_for_end
+from quarterdeck.common.transport.authority import Authority
 
 RUNTIME = "agent-runtime"
 SERVICES = ("registry", "memory", "mcp-manager", RUNTIME, "gateway")
@@ -131,12 +132,16 @@ class OneProcess(Shape):
 
 
 class FiveProcesses(Shape):
-    """Each service in a process of its own, TCP between them."""
+    """Each service in a process of its own, mutual TLS between them."""
 
     name = "five processes"
 
     def __init__(self, data_dir: Path, environment: Mapping[str, str] | None = None) -> None:
         super().__init__(data_dir, environment)
+        self._certificates = data_dir.parent / "certificates"
+        authority = Authority.at(self._certificates)
+        for service in SERVICES:
+            authority.issue(self._certificates / service, [service])
         ports = free_ports(2 * len(SERVICES))
         self._management = dict(zip(SERVICES, ports, strict=False))
         self._addresses = {
@@ -155,7 +160,11 @@ class FiveProcesses(Shape):
 
     def environment_of(self, child: str) -> Mapping[str, str]:
         """See `Shape.environment_of`."""
-        wires = {"QD_LISTEN": self._addresses[child], "QD_PEERS": json.dumps(self._addresses)}
+        wires = {
+            "QD_LISTEN": self._addresses[child],
+            "QD_PEERS": json.dumps(self._addresses),
+            "QD_TLS_DIRECTORY": str(self._certificates / child),
+        }
         return {**self._environment, **wires}
 
     def management(self, service: str) -> str:

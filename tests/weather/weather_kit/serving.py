@@ -73,6 +73,7 @@ def serve(service: str, folder: Path, database_url: str, **settings: str) -> Ite
     more: Mapping[str, str] = {
         "QD_DATABASE_URL": database_url,
         "QD_LISTEN": f"127.0.0.1:{listen}",
+        "QD_PLAINTEXT": "true",
         "QD_PEERS": json.dumps({service: f"127.0.0.1:{listen}"}),
         **settings,
     }

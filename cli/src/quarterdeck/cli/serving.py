@@ -13,7 +13,9 @@ from quarterdeck.cli.platform import build_service
 from quarterdeck.cli.process import serve_until_stopped
 from quarterdeck.cli.processes import listed, this_process
 from quarterdeck.cli.programs import Program
+from quarterdeck.cli.startup_errors import explain_start
 from quarterdeck.cli.uptime import say_draining
+from quarterdeck.common.errors import QuarterdeckError
 from quarterdeck.common.service import Platform, Service, open_platform
 from quarterdeck.common.settings import PlatformSettings
 
@@ -27,7 +29,10 @@ async def serve_one(
         return await build_service(platform, module_name=program.module)
 
     def make() -> ManagedService:
-        platform = open_platform(program.service, settings, program=program.name)
+        try:
+            platform = open_platform(program.service, settings, program=program.name)
+        except QuarterdeckError as error:
+            raise explain_start(error, settings.data_dir.absolute()) from None
         platform.patient = True
         return ManagedService(platform, build, settings.management_host, settings.management_port)
 

@@ -32,6 +32,7 @@ COMMANDS: dict[str, str] = {
     "triggers": "triggers",
     "bus": "bus",
     "db": "db",
+    "certs": "certs",
     "logs": "logs",
     "doctor": "doctor",
     "support-bundle": "support_bundle",

@@ -27,15 +27,18 @@ def serve(
 ) -> None:
     """Serve one of the five services in this process, or a controller for a cluster, until SIGTERM.
 
-    Peers are found by unix sockets in the data directory, or by QD_PEERS and QD_LISTEN.
+    Peers are found by unix sockets in the data directory, or by QD_PEERS and QD_LISTEN; on TCP they talk by
+    mutual TLS with the certificates of QD_TLS_DIRECTORY.
     """
     from quarterdeck.cli.logfile import log_to_stream, quiet_grpc
     from quarterdeck.cli.process import run_loop
     from quarterdeck.cli.programs import program
     from quarterdeck.cli.uptime import announced, load_settings, owned_data_dir, owned_services, set_ports
+    from quarterdeck.common.transport.versions import speak_tls_1_3
 
     served = program(name)
     quiet_grpc()
+    speak_tls_1_3()
     set_ports(host, port, grpc_port)
     settings = load_settings()
     settings.management_port = _management_port(served.port, management_port, settings.management_port)

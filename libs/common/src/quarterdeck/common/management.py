@@ -12,8 +12,9 @@ CHECK_TIMEOUT = 5.0
 # Seconds between two looks of a service at its own parts, for its metrics.
 WATCH_PERIOD = 10.0
 # Without these a service does its work, more slowly. Alone they do not take it out of service.
-# ("runs": of a newer release, which wait for a worker that knows it; "crds": of an older one.)
-SPARED = frozenset({"redis", "bus", "runs", "crds"})
+# ("runs": of a newer release, which wait for a worker that knows it; "crds": of an older one;
+# "tls": connections that are there go on.)
+SPARED = frozenset({"redis", "bus", "runs", "crds", "tls"})
 
 
 async def health(platform: Platform, part: str = "") -> tuple[int, dict[str, Any]]:

@@ -22,6 +22,7 @@ from quarterdeck.common.identity import Principal, WorkloadIdentity, to_header
 from quarterdeck.common.rpc_errors import from_rpc_error
 from quarterdeck.common.rpc_repeats import only_reads, repeating
 from quarterdeck.common.tracing import current_traceparent
+from quarterdeck.common.transport.wires import Plain, Wire
 
 CLIENT_OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
@@ -75,11 +76,13 @@ class Peer:
     `call(stub.Method, request)` raises our errors instead of gRPC's; `stream` likewise.
     """
 
-    def __init__(self, service: str, address: str, identity: WorkloadIdentity) -> None:
+    def __init__(
+        self, service: str, address: str, identity: WorkloadIdentity, wire: Wire | None = None
+    ) -> None:
         self.service = service
         self._identity = identity
         options = CLIENT_OPTIONS + (SHARED_OPTIONS if address.startswith(("dns:", "ipv4:", "ipv6:")) else ())
-        self.channel = grpc.aio.insecure_channel(address, options=options)
+        self.channel = (wire or Plain()).channel(service, address, options)
 
     def stub(self, factory: Callable[[Any], Any]) -> Any:
         """Returns a stub made by a generated `…Stub` class on this channel."""

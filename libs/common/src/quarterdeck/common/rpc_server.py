@@ -33,6 +33,7 @@ from quarterdeck.common.identity import (
 from quarterdeck.common.rpc_errors import from_rpc_error, to_trailers
 from quarterdeck.common.telemetry import Telemetry
 from quarterdeck.common.tracing import beneath, place_of
+from quarterdeck.common.transport.wires import Plain, Wire
 
 SERVER_OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
@@ -230,6 +231,7 @@ class RpcServer:
         descriptors: the services that will be added; an RPC without an access option raises.
         connection_age: seconds after which a client is asked to connect anew; what it has under way goes on
             over the old connection until it ends. 0: never.
+        wire: how it listens there; default: as it is.
     """
 
     def __init__(
@@ -240,11 +242,13 @@ class RpcServer:
         authorizer: Authorizer,
         telemetry: Telemetry,
         connection_age: float = 0.0,
+        wire: Wire | None = None,
     ) -> None:
         from grpc_health.v1 import health, health_pb2_grpc
 
         self.address = address
         self.port = 0
+        self._wire = wire or Plain()
         declared = requirements(descriptors)
         interceptor = AccessInterceptor(declared, verifier, authorizer, telemetry)
         self.grpc: grpc.aio.Server = grpc.aio.server(
@@ -258,7 +262,7 @@ class RpcServer:
         from grpc_health.v1 import health_pb2
 
         try:
-            self.port = self.grpc.add_insecure_port(self.address)
+            self.port = self._wire.listen(self.grpc, self.address)
         except RuntimeError as error:
             raise OSError(f"cannot listen on {self.address}: {error}") from error
         await self.grpc.start()

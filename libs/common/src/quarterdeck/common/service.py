@@ -27,6 +27,8 @@ from quarterdeck.common.rpc_client import Peer
 from quarterdeck.common.rpc_server import RpcServer
 from quarterdeck.common.settings import PlatformSettings, make_private_directory
 from quarterdeck.common.telemetry import Telemetry
+from quarterdeck.common.transport.certificates import Certificates
+from quarterdeck.common.transport.wires import MutualTls, Plain, Wire
 
 # The only service that lets principals in.
 DOOR = "gateway"
@@ -65,6 +67,7 @@ class Platform:
     artifacts: ArtifactStore
     clock: Clock
     authorizer: Authorizer
+    wire: Wire = field(default_factory=Plain)
     checks: dict[str, Check] = field(default_factory=dict)
     database: Database | None = None
     patient: bool = False
@@ -75,7 +78,8 @@ class Platform:
     def peer(self, service: str) -> Peer:
         """Returns the channel to another service."""
         if service not in self._peers:
-            self._peers[service] = Peer(service, self.settings.address_of(service), self.identity)
+            address = self.settings.address_of(service)
+            self._peers[service] = Peer(service, address, self.identity, self.wire)
         return self._peers[service]
 
     async def open_database(self, metadata: MetaData, migrations: str = "") -> Database:
@@ -95,7 +99,7 @@ class Platform:
         verifier = TokenVerifier(self.name, self.keys)
         address = self.settings.listen_address(self.name)
         age = self.settings.connection_age
-        return RpcServer(address, descriptors, verifier, self.authorizer, self.telemetry, age)
+        return RpcServer(address, descriptors, verifier, self.authorizer, self.telemetry, age, self.wire)
 
     def spawn(self, work: Awaitable[None], name: str) -> asyncio.Task[None]:
         """Runs something in the background until it ends or the service stops; a failure is logged."""
@@ -138,6 +142,9 @@ def open_platform(
     Args:
         program: what its logs, traces and health call it, if it is another program of the service, as its
             controller.
+
+    Raises:
+        CertificateError: `tls_directory` has none that can be used.
     """
     make_private_directory(settings.data_dir.absolute())
     make_private_directory(settings.sockets_dir())
@@ -156,6 +163,12 @@ def open_platform(
         # Who lets people in knows what they may do once it has been told; until then, nobody may.
         authorizer=LocalAuthorizer() if name == DOOR else DoorAuthorizer(),
     )
+    if settings.tls_directory:
+        certificates = Certificates(settings.tls_directory.absolute())
+        platform.wire = MutualTls(certificates)
+        platform.checks["tls"] = certificates.check
+    elif settings.plaintext:
+        telemetry.log.warning("grpc.plaintext", reason="calls between services are not encrypted by them")
     platform.checks["redis"] = platform.cache.check
     platform.checks["bus"] = platform.bus.check
     return platform

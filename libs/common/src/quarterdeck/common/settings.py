@@ -6,13 +6,14 @@ import hashlib
 import os
 import tempfile
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 from urllib.parse import parse_qsl, urlsplit
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from quarterdeck.common.constants import SERVICES
+from quarterdeck.common.transport.addresses import is_local
 
 # A unix socket's path must fit into the kernel's address structure.
 MAX_SOCKET_PATH = 100
@@ -46,6 +47,15 @@ class PlatformSettings(BaseSettings):
     peers: dict[str, str] = Field(
         default_factory=dict, description="gRPC addresses of the other services as JSON; empty: unix sockets."
     )
+    tls_directory: Path | None = Field(
+        default=None,
+        description="Directory of `tls.crt`, `tls.key` and `ca.crt`, for mutual TLS between services on TCP; "
+        "`qd certs` makes them for development.",
+    )
+    plaintext: bool = Field(
+        default=False,
+        description="gRPC between services on TCP is not encrypted by them; for a mesh that does it.",
+    )
     connection_age: float = Field(
         default=0.0,
         ge=0,
@@ -60,6 +70,17 @@ class PlatformSettings(BaseSettings):
         default="", description="OTLP/gRPC endpoint for traces; empty: traces stay local."
     )
     drain_timeout: float = Field(default=300.0, description="Seconds that effects in flight get on shutdown.")
+
+    @model_validator(mode="after")
+    def _tcp_is_encrypted(self) -> Self:
+        addresses = filter(None, (self.listen, *self.peers.values()))
+        open_ones = [address for address in addresses if not is_local(address)]
+        if open_ones and self.tls_directory is None and not self.plaintext:
+            raise ValueError(
+                f"calls to {open_ones[0]} would not be encrypted: set QD_TLS_DIRECTORY to a directory with "
+                "tls.crt, tls.key and ca.crt (`qd certs` makes it), or QD_PLAINTEXT=true for a mesh that does"
+            )
+        return self
 
     def database_for(self, service: str) -> str:
         """Returns the URL of a service's database; on a server, each has a schema of its own."""
