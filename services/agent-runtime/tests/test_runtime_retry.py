@@ -6,8 +6,6 @@ import pytest
 
 from quarterdeck.common import codec
 from quarterdeck.common.errors import Conflict, FailedPrecondition
-from quarterdeck.runtime.events import Event
-from quarterdeck.runtime.operations.rest import Carried, Family, go_on, rest_of
 from quarterdeck.runtime.operations.retrying import Retrier
 from quarterdeck.runtime.testing.harness import TENANT, Harness
 from quarterdeck.runtime.testing.stubs import ToolFailure
@@ -281,20 +279,3 @@ async def test_what_fails_in_finally_is_retried_there(tmp_path):
         world.failing.clear()
         assert (await h.wait((await retry(h, run)).run_id)).state == "succeeded"
         assert world.counts == {"a": 1, "c": 2}
-
-
-def test_a_child_whose_success_its_parent_had_not_heard_of():
-    started = {"kind": "Workflow", "name": "w", "tenant": "t"}
-    step = {"step": "s", "node": "s", "kind": "workflow"}
-    children = {"step": "s", "first": 0, "count": 1, "total": 1, "run": "old"}
-    journal = [
-        Event("run.started", started),
-        Event("step.started", step),
-        Event("children.started", children),
-        Event("run.cancelled", {"error": {"class": "cancelled", "message": "terminated"}}),
-    ]
-    rest = rest_of("r", journal)
-    assert rest.families == [Family("s", "old")]
-    done = go_on("r", rest, {"s": Carried("new", 1, {"n": 1})}, "me", "", "r0")
-    found = done.state.steps["s"]
-    assert (found.status, found.output, found.children.run) == ("done", {"n": 1}, "new")

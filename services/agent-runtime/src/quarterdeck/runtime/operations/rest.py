@@ -13,7 +13,7 @@ from typing import Any
 from quarterdeck.runtime import events as ev
 from quarterdeck.runtime import state as st
 from quarterdeck.runtime.events import Event
-from quarterdeck.runtime.operations.rest_without import what_still_holds
+from quarterdeck.runtime.operations.rest_without import needs_children, what_still_holds
 from quarterdeck.runtime.reducer import fold
 from quarterdeck.runtime.state import RunState, Step, child_key
 
@@ -60,7 +60,7 @@ def rest_of(run_id: str, journal: Sequence[Event]) -> Rest:
     """
     events = _ask_about_unknown(what_still_holds(run_id, journal))
     state = fold(run_id, events)
-    families = [_family(step) for step in state.steps.values() if _needs_children(step)]
+    families = [_family(step) for step in state.steps.values() if needs_children(step)]
     return Rest(events, state, families)
 
 
@@ -114,11 +114,6 @@ def _is_unknown(step: Step) -> bool:
 
 
 # -- children --------------------------------------------------------------------------------------
-
-
-def _needs_children(step: Step) -> bool:
-    """True for a step whose child runs have not given it its result."""
-    return step.children is not None and not step.children.joined and step.status in (st.CHILDREN, st.FAILED)
 
 
 def _family(step: Step) -> Family:

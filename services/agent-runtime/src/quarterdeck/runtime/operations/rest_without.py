@@ -10,12 +10,13 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from quarterdeck.runtime import events as ev
+from quarterdeck.runtime import state as st
 from quarterdeck.runtime.constants import RUN_TIMEOUT
 from quarterdeck.runtime.events import Event
 from quarterdeck.runtime.execution.inbox_events import EXPIRY
 from quarterdeck.runtime.reducer import fold
 from quarterdeck.runtime.reducer.approvals import resolution_of
-from quarterdeck.runtime.state import RunState
+from quarterdeck.runtime.state import RunState, Step
 
 # What may still happen while a run stops, and is true whatever becomes of the run: outcomes come in, and what
 # nobody knows is found out. (How its steps end then is another matter: in the new run they go on.)
@@ -126,8 +127,14 @@ def _timeouts_of_open_steps(events: list[Event], state: RunState) -> set[int]:
 
 
 def _ran_out(state: RunState, step_id: str) -> bool:
+    """True also for a step whose child runs had failed before: they go on, and it waits for them."""
     step = state.steps.get(step_id)
-    return step is not None and (step.error or {}).get("class") == "timeout"
+    return step is not None and ((step.error or {}).get("class") == "timeout" or needs_children(step))
+
+
+def needs_children(step: Step) -> bool:
+    """True for a step whose child runs have not given it its result."""
+    return step.children is not None and not step.children.joined and step.status in (st.CHILDREN, st.FAILED)
 
 
 def _failed_branches(events: list[Event], state: RunState) -> set[int]:
