@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeVar
 
 from quarterdeck.cli.constants import EXIT_INTERRUPTED
 from quarterdeck.cli.errors import CliError
+from quarterdeck.cli.loose_ends import quiet
 from quarterdeck.common.garbage import keep_for_good
 
 T = TypeVar("T")
@@ -91,4 +92,5 @@ def run_loop(work: Coroutine[Any, Any, T]) -> T:
     except ImportError:
         return asyncio.run(work)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.get_loop().set_exception_handler(quiet)
         return runner.run(work)
