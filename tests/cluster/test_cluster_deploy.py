@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import uuid
+from pathlib import Path
 
 import pytest
 from cluster_kit.kubectl import CLUSTER, get, serving
@@ -12,8 +15,9 @@ IMAGE = "quarterdeck/egress-proxy:dev"
 MOVED = "egress-proxy"
 
 
-def deploy() -> None:
-    subprocess.run([CLUSTER / "deploy"], check=True, timeout=300, capture_output=True)
+def deploy(**environment: str) -> None:
+    command = [str(CLUSTER / "deploy")]
+    subprocess.run(command, env={**os.environ, **environment}, check=True, timeout=400, capture_output=True)
 
 
 def running() -> dict[str, set[str]]:
@@ -40,3 +44,21 @@ def test_only_what_has_another_image_under_the_same_tag_gets_new_pods() -> None:
     after = running()
     assert not after.pop(MOVED) & before.pop(MOVED)
     assert after == before, "the others run on"
+
+
+@pytest.mark.timeout(900)
+def test_a_given_cluster_is_deployed_to(tmp_path: Path) -> None:
+    """Our own one as if it were another's: what is in its nodes is not known there, so no pod says it."""
+    given = str(shutil.copy(os.environ["KUBECONFIG"], tmp_path / "given.kubeconfig"))
+    try:
+        deploy(KUBECONFIG=given)
+        assert images() == {""}
+    finally:
+        deploy()
+    assert "" not in images()
+
+
+def images() -> set[str]:
+    """Returns what the pods of the Deployments say of their images."""
+    templates = [one["spec"]["template"]["metadata"] for one in get("deployments")["items"]]
+    return {str(one.get("annotations", {}).get("quarterdeck.dev/images", "")) for one in templates}
