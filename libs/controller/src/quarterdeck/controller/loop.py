@@ -28,6 +28,8 @@ DONE = Result()
 
 Reconcile = Callable[[K], Awaitable[Result]]
 
+_RESULTS = ("success", "requeue_after", "error")
+
 
 class Controller(Generic[K]):
     """Runs `reconcile(key)` for every key of a queue.
@@ -56,7 +58,10 @@ class Controller(Generic[K]):
         self.name = name
         self.queue = queue
         self._reconcile = reconcile
-        self._metrics = metrics
+        # Looked up once: each look takes longer than what it counts.
+        self._active, self._errors = metrics.active.labels(name), metrics.errors.labels(name)
+        self._seconds = metrics.reconcile_seconds.labels(name)
+        self._results = {result: metrics.reconciles.labels(name, result) for result in _RESULTS}
         self._log = log
         self._workers = workers
         self._timeout = timeout
@@ -78,34 +83,31 @@ class Controller(Generic[K]):
                     self.queue.done(key)
 
     async def _one(self, key: K) -> None:
-        self._metrics.active.labels(self.name).inc()
+        self._active.inc()
         started = time.perf_counter()
         try:
             async with asyncio.timeout(self._timeout):
                 result = await self._reconcile(key)
         except Exception as error:
             delay = self.queue.add_failed(key)
-            self._count("error")
-            self._metrics.errors.labels(self.name).inc()
+            self._results["error"].inc()
+            self._errors.inc()
             self._log.warning(
                 "reconcile.failed", controller=self.name, key=str(key), again_in=delay, error=_text(error)
             )
         else:
             self._succeeded(key, result)
         finally:
-            self._metrics.active.labels(self.name).dec()
-            self._metrics.reconcile_seconds.labels(self.name).observe(time.perf_counter() - started)
+            self._active.dec()
+            self._seconds.observe(time.perf_counter() - started)
 
     def _succeeded(self, key: K, result: Result) -> None:
         self.queue.forget(key)
         if result.again_after is None:
-            self._count("success")
+            self._results["success"].inc()
             return
         self.queue.add_after(key, result.again_after)
-        self._count("requeue_after")
-
-    def _count(self, result: str) -> None:
-        self._metrics.reconciles.labels(self.name, result).inc()
+        self._results["requeue_after"].inc()
 
 
 def _text(error: Exception) -> str:

@@ -42,7 +42,10 @@ class WorkQueue(Generic[K]):
 
     def __init__(self, name: str, metrics: ControllerMetrics, backoff: Backoff | None = None) -> None:
         self.name = name
-        self._metrics = metrics
+        # Looked up once: each look takes longer than what it counts.
+        self._adds, self._retries = metrics.adds.labels(name), metrics.retries.labels(name)
+        self._queue_seconds = metrics.queue_seconds.labels(name)
+        self._work_seconds = metrics.work_seconds.labels(name)
         self._backoff = backoff or Backoff()
         self._waiting: deque[K] = deque()
         self._dirty: set[K] = set()
@@ -53,6 +56,7 @@ class WorkQueue(Generic[K]):
         self._started: dict[K, float] = {}
         self._takers: deque[asyncio.Future[None]] = deque()
         self._closed = False
+        metrics.depth.labels(name).set_function(lambda: len(self._waiting))
         metrics.unfinished.labels(name).set_function(lambda: sum(self._ages()))
         metrics.longest.labels(name).set_function(lambda: max(self._ages(), default=0.0))
 
@@ -70,7 +74,7 @@ class WorkQueue(Generic[K]):
         if self._closed or key in self._dirty:
             return
         self._dirty.add(key)
-        self._metrics.adds.labels(self.name).inc()
+        self._adds.inc()
         if key not in self._processing:
             self._enqueue(key)
 
@@ -93,7 +97,7 @@ class WorkQueue(Generic[K]):
         """Adds `key` after its back-off, which grows with each call; returns the seconds."""
         self._failures[key] = self._failures.get(key, 0) + 1
         delay = self._backoff.delay(self._failures[key])
-        self._metrics.retries.labels(self.name).inc()
+        self._retries.inc()
         self.add_after(key, delay)
         return delay
 
@@ -116,7 +120,7 @@ class WorkQueue(Generic[K]):
         self._processing.discard(key)
         started = self._started.pop(key, None)
         if started is not None:
-            self._metrics.work_seconds.labels(self.name).observe(asyncio.get_running_loop().time() - started)
+            self._work_seconds.observe(asyncio.get_running_loop().time() - started)
         if key in self._dirty and not self._closed:
             self._enqueue(key)
 
@@ -128,14 +132,12 @@ class WorkQueue(Generic[K]):
         self._timers.clear()
         self._waiting.clear()
         self._dirty.clear()
-        self._metrics.depth.labels(self.name).set(0)
         while self._takers:
             self._wake_one()
 
     def _enqueue(self, key: K) -> None:
         self._waiting.append(key)
         self._entered[key] = asyncio.get_running_loop().time()
-        self._metrics.depth.labels(self.name).set(len(self._waiting))
         self._wake_one()
 
     def _take(self) -> K:
@@ -144,8 +146,7 @@ class WorkQueue(Generic[K]):
         self._processing.add(key)
         now = asyncio.get_running_loop().time()
         self._started[key] = now
-        self._metrics.queue_seconds.labels(self.name).observe(now - self._entered.pop(key, now))
-        self._metrics.depth.labels(self.name).set(len(self._waiting))
+        self._queue_seconds.observe(now - self._entered.pop(key, now))
         return key
 
     async def _wait_turn(self, taker: asyncio.Future[None]) -> None:

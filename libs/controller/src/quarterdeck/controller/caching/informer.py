@@ -49,7 +49,8 @@ class Informer:
         self._trim = trim
         self._resync = resync
         self._log = log
-        self._metrics = metrics
+        if metrics is not None:
+            metrics.items.labels(str(resource)).set_function(lambda: len(self.cache))
         self._handlers: list[Handler] = []
         self._reflector = Reflector(
             client, resource, self, log=log, scope=scope, metrics=metrics, **reflecting
@@ -95,8 +96,6 @@ class Informer:
         return self.cache.keys()
 
     def _changed(self, changes: list[Change]) -> None:
-        if changes and self._metrics is not None:
-            self._metrics.items.labels(str(self.resource)).set(len(self.cache))
         for change in changes:
             for handler in self._handlers:
                 self._tell(handler, change)
