@@ -180,6 +180,24 @@ async def test_hosts_are_reached_by_the_proxy_as_soon_as_there_is_one(
     await cluster.until("out", "EgressUnenforceable")
 
 
+async def test_an_image_that_the_tenant_may_not_run_gets_no_pods(
+    cluster: Cluster, controller: Replica
+) -> None:
+    """Where the API server's policy did not refuse it, as an object that was there before."""
+    await cluster.client.merge(
+        TENANTS, cluster.namespace.removeprefix("qd-"), {"spec": {"images": {"places": ["example.dev"]}}}
+    )
+    await cluster.server("ledger", SPEC)
+    refused = await cluster.until("ledger", "ImageRefused")
+    assert refused["status"] == "False"
+    assert refused["message"].startswith("spec.container.image: 'ledger:1' is in none of the places")
+    assert await cluster.get(DEPLOYMENTS, "mcp-ledger") is None
+    await cluster.client.merge(
+        TENANTS, cluster.namespace.removeprefix("qd-"), {"spec": {"images": {"places": ["ledger"]}}}
+    )
+    await cluster.made(DEPLOYMENTS, "mcp-ledger")
+
+
 async def test_a_secret_that_is_missing_is_named_and_one_that_changes_rolls_the_pods(
     cluster: Cluster, controller: Replica
 ) -> None:

@@ -105,9 +105,9 @@ _READ_OF_TENANT = frozenset(
 )
 
 
-# What a cluster enforces: by a ResourceQuota and the namespace's owner.
+# What a cluster enforces: by a ResourceQuota, the namespace's owner, and who makes pods.
 _QUOTA_IN_CLUSTER = frozenset({"tool_servers"})
-_TENANT_IN_CLUSTER = frozenset({"deletion_policy"})
+_TENANT_IN_CLUSTER = frozenset({"deletion_policy", "images"})
 
 
 def _tenant(tenant: Tenant, quota: Names = frozenset(), further: Names = frozenset()) -> Iterator[FieldError]:

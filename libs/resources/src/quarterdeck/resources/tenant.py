@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from quarterdeck.resources.images import ImageRules
 from quarterdeck.resources.metadata import Resource, Status
 from quarterdeck.resources.model import Model
 from quarterdeck.resources.rules import Rule, at_least_one
@@ -81,6 +82,9 @@ class TenantSpec(Model):
     budget: TenantBudget | None = Field(None, description="What it may use in a month.")
     retention: RunRetention | None = Field(None, description="How long its runs are kept.")
     admins: list[Subject] = Field(default=[], max_length=64, description="Its first administrators.")
+    images: ImageRules = Field(
+        ImageRules(), description="Which images its tool servers may be made from (cluster)."
+    )
     suspended: bool = Field(False, description="Whether its runs are held and its requests refused.")
     deletion_policy: Literal["Retain", "Delete"] = Field(
         "Retain", description="What happens to its namespace and data when it is deleted."

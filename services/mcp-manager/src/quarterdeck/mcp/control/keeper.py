@@ -109,6 +109,9 @@ class Keeper:
         namespace = key_of(thing).namespace
         if not self._is_tenants(namespace):
             return Finding(verdict.refusal("NoTenant", f"no Tenant owns namespace {namespace!r}"))
+        image = server.spec.container.image
+        if said := reading.image_refused(image, self._caches.tenants.cache.find(reading.BY_HOME, namespace)):
+            return Finding(verdict.refusal("ImageRefused", f"spec.container.image: {said}"))
         try:
             return await self._keep(thing, server)
         except ControlledByOther as error:

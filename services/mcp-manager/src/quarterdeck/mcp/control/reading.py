@@ -63,6 +63,14 @@ def belongs_to_tenant(namespace: str, tenants: ObjectCache, namespaces: ObjectCa
     return any(key_of(tenant).name == owner for tenant in tenants.find(BY_HOME, namespace))
 
 
+def image_refused(image: str, tenants: Iterable[Object]) -> str:
+    """Returns why a server of these Tenants may not be made from an image, in words; empty if it may."""
+    from quarterdeck.resources.images import ImageRules, problem
+
+    told = [ImageRules.model_validate((tenant.get("spec") or {}).get("images") or {}) for tenant in tenants]
+    return next((said for rules in told if (said := problem(image, rules))), "")
+
+
 def servers_of(tenant: Object, servers: ObjectCache) -> list[ObjectKey]:
     """Returns the servers that live where a Tenant does."""
     return [key for namespace in home(tenant) for key in servers_in(namespace, servers)]
