@@ -166,6 +166,8 @@ async def test_it_starts_again_on_the_same_directory_and_port(house, tmp_path):
 
 
 async def test_migrations_make_the_tables_that_the_metadata_says(tmp_path):
+    from importlib import import_module
+
     from alembic.migration import MigrationContext
     from alembic.operations import Operations
     from sqlalchemy import create_engine, inspect
@@ -173,11 +175,13 @@ async def test_migrations_make_the_tables_that_the_metadata_says(tmp_path):
     from quarterdeck.gateway.migrations import HEAD
     from quarterdeck.gateway.tables import METADATA
 
-    script = __import__("importlib").import_module("quarterdeck.gateway.migrations.versions.0001_initial")
-    assert script.revision == HEAD
+    history = ("0001_initial", "0002_api_keys")
+    scripts = [import_module(f"quarterdeck.gateway.migrations.versions.{name}") for name in history]
+    assert scripts[-1].revision == HEAD
     made, migrated = (create_engine(f"sqlite:///{tmp_path}/{name}.db") for name in ("a", "b"))
     with migrated.begin() as connection, Operations.context(MigrationContext.configure(connection)):
-        script.upgrade()
+        for script in scripts:
+            script.upgrade()
     METADATA.create_all(made)
 
     def schema(engine):

@@ -10,9 +10,6 @@ from quarterdeck.resources.rules import Unique
 from quarterdeck.resources.scalars import Name, Text
 from quarterdeck.resources.subjects import Subject
 
-# Roles that are there from the start; an AccessRole of such a name changes nothing.
-BUILT_IN_ROLES = ("viewer", "developer", "operator", "approver", "admin", "platform-admin")
-
 Verb = Literal["get", "list", "watch", "create", "update", "delete", "call", "decide", "search", "save", "*"]
 KindPattern = Annotated[
     str, StringConstraints(min_length=1, max_length=128, pattern="^([a-z]+|[*])(/([a-z]+|[*]))?$")

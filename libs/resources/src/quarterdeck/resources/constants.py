@@ -35,8 +35,12 @@ MAX_MANIFEST_DOCUMENTS = 5_000
 RESERVED_ROOTS = ("health", "livez", "readyz", "metrics", "docs", "openapi.json", "console")
 """First segments of the paths that the gateway serves itself; no Trigger may declare a path below them."""
 
+# Roles that are there from the start; an AccessRole of such a name changes nothing.
+BUILT_IN_ROLES = ("viewer", "developer", "operator", "approver", "admin", "platform-admin")
+
 RESERVED_API_ROOTS = (
     "auth",
+    "apikeys",
     "tenants",
     "platformpolicies",
     "accessroles",

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any
 
-from quarterdeck.resources.access import BUILT_IN_ROLES, AccessBinding, AccessRole
+from quarterdeck.resources.access import AccessBinding, AccessRole
 from quarterdeck.resources.approvalpolicy import ApprovalPolicy
+from quarterdeck.resources.constants import BUILT_IN_ROLES
 from quarterdeck.resources.errors import ExpressionError, FieldError
 from quarterdeck.resources.mcpserver import MCPServer, Scaling
 from quarterdeck.resources.memorycollection import MemoryCollection

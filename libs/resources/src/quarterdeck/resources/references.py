@@ -4,9 +4,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from quarterdeck.resources.access import BUILT_IN_ROLES, AccessBinding
+from quarterdeck.resources.access import AccessBinding
 from quarterdeck.resources.agent import Agent
 from quarterdeck.resources.approvalpolicy import ApprovalPolicy
+from quarterdeck.resources.constants import BUILT_IN_ROLES
 from quarterdeck.resources.errors import FieldError
 from quarterdeck.resources.field_errors import closest
 from quarterdeck.resources.kinds import KINDS

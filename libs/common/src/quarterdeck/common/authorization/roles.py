@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from quarterdeck.common.authorization.rules import Rule
-from quarterdeck.resources.access import BUILT_IN_ROLES
+from quarterdeck.resources.constants import BUILT_IN_ROLES
 
 ADMIN, PLATFORM_ADMIN = "admin", "platform-admin"
 
