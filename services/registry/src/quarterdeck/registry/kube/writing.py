@@ -13,14 +13,15 @@ from typing import Any
 
 from quarterdeck.common import codec
 from quarterdeck.common.clock import Clock
-from quarterdeck.common.errors import DeadlineExceeded
+from quarterdeck.common.errors import DeadlineExceeded, FailedPrecondition
 from quarterdeck.common.identity import current_call
 from quarterdeck.controller.api.client import Client
 from quarterdeck.controller.api.errors import ApiError, NotFound
 from quarterdeck.controller.api.resource import Resource
 from quarterdeck.controller.objects import Object, metadata, uid_of, version_of
+from quarterdeck.controller.writing.apply import held_by
 from quarterdeck.registry import decisions, store
-from quarterdeck.registry.constants import API_MANAGER, WRITTEN_BY
+from quarterdeck.registry.constants import API_MANAGER, REASON_BEING_DELETED, WRITTEN_BY
 from quarterdeck.registry.decisions import Precondition
 from quarterdeck.registry.feed import Feed
 from quarterdeck.registry.following import Following
@@ -76,7 +77,7 @@ class KubeWrites:
         return Answer(entry.written, _outcome(before, written))
 
     async def delete(self, scope: Scope, key: Key, precondition: Precondition) -> Answer:
-        """See `Writes`."""
+        """See `Writes`. FailedPrecondition for an object that somebody holds: it will go, but not now."""
         place, resource = self._place(key, scope), self._resources[key.kind]
         entry = self._feed.mirror.get(key)
         async with _as_ours():
@@ -85,7 +86,10 @@ class KubeWrites:
             if before is None or entry is None:
                 raise store.missing(key)
             self._checked(key, precondition, before)
-            await self._client.delete(resource, place.name, place.namespace, uid=uid_of(before))
+            left = await self._client.delete(resource, place.name, place.namespace, uid=uid_of(before))
+        if held := held_by(left):
+            hint = "it goes when its finalizers are removed"
+            raise FailedPrecondition(held, reason=REASON_BEING_DELETED, hint=hint)
         await self._served(key, lambda entry: entry is None or entry.uid != uid_of(before))
         return Answer(entry.written, Outcome.DELETED)
 
