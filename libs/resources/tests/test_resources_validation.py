@@ -391,3 +391,27 @@ def test_a_role_with_the_name_of_ours_is_told_so() -> None:
         "metadata.name"
     ]
     assert not_enforced(resource("AccessRole", rules, "looker")) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "known"),
+    [
+        ("agents", True),
+        ("runs/cancel", True),
+        ("*", True),
+        ("runs/*", True),
+        ("*/call", True),
+        ("*/*", True),
+        ("agentz", False),
+        ("agents/cancel", False),
+        ("agents/*", False),
+        ("run/*", False),
+        ("*/fly", False),
+    ],
+)
+def test_a_role_speaks_of_what_there_is(kind: str, known: bool) -> None:
+    spec = {"rules": [{"verbs": ["get"], "kinds": ["workflows"]}, {"verbs": ["*"], "kinds": ["tools", kind]}]}
+    found = validate(resource("AccessRole", spec))
+    assert [error.path for error in found] == ([] if known else ["spec.rules[1].kinds[1]"])
+    if kind == "agentz":
+        assert "agents" in found[0].hint

@@ -243,3 +243,20 @@ async def test_reconciles_are_counted(admin, world):
     value = world.platforms["registry"].telemetry.registry.get_sample_value
     assert value("controller_runtime_reconcile_total", {"controller": "objects", "result": "success"}) > 0
     assert value("workqueue_depth", {"name": "objects"}) is not None
+
+
+async def test_a_binding_waits_for_its_role_and_a_role_speaks_of_what_there_is(admin):
+    binding = {"role": "looker", "subjects": [{"principal": "corp:anna"}]}
+    await admin.apply(manifest("AccessBinding", "b", binding))
+    missing = await admin.until("AccessBinding", "b", "ResolvedRefs", "False", "ReferenceNotFound")
+    assert missing["message"].startswith("spec.role: there is no AccessRole 'looker'")
+    wrong = {"rules": [{"verbs": ["get"], "kinds": ["agents", "agentz"]}]}
+    refused = await admin.apply(manifest("AccessRole", "looker", wrong))
+    accepted = condition(refused.object, "Accepted")
+    assert (accepted["status"], accepted["reason"]) == ("False", "InvalidSpec")
+    assert "spec.rules[0].kinds[1]: there is nothing called 'agentz'" in accepted["message"]
+    await admin.apply(manifest("AccessRole", "looker", {"rules": [{"verbs": ["get"], "kinds": ["agents"]}]}))
+    await admin.until("AccessRole", "looker", "Ready")
+    await admin.until("AccessBinding", "b", "Ready")
+    await admin.delete("AccessRole", "looker")
+    await admin.until("AccessBinding", "b", "Ready", "False")

@@ -6,7 +6,7 @@ from typing import Any
 from quarterdeck.resources.errors import FieldError
 from quarterdeck.resources.known_schemas import Find, nothing
 from quarterdeck.resources.metadata import Resource
-from quarterdeck.resources.validation import graph, parts, routes, times
+from quarterdeck.resources.validation import access, graph, parts, routes, times
 from quarterdeck.resources.validation.expressions import expressions
 from quarterdeck.resources.validation.json_schemas import json_schemas
 
@@ -24,6 +24,7 @@ BY_KIND: Mapping[str, tuple[Check, ...]] = {
         graph.bodies,
     ),
     "Agent": (parts.agent_approvals,),
+    "AccessRole": (access.known_kinds,),
     "MCPServer": (parts.server_tools,),
     "ModelRoute": (parts.route_playbooks,),
     "Trigger": (times.schedule, routes.route),
