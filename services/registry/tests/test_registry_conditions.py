@@ -260,3 +260,18 @@ async def test_a_binding_waits_for_its_role_and_a_role_speaks_of_what_there_is(a
     await admin.until("AccessBinding", "b", "Ready")
     await admin.delete("AccessRole", "looker")
     await admin.until("AccessBinding", "b", "Ready", "False")
+
+
+async def test_a_playbook_that_cannot_be_followed_is_refused_with_its_path(admin):
+    rule = {"name": "r", "when": "turn >", "say": "hello"}
+    playbook = {"kind": "Playbook", "name": "p", "agents": {"a": {"rules": [rule]}}}
+    provider = {"provider": "playbook", "model": "m", "playbook": playbook}
+    spec = {"tiers": [{"name": "standard", "providers": [provider]}]}
+    refused = await admin.apply(manifest("ModelRoute", "wrong", spec))
+    accepted = condition(refused.object, "Accepted")
+    assert (accepted["status"], accepted["reason"]) == ("False", "InvalidSpec")
+    assert "spec.tiers[0].providers[0].playbook.agents.a.rules[0].when: " in accepted["message"]
+    await admin.until("ModelRoute", "wrong", "Ready", "False")
+    rule["when"] = "turn > 0"
+    await admin.apply(manifest("ModelRoute", "wrong", spec))
+    await admin.until("ModelRoute", "wrong", "Ready")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from quarterdeck.common import codec
 from quarterdeck.common.errors import InvalidArgument
+from quarterdeck.registry import playbooks
 from quarterdeck.registry.conditions import Problem
 from quarterdeck.registry.constants import MAX_MANIFEST_BYTES, REASON_INVALID_SPEC
 
@@ -84,7 +85,7 @@ def of_object(content: dict[str, Any]) -> Manifest:
         version=parsed.metadata.resource_version or "",
         spec=spec,
         spec_hash=spec_hash(spec),
-        problems=tuple(problem_of(error) for error in validate(parsed)),
+        problems=tuple(problem_of(error) for error in (*validate(parsed), *playbooks.problems(parsed))),
         parsed=parsed,
     )
 
@@ -93,7 +94,8 @@ def judged_with(wanted: Manifest, others: Others) -> Manifest:
     """Returns the manifest judged beside the objects that it names. May take long; not for the event loop."""
     from quarterdeck.resources.validation import validate
 
-    problems = tuple(problem_of(error) for error in validate(wanted.parsed, finder(others)))
+    found = (*validate(wanted.parsed, finder(others)), *playbooks.problems(wanted.parsed))
+    problems = tuple(problem_of(error) for error in found)
     return replace(wanted, problems=problems)
 
 
