@@ -6,3 +6,4 @@ cd "$(dirname "$0")/.."
 python=$1
 "$python" -m quarterdeck.resources.generate --out .
 "$python" hack/cli_reference.py docs/cli.md
+"$python" -m quarterdeck.gateway.write_doors docs/reference/doors.md
