@@ -106,6 +106,8 @@ class Platform:
         task = asyncio.create_task(self._guard(work, name), name=f"{self.name}:{name}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        if asyncio.iscoroutine(work):  # a task that is ended before it began has not begun its work either
+            task.add_done_callback(lambda _task: work.close())
         return task
 
     async def _guard(self, work: Awaitable[None], name: str) -> None:
