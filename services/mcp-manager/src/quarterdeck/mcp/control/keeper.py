@@ -153,7 +153,7 @@ class Keeper:
         return Finding(
             verdict.being_deleted(found, held) if held else found,
             {"imageDigest": image} if image else {},
-            self._secret_period if server.spec.secrets else None,
+            self._secret_period if secrets.references(server.spec) else None,
         )
 
     def _lacks(self, rendered: Sequence[Object]) -> bool:
