@@ -127,6 +127,26 @@ async def test_a_server_is_not_put_to_sleep_during_a_call(world: World, cluster:
     await eventually(lambda: cluster.process is None, within=30)
 
 
+async def test_one_whose_tools_are_not_known_yet_is_not_put_to_sleep(
+    world: World, cluster: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given_up = asyncio.Event()
+
+    async def starting(namespace: str, name: str) -> Sequence[str]:
+        if cluster.woken and not given_up.is_set():
+            given_up.set()
+            await asyncio.sleep(1)
+            raise NotSent("no pod of it answered in time")
+        return await StandIn.addresses(cluster, namespace, name)
+
+    monkeypatch.setattr(cluster, "addresses", starting)
+    await world.apply(cluster.manifest(scaling={"idleTimeout": "300ms"}))
+    await eventually(lambda: listed(world), within=60)
+    assert given_up.is_set()
+    assert cluster.woken == 1, "it was put to sleep while its pod was starting"
+    await eventually(lambda: cluster.process is None, within=30)
+
+
 async def test_one_that_is_to_stay_awake_does(world: World, cluster: StandIn) -> None:
     await world.apply(cluster.manifest(scaling={"minReplicas": 1, "idleTimeout": "200ms"}))
     await eventually(lambda: listed(world), within=60)

@@ -187,8 +187,8 @@ class ToolServer:
 
     @property
     def busy(self) -> bool:
-        """Whether a call is under way or waits for a session."""
-        return self._pool.busy
+        """Whether somebody has a session or waits for one, or its tools are still to be listed."""
+        return self._pool.busy or self._listed is None
 
     def unused_for(self) -> float:
         """Returns the seconds since a session was asked for last."""

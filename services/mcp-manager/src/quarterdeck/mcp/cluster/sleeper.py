@@ -86,7 +86,8 @@ class Sleeper:
         # Once asleep, it is asked about again only after somebody has used it.
         if last is None or self._asleep.get(key) == last:
             return
-        if is_idle(last, pods.idle_after, self._period, now):
+        # A call may have begun while the database was asked.
+        if is_idle(last, pods.idle_after, self._period, now) and not server.busy:
             # Or the next call would first find out that its pod is gone, which takes seconds.
             server.rest()
             await self._replicas.sleep(self._namespace(server.definition.tenant), object_name(pods.server))
