@@ -46,6 +46,8 @@ def result(method, params):
                 "serverInfo": {"name": "echo", "version": "1"}}
     if method == "tools/list":
         return {"tools": [{"name": name, "inputSchema": TOOL} for name in ("echo", "note")]}
+    if method == "ping":
+        return {}
     return {"content": [{"type": "text", "text": params["arguments"]["text"]}]}
 for line in sys.stdin:
     request = json.loads(line)

@@ -25,10 +25,9 @@ class Handler(BaseHTTPRequestHandler):
         request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         if "id" not in request:
             return self.answer(202)
-        said = {"result": {}} if request["method"] == "ping" else None
-        if request["method"] in ("initialize", "tools/list", "tools/call"):
+        said = {"error": {"code": -32601, "message": "Method not found"}}
+        if request["method"] in ("initialize", "ping", "tools/list", "tools/call"):
             said = {"result": result(request["method"], request.get("params"))}
-        said = said or {"error": {"code": -32601, "message": "Method not found"}}
         self.answer(200, json.dumps({"jsonrpc": "2.0", "id": request["id"], **said}).encode())
     def do_GET(self):
         self.answer(405)
