@@ -11,7 +11,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from cluster_kit.kubectl import CLUSTER, get
+from cluster_kit.kubectl import CLUSTER, get, kubectl
 
 OURS = Path("/var/lib/k8s-one-node/admin.kubeconfig")
 KIND = """#!/bin/sh
@@ -28,6 +28,12 @@ def run(*words: str, **environment: str) -> str:
         command, env=inherited | environment, capture_output=True, text=True, check=True, timeout=300
     )
     return answer.stdout.strip().rpartition("\n")[2]
+
+
+def _cluster(kubeconfig: str) -> str:
+    return kubectl(
+        "config", "view", f"--kubeconfig={kubeconfig}", "-o", "jsonpath={.clusters[0].name}"
+    ).strip()
 
 
 @pytest.fixture
@@ -61,9 +67,7 @@ def test_a_given_cluster_is_used_and_left_alone(given: str) -> None:
 
 
 def test_a_given_cluster_that_does_not_answer_is_said(given: str) -> None:
-    text = Path(given).read_text()
-    (server,) = [line.split()[1] for line in text.splitlines() if line.strip().startswith("server:")]
-    Path(given).write_text(text.replace(server, "https://127.0.0.1:1"))
+    kubectl("config", "set-cluster", _cluster(given), "--server=https://127.0.0.1:1", f"--kubeconfig={given}")
     with pytest.raises(subprocess.CalledProcessError) as refused:
         run("cluster", "up", KUBECONFIG=given)
     assert f"the cluster of {given} does not answer" in refused.value.stderr
