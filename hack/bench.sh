@@ -36,6 +36,7 @@ for name in sqlite runtime claims map startup gateway tools bridge memory; do
   echo "== $name"
   run "$name" || failed=1
 done
+echo "== not run here, for it takes a quarter of an hour and API servers: make bench-controllers"
 echo "== all of it, in build/bench.json"
 "$python" bench/report.py collect
 exit "${failed:-0}"
