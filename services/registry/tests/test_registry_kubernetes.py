@@ -12,6 +12,7 @@ from quarterdeck.common.errors import AlreadyExists, Conflict, InvalidArgument, 
 from quarterdeck.common.identity import Principal
 from quarterdeck.common.service import open_platform
 from quarterdeck.common.settings import PlatformSettings
+from quarterdeck.controller.api.client import Scope
 from quarterdeck.controller.api.resource import NAMESPACES
 from quarterdeck.registry import control
 from quarterdeck.v1 import resources_pb2 as pb
@@ -143,6 +144,30 @@ async def test_an_object_in_nobodys_namespace_is_told_so_and_taken_over_when_som
     await eventually(verdict, lambda reason: reason == "NoTenant", seconds=5)
     await cluster.kube.create(RESOURCES["Tenant"], manifest("Tenant", name))
     await eventually(verdict, lambda reason: reason == "Accepted", seconds=5)
+
+
+async def test_what_belongs_to_nobody_is_told_so_once_and_not_at_every_start(cluster):
+    home = {"name": f"nobodys-{uuid.uuid4().hex[:8]}"}
+    await cluster.kube.create(NAMESPACES, {"apiVersion": "v1", "kind": "Namespace", "metadata": home})
+    for number in range(20):
+        thing = agent(f"orphan-{number}")
+        thing["metadata"]["namespace"] = home["name"]
+        await cluster.kube.create(RESOURCES["Agent"], thing)
+
+    async def told():
+        found = await cluster.kube.list_all(RESOURCES["Agent"], Scope(home["name"]))
+        return [thing["metadata"]["resourceVersion"] for thing in found if thing.get("status")]
+
+    versions = await eventually(told, lambda versions: len(versions) == 20)
+    await cluster.stop_controller()
+    await cluster.start_controller()
+    looks = cluster.controller._projecting
+    await eventually(lambda: asyncio.sleep(0, cluster.controller.leader.leading))
+    label = {"metadata": {"labels": {"quarterdeck.dev/tenant": "unknown"}}}
+    await cluster.kube.merge(NAMESPACES, home["name"], label)
+    await asyncio.sleep(1)
+    await eventually(lambda: asyncio.sleep(0, looks.idle))
+    assert await told() == versions
 
 
 async def test_a_tenant_keeps_its_id_when_the_registry_loses_its_database(cluster):
