@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import statistics
 import time
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ from report import Figure
 from controllers.entrants import KOPF, LIBRARY, OURS, Entrant
 from controllers.ground import AGENTS, NAMESPACE, Ground, agent, together
 from quarterdeck.controller.api.client import Scope
+from quarterdeck.controller.api.errors import Silent
 from quarterdeck.controller.objects import Object, key_of, metadata, version_of
 
 PATIENCE = 300.0
@@ -78,10 +80,12 @@ async def all_ready(ground: Ground, version: str, count: int) -> None:
     """Returns when `count` objects have become ready since `version`, over as many watches as that takes."""
     ready: set[str] = set()
     while True:
-        async for event in ground.client.watch(AGENTS, HERE, resource_version=version, seconds=600):
-            version = version_of(event.object)
-            if event.type != "BOOKMARK" and is_ready(event.object):
-                ready.add(key_of(event.object).name)
+        # A watch in which nothing happens is silent: the next one goes on where it was.
+        with contextlib.suppress(Silent):
+            async for event in ground.client.watch(AGENTS, HERE, resource_version=version, seconds=600):
+                version = version_of(event.object)
+                if event.type != "BOOKMARK" and is_ready(event.object):
+                    ready.add(key_of(event.object).name)
                 if len(ready) == count:
                     return
 
