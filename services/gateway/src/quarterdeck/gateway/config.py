@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from quarterdeck.common.constants import DEFAULT_GRPC_PORT, DEFAULT_HTTP_PORT
@@ -18,6 +18,7 @@ from quarterdeck.gateway.constants import (
     REAUTHORIZE_SECONDS,
     WEBHOOK_TOLERANCE,
 )
+from quarterdeck.gateway.oidc.providers import Provider, check_all
 
 
 class GatewaySettings(BaseSettings):
@@ -37,6 +38,11 @@ class GatewaySettings(BaseSettings):
         default=(),
         description="Who holds the role platform-admin, where QD_ACCESS is local: names of principals, "
         'and of groups as "group:<name>".',
+    )
+    identity_providers: Annotated[tuple[Provider, ...], AfterValidator(check_all)] = Field(
+        default=(),
+        description="Identity providers whose tokens are let in, as a JSON list of objects: name, issuer, "
+        "audience, and maybe subject_claim, groups_claim, tenant.",
     )
     keys_secret_file: Path | None = Field(
         default=None,

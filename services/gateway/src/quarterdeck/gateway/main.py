@@ -81,6 +81,10 @@ async def build(
     tokens = {admin_token(platform.settings.data_dir.absolute()): LOCAL_ADMIN}
     database = await platform.open_database(METADATA, MIGRATIONS)
     keyring = open_keyring(platform, database, settings)
+    if settings.identity_providers:
+        from quarterdeck.gateway.oidc.opening import open_oidc
+
+        reviewers.insert(0, open_oidc(platform, settings.identity_providers))
     authenticator = Authenticator(tokens, [keyring, *reviewers])
     roster = None
     if platform.settings.access == "local":

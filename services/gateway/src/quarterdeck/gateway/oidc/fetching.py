@@ -1,0 +1,71 @@
+"""Reads a provider's documents: bounded in size and time, and from where they say they are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from quarterdeck.common import codec
+from quarterdeck.common.errors import Unavailable
+from quarterdeck.gateway.oidc.providers import Provider, is_safe
+
+LARGEST, PATIENCE = 1024 * 1024, 5.0
+WELL_KNOWN = "/.well-known/openid-configuration"
+
+
+async def keys_of(provider: Provider) -> dict[str, dict[str, Any]]:
+    """Returns the provider's public keys by their ids.
+
+    Raises:
+        Unavailable: it does not answer, or answers something else.
+    """
+    about = await _document(provider.issuer.rstrip("/") + WELL_KNOWN)
+    if about.get("issuer") != provider.issuer:
+        raise _away(f"{provider.issuer} calls itself {str(about.get('issuer'))[:200]!r}")
+    address = about.get("jwks_uri")
+    if not isinstance(address, str) or not is_safe(address):
+        raise _away(f"{provider.issuer} names no safe address of its keys")
+    listed = (await _document(address)).get("keys")
+    found = listed if isinstance(listed, list) else []
+    return {str(key["kid"]): key for key in found if isinstance(key, dict) and _is_for_signing(key)}
+
+
+def _is_for_signing(key: dict[str, Any]) -> bool:
+    return bool(key.get("kid")) and key.get("use", "sig") == "sig" and key.get("kty") in ("RSA", "EC", "OKP")
+
+
+async def _document(url: str) -> dict[str, Any]:
+    import aiohttp
+
+    try:
+        timeout = aiohttp.ClientTimeout(total=PATIENCE)
+        async with (
+            aiohttp.ClientSession(timeout=timeout) as session,
+            session.get(url, allow_redirects=False) as response,
+        ):
+            body = await response.content.read(LARGEST + 1)
+            while len(body) <= LARGEST and (more := await response.content.read(LARGEST + 1 - len(body))):
+                body += more
+    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        raise _away(f"{url} does not answer: {type(error).__name__}") from None
+    return _read(url, response.status, body)
+
+
+def _read(url: str, status: int, body: bytes) -> dict[str, Any]:
+    if status != 200 or len(body) > LARGEST:
+        raise _away(f"{url} answers {status} with {len(body)} bytes")
+    try:
+        found = codec.loads(body)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise _away(f"{url} answers no JSON object")
+    return found
+
+
+def _away(why: str) -> Unavailable:
+    return Unavailable(
+        "the identity provider cannot be asked for its keys",
+        hint=f"try again; the gateway's log says why ({why.partition(' ')[0]})",
+        reason="IdentityProviderUnavailable",
+        retry_after=5,
+    )
