@@ -285,3 +285,22 @@ async def test_every_credential_that_is_wrong_gets_one_answer(house):
         told.add((answer.status_code, str(body)))
     assert len(told) == 1
     assert next(iter(told))[0] == 401
+
+
+async def test_a_stream_ends_with_the_key_that_opened_it(house):
+    house.registry.answers["GetTenant"] = resources_pb2.TenantRecord(name="default", id="t-1")
+    house.platform.authorizer.authorize = _yes
+    body = {"name": "watcher", "principal": "account:watcher"}
+    key = (await house.client.post(API, json=body)).json()["key"]
+    headers = {"Authorization": f"Bearer {key}", "Accept": "text/event-stream"}
+    async with house.client.stream(
+        "GET", "/api/v1/tenants/default/agents?watch=true", headers=headers
+    ) as stream:
+        assert stream.status_code == 200
+        assert (await house.client.delete(f"{API}/watcher")).status_code == 200
+        text = "".join([chunk async for chunk in stream.aiter_text()])
+    assert "AccessEnded" in text
+
+
+async def _yes(principal, verb, resource, tenant, name=""):
+    """Everybody may everything, who is somebody."""

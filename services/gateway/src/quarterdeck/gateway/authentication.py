@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Protocol
@@ -24,6 +24,9 @@ from quarterdeck.gateway.private_files import made_once
 LOCAL_ADMIN = Principal(ADMIN_SUBJECT, (PLATFORM_ADMINS,))
 _HINT = f'send "Authorization: Bearer <token>"; the local token is in the file {ADMIN_TOKEN_FILE}'
 
+Again = Callable[[], Awaitable[Principal]]
+
+_again: ContextVar[Again | None] = ContextVar("quarterdeck_gateway_again", default=None)
 _principal: ContextVar[Principal | None] = ContextVar("quarterdeck_gateway_principal", default=None)
 
 
@@ -35,10 +38,25 @@ def current_principal() -> Principal:
     return principal
 
 
-def become(principal: Principal | None) -> None:
-    """Names the caller of this task; its calls to other services are made for them."""
+def become(principal: Principal | None, again: Again | None = None) -> None:
+    """Names the caller of this task; its calls to other services are made for them.
+
+    Args:
+        again: looks at the caller's credential once more, for what lasts longer than a call.
+    """
     _principal.set(principal)
+    _again.set(again)
     act_for(principal)
+
+
+def proof_again() -> Again:
+    """Returns what looks at this caller's credential once more; it raises as `authenticate` does."""
+    principal, again = current_principal(), _again.get()
+
+    async def same() -> Principal:
+        return principal
+
+    return again or same
 
 
 def admin_token(data_dir: Path) -> str:

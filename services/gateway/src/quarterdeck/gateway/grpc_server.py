@@ -7,13 +7,13 @@ import errno
 import os
 import time
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 import grpc
 from google.protobuf.message import DecodeError
 
 from quarterdeck.common.errors import InvalidArgument, QuarterdeckError, Unavailable
-from quarterdeck.common.identity import Principal
 from quarterdeck.common.rpc_errors import DETAILS_KEY, to_trailers
 from quarterdeck.common.rpc_repeats import reads, repeating
 from quarterdeck.common.rpc_server import OPEN_SERVICES, SERVER_OPTIONS
@@ -100,11 +100,11 @@ class PublicRpcs(grpc.GenericRpcHandler):
             began = time.perf_counter()
             upstream: Any = None
             try:
-                principal = await self._admit(method, request, context)
+                await self._admit(method, request, context)
                 invoke: Any = self._platform.peer(method.owner).channel.unary_stream(method.path)
                 upstream = invoke(request, timeout=context.time_remaining(), metadata=self._metadata(method))
                 self._open.add(upstream)
-                async with self._upstream.standing(principal, method, _parsed(method, request), upstream):
+                async with self._upstream.standing(method, _parsed(method, request), upstream):
                     async for response in upstream:
                         yield response
             except asyncio.CancelledError:
@@ -122,12 +122,12 @@ class PublicRpcs(grpc.GenericRpcHandler):
 
         return call
 
-    async def _admit(self, method: Method, request: bytes, context: Any) -> Principal:
+    async def _admit(self, method: Method, request: bytes, context: Any) -> None:
         metadata = dict(context.invocation_metadata() or ())
-        principal = await self._authenticator.authenticate(str(metadata.get("authorization", "")))
-        become(principal)
+        given = str(metadata.get("authorization", ""))
+        principal = await self._authenticator.authenticate(given)
+        become(principal, partial(self._authenticator.authenticate, given))
         await self._upstream.admit(principal, method, _parsed(method, request))
-        return principal
 
     def _metadata(self, method: Method) -> Any:
         return self._platform.peer(method.owner).metadata()

@@ -13,7 +13,7 @@ from quarterdeck.common.rpc_errors import DETAILS_KEY, from_rpc_error
 from quarterdeck.common.rpc_repeats import reads, repeating
 from quarterdeck.common.service import Platform
 from quarterdeck.gateway.access.questions import questions
-from quarterdeck.gateway.authentication import current_principal
+from quarterdeck.gateway.authentication import current_principal, proof_again
 from quarterdeck.gateway.constants import REAUTHORIZE_SECONDS
 from quarterdeck.gateway.methods import Method, method_table
 from quarterdeck.gateway.standing import Standing
@@ -89,11 +89,10 @@ class Upstream:
             QuarterdeckError: what the service answers.
         """
         method, invoke = self._callable(name)
-        principal = current_principal()
-        await self.admit(principal, method, request)
+        await self.admit(current_principal(), method, request)
         call = invoke(request, metadata=self._platform.peer(method.owner).metadata())
         try:
-            async with self.standing(principal, method, request, call):
+            async with self.standing(method, request, call):
                 async for message in call:
                     yield message
         except grpc.aio.AioRpcError as error:
@@ -101,9 +100,14 @@ class Upstream:
         finally:
             call.cancel()
 
-    def standing(self, principal: Principal, method: Method, request: Any, call: Any) -> Standing:
-        """Returns what ends an open call once the principal may not make it any more."""
-        return Standing(lambda: self.admit(principal, method, request), call.cancel, self._reauthorize)
+    def standing(self, method: Method, request: Any, call: Any) -> Standing:
+        """Returns what ends an open call once its caller's proof has ended, or its right to make it."""
+        again = proof_again()
+
+        async def check() -> None:
+            await self.admit(await again(), method, request)
+
+        return Standing(check, call.cancel, self._reauthorize)
 
     async def call_as_gateway(self, name: str, request: Any) -> Any:
         """Makes a unary call for nobody but the gateway itself: a webhook has no principal."""

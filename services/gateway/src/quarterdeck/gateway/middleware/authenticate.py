@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -35,14 +36,14 @@ class Authenticate:
         """Serves one request."""
         if scope["type"] == "http" and not self._is_open(scope["method"], scope["path"]):
             try:
-                given = dict(scope["headers"]).get(b"authorization", b"")
-                principal = await self._authenticator.authenticate(given.decode("latin-1"))
+                given = dict(scope["headers"]).get(b"authorization", b"").decode("latin-1")
+                principal = await self._authenticator.authenticate(given)
             except QuarterdeckError as error:
                 response = problem_response(error, scope["path"], scope.get("qd.request_id", ""))
                 await response(scope, receive, send)
                 return
             scope["qd.principal"] = principal
-            become(principal)
+            become(principal, partial(self._authenticator.authenticate, given))
         await self._app(scope, receive, send)
 
     def _is_open(self, method: str, path: str) -> bool:
