@@ -9,7 +9,9 @@ import pytest
 from quarterdeck.common.identity import Principal
 from quarterdeck.common.service import open_platform
 from quarterdeck.common.settings import PlatformSettings
+from quarterdeck.gateway.access.giving import covered
 from quarterdeck.gateway.config import GatewaySettings
+from quarterdeck.gateway.keys.scopes import rules_of
 from quarterdeck.gateway.main import build
 from quarterdeck.registry.main import build as build_registry
 from quarterdeck.runtime.main import build as build_runtime
@@ -226,3 +228,57 @@ async def test_who_asks_about_others_must_see_who_is_bound(door):
 )
 async def test_a_question_that_is_none(door, body):
     assert await door.status("corp:anna", "POST", "/api/v1/auth/check", json=body) == 400
+
+
+async def test_nobody_gives_away_what_they_do_not_have(door):
+    clerk = {"rules": [{"verbs": ["update"], "kinds": ["accessbindings", "accessroles"]}]}
+    assert await door.apply("", "accessroles", "AccessRole", "clerk", clerk) == 201
+    assert await door.bind("clerk", principal="corp:carl", name="c") == 201
+    assert await door.bind("admin", principal="corp:adam", name="a") == 201
+
+    async def binds(who, role):
+        spec = {"role": role, "subjects": [{"principal": "corp:carl"}]}
+        return await door.apply(who, "accessbindings", "AccessBinding", f"by-{role}", spec)
+
+    async def writes(who, *rules):
+        return await door.apply(who, "accessroles", "AccessRole", "new", {"rules": list(rules)})
+
+    for role in ("admin", "viewer", "platform-admin", "no-such"):
+        assert await binds("corp:carl", role) == 403, role
+    assert await binds("corp:carl", "clerk") == 201
+    assert await writes("corp:carl", {"verbs": ["*"], "kinds": ["*"]}) == 403
+    assert await writes("corp:carl", {"verbs": ["update"], "kinds": ["accessroles", "agents"]}) == 403
+    assert await writes("corp:carl", {"verbs": ["update"], "kinds": ["accessroles"]}) == 201
+    for role in ("viewer", "developer", "operator", "approver", "admin"):
+        assert await binds("corp:adam", role) in (200, 201), role
+    assert await binds("corp:adam", "platform-admin") == 403
+    assert await writes("corp:adam", {"verbs": ["*"], "kinds": ["*"]}) == 403
+    mine = {"verbs": ["call"], "kinds": ["tools/call"], "names": ["ledger/*"]}
+    assert await writes("corp:adam", mine) == 200
+    body = _manifest({"verbs": ["*"], "kinds": ["runs"]})
+    refused = await door.ask("corp:adam", "PUT", f"{T}/accessroles/x", json=body)
+    assert refused.json()["reason"] == "EscalationRefused"
+
+
+def _manifest(rule):
+    return {"apiVersion": API, "kind": "AccessRole", "metadata": {"name": "x"}, "spec": {"rules": [rule]}}
+
+
+@pytest.mark.parametrize(
+    ("mine", "given", "enough"),
+    [
+        ("get,list:runs", "get:runs", True),
+        ("get:runs", "get,list:runs", False),
+        ("*:*", "get:runs/cancel:x", True),
+        ("get:runs", "*:runs", False),
+        ("get:runs:a,b", "get:runs:a", True),
+        ("get:runs:a", "get:runs", False),
+        ("get:runs:a*", "get:runs:ab", False),
+        ("get:runs/*", "get:runs/events", True),
+        ("get:runs/*", "get:runs", False),
+        ("get:runs/events", "get:runs/*", False),
+    ],
+)
+def test_what_covers_what(mine, given, enough):
+    assert covered(rules_of([mine]), (), rules_of([given])[0]) is enough
+    assert covered(rules_of(["*:*"]), rules_of([mine]), rules_of([given])[0]) is enough

@@ -8,6 +8,7 @@ from functools import partial
 
 from quarterdeck.common.service import Platform
 from quarterdeck.gateway.access.authorizer import RoleAuthorizer
+from quarterdeck.gateway.access.giving import check_gift
 from quarterdeck.gateway.access.roster import Roster
 from quarterdeck.gateway.access.settling import settle
 from quarterdeck.gateway.app import Parts, make_app
@@ -90,7 +91,8 @@ async def build(
     if platform.settings.access == "local":
         roster = Roster(platform, database, settings)
         platform.authorizer = RoleAuthorizer(roster)
-    upstream = Upstream(platform, settings.reauthorize, partial(settle, roster) if roster else None)
+    acts = (partial(settle, roster), partial(check_gift, roster)) if roster else ()
+    upstream = Upstream(platform, settings.reauthorize, *acts)
     parts = Parts(
         platform=platform,
         others=others,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
 import grpc
@@ -12,7 +12,8 @@ from quarterdeck.common.identity import Principal
 from quarterdeck.common.rpc_errors import DETAILS_KEY, from_rpc_error
 from quarterdeck.common.rpc_repeats import reads, repeating
 from quarterdeck.common.service import Platform
-from quarterdeck.gateway.access.questions import questions
+from quarterdeck.gateway.access.giving import APPLY
+from quarterdeck.gateway.access.questions import manifest_of, questions
 from quarterdeck.gateway.authentication import current_principal, proof_again
 from quarterdeck.gateway.constants import REAUTHORIZE_SECONDS
 from quarterdeck.gateway.methods import Method, method_table
@@ -37,6 +38,7 @@ def explain(error: grpc.aio.AioRpcError, owner: str) -> QuarterdeckError:
     return from_rpc_error(error)
 
 
+Gift = Callable[[Principal, str, Mapping[str, Any]], None]
 Settle = Callable[[str, Any, Any], Awaitable[None]]
 
 
@@ -45,15 +47,21 @@ class Upstream:
 
     Args:
         reauthorize: seconds between two looks at whether the reader of a stream may still read it.
+        gift: called as `gift(principal, tenant, manifest)` before something is applied; it refuses.
         settle: awaited as `settle(path, request, response)` before a unary call is answered.
     """
 
     def __init__(
-        self, platform: Platform, reauthorize: float = REAUTHORIZE_SECONDS, settle: Settle | None = None
+        self,
+        platform: Platform,
+        reauthorize: float = REAUTHORIZE_SECONDS,
+        settle: Settle | None = None,
+        gift: Gift | None = None,
     ) -> None:
         self._platform = platform
         self._reauthorize = reauthorize
         self._settle = settle
+        self._gift = gift
         self._callables: dict[str, tuple[Method, Any]] = {}
 
     def method(self, name: str) -> Method:
@@ -67,6 +75,8 @@ class Upstream:
         """
         for asked in questions(method.requirement, request):
             await self._platform.authorizer.authorize(principal, *asked)
+        if self._gift is not None and method.path == APPLY:
+            self._gift(principal, request.tenant, manifest_of(request))
 
     async def call(self, name: str, request: Any, timeout: float | None = DEFAULT_TIMEOUT) -> Any:
         """Makes a unary call for the current principal. Raises QuarterdeckError."""

@@ -13,7 +13,7 @@ from quarterdeck.gateway.constants import CLUSTER_KINDS, PLURALS, TOOL_RUN_KIND
 
 def questions(needs: Requirement, request: Any) -> list[Question]:
     """Returns what a call of an RPC needs; one question for each name that it holds."""
-    manifest = _manifest(request)
+    manifest = manifest_of(request)
     resource = _resource(needs.resource, request, manifest)
     plural = resource.partition("/")[0]
     # What belongs to the platform is nothing of a tenant's, whatever tenant the request names.
@@ -55,7 +55,7 @@ def _names(request: Any, manifest: dict[str, Any]) -> Iterable[str]:
     return (next((str(name) for name in found if name), ""),)
 
 
-def _manifest(request: Any) -> dict[str, Any]:
+def manifest_of(request: Any) -> dict[str, Any]:
     """Returns the manifest that a request carries; empty for what is none."""
     given = getattr(request, "object_json", b"")
     if not given:
