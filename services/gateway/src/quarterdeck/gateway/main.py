@@ -50,6 +50,7 @@ class Gateway:
         await self._parts.declared.start()
         if self._parts.roster is not None:
             await self._parts.roster.start()
+        self._parts.platform.spawn(self._parts.keyring.keep_flushing(), "flush-key-uses")
         await self._http.start()
 
     async def stop(self, grace: float) -> None:

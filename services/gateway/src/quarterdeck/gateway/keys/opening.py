@@ -14,7 +14,7 @@ from quarterdeck.gateway.keys.secret import pepper_of
 
 
 def open_keyring(platform: Platform, database: Database, settings: GatewaySettings) -> Keyring:
-    """Returns the keys of the platform; their last uses are written in the background.
+    """Returns the keys of the platform; their last uses are written at the end, too.
 
     Raises:
         Unavailable: the file of the secret cannot be used.
@@ -30,6 +30,5 @@ def open_keyring(platform: Platform, database: Database, settings: GatewaySettin
     ring = Keyring(
         database, tenants, pepper_of(path), lambda why: refused.labels(why).inc(), platform.clock.now
     )
-    platform.spawn(ring.keep_flushing(), "flush-key-uses")
     platform.closing.append(ring.flush)
     return ring
