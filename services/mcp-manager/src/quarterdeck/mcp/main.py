@@ -105,8 +105,9 @@ class McpManager:
 
     def _door(self, replicas: KubeReplicas) -> Door:
         from quarterdeck.mcp.cluster.door import Door
+        from quarterdeck.mcp.cluster.naming import own_domain
 
-        return Door(self._namespace, self._trouble, replicas)
+        return Door(self._namespace, self._trouble, replicas, domain=own_domain())
 
     def _new_sleeper(self, replicas: KubeReplicas) -> Sleeper:
         from quarterdeck.mcp.cluster.sleeper import Sleeper

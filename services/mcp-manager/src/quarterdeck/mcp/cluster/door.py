@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from quarterdeck.controller.api.errors import ApiError
+from quarterdeck.mcp.cluster.naming import service_host
 from quarterdeck.mcp.definition import Pods
 from quarterdeck.mcp.failures import NotSent
 from quarterdeck.mcp.pods.names import object_name
@@ -49,6 +50,7 @@ class Door:
         trouble: tells why the pods of a tenant's server do not answer, as far as known.
         replicas: the API server's side.
         find: how names are resolved: running pods are found without the API server.
+        domain: the cluster's; empty if it is not known.
     """
 
     def __init__(
@@ -58,25 +60,25 @@ class Door:
         replicas: Replicas,
         find: Resolve = resolve,
         patience: float = PATIENCE,
+        domain: str = "",
     ) -> None:
         self._namespace = namespace
         self._trouble = trouble
         self._replicas = replicas
         self._find = find
         self._patience = patience
+        self._domain = domain
 
     async def url(self, tenant: str, pods: Pods) -> str:
         """Returns the endpoint of one pod. Raises NotSent if none answers in time."""
         namespace, name = self._namespace(tenant), object_name(pods.server)
         if not namespace:
             raise NotSent(f"the namespace of tenant {tenant!r} is not known yet")
-        found = await self._find(f"{name}.{namespace}.svc") or await self._wait(tenant, pods, namespace, name)
-        host = random.choice(list(found))
-        return (
-            f"http://[{host}]:{pods.port}{pods.path}"
-            if ":" in host
-            else f"http://{host}:{pods.port}{pods.path}"
-        )
+        host = service_host(name, namespace, self._domain)
+        found = await self._find(host) or await self._wait(tenant, pods, namespace, name)
+        address = random.choice(list(found))
+        place = f"[{address}]" if ":" in address else address
+        return f"http://{place}:{pods.port}{pods.path}"
 
     async def _wait(self, tenant: str, pods: Pods, namespace: str, name: str) -> Sequence[str]:
         until, problem = time.monotonic() + self._patience, ""

@@ -1,0 +1,31 @@
+"""How a Service is asked for by name: in full, where the machine's resolver says what the cluster's domain is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+RESOLVER = Path("/etc/resolv.conf")
+
+
+def cluster_domain(resolver: str) -> str:
+    """Returns the domain in the text of a resolv.conf, such as "cluster.local"; empty if it names none."""
+    searched = (words for line in resolver.splitlines() if (words := line.split())[:1] == ["search"])
+    found = (word for words in searched for word in words[1:] if word.startswith("svc."))
+    return next(found, "").removeprefix("svc.").rstrip(".")
+
+
+def own_domain() -> str:
+    """Returns the domain of the cluster that this process runs in; empty if it is not known."""
+    try:
+        return cluster_domain(RESOLVER.read_text())
+    except OSError:
+        return ""
+
+
+def service_host(name: str, namespace: str, domain: str) -> str:
+    """Returns the host to ask for.
+
+    A short name that has no address (the server sleeps) is asked for in every domain that is searched, and
+    then outside of the cluster, whose answer may take seconds.
+    """
+    return f"{name}.{namespace}.svc" + (f".{domain}." if domain else "")
