@@ -1,4 +1,4 @@
-"""How a Service is asked for by name: in full, where the machine's resolver says what the cluster's domain is."""
+"""How a Service is asked for by name: in full, where the resolver says what the cluster's domain is."""
 
 from __future__ import annotations
 
