@@ -18,7 +18,7 @@ from quarterdeck.controller.api.client import Client
 from quarterdeck.controller.api.errors import Conflict, Unreachable
 from quarterdeck.controller.api.resource import NAMESPACES
 from quarterdeck.mcp import main
-from quarterdeck.mcp.cluster.door import Door
+from quarterdeck.mcp.cluster.door import Door, accepts
 from quarterdeck.mcp.cluster.replicas import ENDPOINT_SLICES, KubeReplicas, ready_addresses
 from quarterdeck.mcp.cluster.sleeper import is_idle
 from quarterdeck.mcp.cluster.told import namespace_of, trouble_of
@@ -214,17 +214,49 @@ class Asked(Away):
         return []
 
 
-def door(replicas: Any, found: Sequence[str] = (), trouble: str = "", namespace: str = "n") -> Door:
+def door(
+    replicas: Any,
+    found: Sequence[str] = (),
+    trouble: str = "",
+    namespace: str = "n",
+    gone: Sequence[str] = (),
+) -> Door:
     async def find(host: str) -> Sequence[str]:
         assert host == "mcp-far.n.svc"
         return found
 
-    return Door(lambda _: namespace, lambda *_: trouble, replicas, find, patience=0.2)
+    async def reach(address: str, port: int) -> bool:
+        return address not in gone
+
+    return Door(lambda _: namespace, lambda *_: trouble, replicas, find, patience=0.2, reach=reach)
 
 
 async def test_running_pods_are_found_without_the_api_server() -> None:
     assert await door(Away(), ["10.1.2.3"]).url("t", PODS) == "http://10.1.2.3:8700/mcp"
     assert await door(Away(), ["fd00::1"]).url("t", PODS) == "http://[fd00::1]:8700/mcp"
+
+
+class Woken(Asked):
+    """A cluster that has a pod when it is asked for one."""
+
+    async def addresses(self, namespace: str, name: str) -> Sequence[str]:
+        return ["10.1.2.9"]
+
+
+async def test_an_address_at_which_nobody_is_any_more_wakes_the_server() -> None:
+    """Names are told for some seconds after the pods have gone to sleep."""
+    old = ["10.1.2.3", "10.1.2.4"]
+    assert await door(Woken(), old, gone=old[:1]).url("t", PODS) == "http://10.1.2.4:8700/mcp"
+    assert await door(Woken(), old, gone=old).url("t", PODS) == "http://10.1.2.9:8700/mcp"
+
+
+async def test_an_address_is_tried_by_a_connection() -> None:
+    server = await asyncio.start_server(lambda _reader, writer: writer.close(), "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    assert await accepts("127.0.0.1", port)
+    server.close()
+    await server.wait_closed()
+    assert not await accepts("127.0.0.1", port)
 
 
 @pytest.mark.parametrize(

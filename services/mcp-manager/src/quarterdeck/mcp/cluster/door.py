@@ -18,9 +18,14 @@ from quarterdeck.mcp.pods.names import object_name
 # Seconds that a first call waits for a pod: less than it waits for its server, so that the reason is told.
 PATIENCE = 27.0
 _LOOK_AGAIN = 0.1
+# Seconds in which a pod whose name was found takes a connection.
+_REACHED_WITHIN = 0.5
 
 Resolve = Callable[[str], Awaitable[Sequence[str]]]
 """Returns the addresses behind a name; none if there is no such name, or nothing behind it."""
+
+Reach = Callable[[str, int], Awaitable[bool]]
+"""Says whether an address takes connections at a port."""
 
 
 class Replicas(Protocol):
@@ -42,6 +47,17 @@ async def resolve(host: str) -> list[str]:
     return sorted({str(address[4][0]) for address in found})
 
 
+async def accepts(address: str, port: int) -> bool:
+    """Tries it. See `Reach`."""
+    try:
+        async with asyncio.timeout(_REACHED_WITHIN):
+            _, writer = await asyncio.open_connection(address, port)
+    except OSError:
+        return False
+    writer.close()
+    return True
+
+
 class Door:
     """See the module. A session stays with the pod that it got: its server keeps it in memory.
 
@@ -51,6 +67,8 @@ class Door:
         replicas: the API server's side.
         find: how names are resolved: running pods are found without the API server.
         domain: the cluster's; empty if it is not known.
+        reach: what a name stands for is tried: for seconds after a server went to sleep, the addresses of
+            its pods are still told.
     """
 
     def __init__(
@@ -61,6 +79,7 @@ class Door:
         find: Resolve = resolve,
         patience: float = PATIENCE,
         domain: str = "",
+        reach: Reach = accepts,
     ) -> None:
         self._namespace = namespace
         self._trouble = trouble
@@ -68,6 +87,7 @@ class Door:
         self._find = find
         self._patience = patience
         self._domain = domain
+        self._reach = reach
 
     async def url(self, tenant: str, pods: Pods) -> str:
         """Returns the endpoint of one pod. Raises NotSent if none answers in time."""
@@ -75,10 +95,17 @@ class Door:
         if not namespace:
             raise NotSent(f"the namespace of tenant {tenant!r} is not known yet")
         host = service_host(name, namespace, self._domain)
-        found = await self._find(host) or await self._wait(tenant, pods, namespace, name)
-        address = random.choice(list(found))
+        address = await self._living(await self._find(host), pods.port)
+        address = address or random.choice(await self._wait(tenant, pods, namespace, name))
         place = f"[{address}]" if ":" in address else address
         return f"http://{place}:{pods.port}{pods.path}"
+
+    async def _living(self, found: Sequence[str], port: int) -> str:
+        """Returns one of the addresses at which somebody answers; empty if nobody does."""
+        for address in random.sample(found, len(found)):
+            if await self._reach(address, port):
+                return address
+        return ""
 
     async def _wait(self, tenant: str, pods: Pods, namespace: str, name: str) -> Sequence[str]:
         until, problem = time.monotonic() + self._patience, ""
