@@ -168,6 +168,19 @@ async def test_files_that_make_no_sense_change_nothing_and_are_said(
     await gateway.checks["tls"]()
 
 
+async def test_files_that_were_away_and_are_back_are_no_trouble_any_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("quarterdeck.common.transport.certificates.LOOK_AGAIN", 0.0)
+    Authority.make().issue(tmp_path / "here", ["gateway"])
+    certificates = Certificates(tmp_path / "here")
+    (tmp_path / "here").rename(tmp_path / "away")
+    with pytest.raises(Unavailable, match=r"tls\.crt cannot be read"):
+        await certificates.check()
+    (tmp_path / "away").rename(tmp_path / "here")
+    await certificates.check()
+
+
 async def test_a_certificate_that_has_expired_is_said(tmp_path: Path) -> None:
     Authority.make().issue(tmp_path, ["gateway"], days=-0.001)
     with pytest.raises(Unavailable, match="expired"):

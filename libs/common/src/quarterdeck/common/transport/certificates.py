@@ -82,6 +82,7 @@ class Certificates:
     def _look(self) -> None:
         state = _state_of(self._directory)
         if state == self._state:
+            self._troubles.clear("files")  # they are back as they were
             return
         try:
             material = read_material(self._directory)
