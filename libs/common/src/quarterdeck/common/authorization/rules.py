@@ -50,10 +50,6 @@ class Question(NamedTuple):
     tenant: str = ""
     name: str = ""
 
-    def __str__(self) -> str:
-        what = f"{self.verb} {self.resource}" + (f" {self.name!r}" if self.name else "")
-        return what + (f" in tenant {self.tenant!r}" if self.tenant else "")
-
 
 def rule_of(spec: Mapping[str, Any]) -> Rule:
     """Returns a rule as an AccessRole writes it."""

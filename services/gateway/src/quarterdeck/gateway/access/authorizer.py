@@ -26,7 +26,7 @@ class RoleAuthorizer:
     ) -> None:
         """See `Authorizer.authorize`. The error says what was asked for, and nothing of what there is."""
         question = Question(verb, resource, tenant, name)
-        if decide(self._roster.grants(tenant), principal, question).allowed:
+        if (await self.verdict(principal, question)).allowed:
             return
         where = f" in tenant {tenant!r}" if tenant else ""
         raise PermissionDenied(

@@ -24,17 +24,17 @@ def check_gift(roster: Roster, principal: Principal, tenant: str, manifest: Mapp
     kind = manifest.get("kind")
     if kind not in ("AccessRole", "AccessBinding"):
         return
+    if principal.is_platform_admin and confined(principal, Question(ANY, ANY, tenant)) is None:
+        return
+    given = _given(roster, tenant, manifest)
+    if given is None:
+        raise PermissionDenied("there is no role of that name to bind", hint="write the role first")
     mine = [
         rule
         for grant in roster.grants(tenant)
         if grant.holds_in(tenant) and grant.held_by(principal)
         for rule in grant.rules
     ]
-    if principal.is_platform_admin and confined(principal, Question(ANY, ANY, tenant)) is None:
-        return
-    given = _given(roster, tenant, manifest)
-    if given is None:
-        raise PermissionDenied("there is no role of that name to bind", hint="write the role first")
     missing = next((rule for rule in given if not covered(mine, principal.scopes, rule)), None)
     if missing is not None:
         raise PermissionDenied(
