@@ -26,6 +26,11 @@ async def test_the_api_says_what_it_has(house, path):
         assert allowed_methods(ROUTES, template.replace("{tenant}", "t")) != (), template
 
 
+async def test_anybody_may_ask_where_to_sign_in(house):
+    answer = await house.client.get("/api/v1/auth/providers", headers=NOBODY)
+    assert (answer.status_code, answer.json()) == (200, {"items": []})
+
+
 async def test_probes_tell_a_process_that_lives_from_one_that_serves(house):
     assert (await house.client.get("/livez", headers=NOBODY)).json() == {"status": "ok"}
     assert (await house.client.get("/readyz", headers=NOBODY)).status_code == 200

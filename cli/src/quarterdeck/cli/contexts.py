@@ -7,7 +7,7 @@ The file is ~/.config/quarterdeck/config.yaml, or the one QD_CONFIG names:
     - name: production
       server: https://quarterdeck.example.com
       tenant: acme
-      tokenFile: ~/.config/quarterdeck/production.token   # or token: …
+      tokenFile: ~/.config/quarterdeck/production.token   # or token: …, or signIn: what `qd login` left
 
 Without a file there is one context, "local": the platform of the nearest `.quarterdeck`.
 QD_SERVER, QD_TOKEN and QD_TENANT override what the context says.
@@ -36,12 +36,13 @@ class Context:
     tenant: str = ""
     token: str = ""
     token_file: str = ""
+    sign_in: str = ""
     data_dir: str = ""
 
     def to_entry(self) -> dict[str, str]:
         """Returns the entry as it stands in the file."""
         names = {"name": "name", "server": "server", "tenant": "tenant", "token": "token"}
-        names |= {"token_file": "tokenFile", "data_dir": "dataDir"}
+        names |= {"token_file": "tokenFile", "sign_in": "signIn", "data_dir": "dataDir"}
         return {shown: value for field, shown in names.items() if (value := getattr(self, field))}
 
 
@@ -119,6 +120,7 @@ def _context(entry: dict[str, Any]) -> Context:
         tenant=str(entry.get("tenant") or ""),
         token=str(entry.get("token") or ""),
         token_file=str(entry.get("tokenFile") or ""),
+        sign_in=str(entry.get("signIn") or ""),
         data_dir=str(entry.get("dataDir") or ""),
     )
 
@@ -140,6 +142,23 @@ def save_configuration(configuration: Configuration) -> Path:
     return path
 
 
+def save_context(context: Context, *, current: bool) -> Path:
+    """Writes one context into the file, as the current one if so wished; returns where."""
+    configuration = load_configuration().with_context(context)
+    return save_configuration(replace(configuration, current=context.name) if current else configuration)
+
+
+def find_context(name: str = "") -> Context:
+    """Returns a context: the named one, or QD_CONTEXT, or the file's current one. Raises CliError."""
+    configuration = load_configuration()
+    name = name or os.environ.get("QD_CONTEXT") or configuration.current
+    context = configuration.find(name)
+    if context is None:
+        known = ", ".join([LOCAL_CONTEXT, *(item.name for item in configuration.contexts)])
+        raise CliError(f"no context {name!r}", hint=f"there are: {known}", code=EXIT_NOT_FOUND)
+    return context
+
+
 def resolve(context_name: str = "", tenant: str = "") -> Connection:
     """Returns the connection for a command.
 
@@ -147,22 +166,20 @@ def resolve(context_name: str = "", tenant: str = "") -> Connection:
         context_name: from the command line; empty: QD_CONTEXT, then the file's current one.
         tenant: from the command line; empty: QD_TENANT, then the context's, then "default".
     """
-    configuration = load_configuration()
-    name = context_name or os.environ.get("QD_CONTEXT") or configuration.current
-    context = configuration.find(name)
-    if context is None:
-        known = ", ".join([LOCAL_CONTEXT, *(item.name for item in configuration.contexts)])
-        raise CliError(f"no context {name!r}", hint=f"there are: {known}", code=EXIT_NOT_FOUND)
-    chosen = tenant or os.environ.get("QD_TENANT") or context.tenant or DEFAULT_TENANT
-    return _connection(context, chosen)
-
-
-def _connection(context: Context, tenant: str) -> Connection:
-    server = os.environ.get("QD_SERVER") or context.server
+    context = find_context(context_name)
+    url = address_of(context)
     token = os.environ.get("QD_TOKEN") or _token(context)
-    if server:
-        return Connection(server.rstrip("/"), token, tenant, context.name)
-    data_dir = Path(context.data_dir).expanduser() if context.data_dir else find_data_dir()
+    if not token and not _server(context):
+        token = read_admin_token(_data_dir(context))
+    chosen = tenant or os.environ.get("QD_TENANT") or context.tenant or DEFAULT_TENANT
+    return Connection(url, token, chosen, context.name)
+
+
+def address_of(context: Context) -> str:
+    """Returns the base URL of a context's gateway. Raises CliError where no platform runs."""
+    if server := _server(context):
+        return server.rstrip("/")
+    data_dir = _data_dir(context)
     endpoint = read_endpoint(data_dir)
     if endpoint is None:
         raise CliError(
@@ -170,10 +187,22 @@ def _connection(context: Context, tenant: str) -> Connection:
             hint="start one with `qd up`, or name another with `qd config set-context NAME --server URL`",
             code=EXIT_UNREACHABLE,
         )
-    return Connection(endpoint.url, token or read_admin_token(data_dir), tenant, context.name)
+    return endpoint.url
+
+
+def _server(context: Context) -> str:
+    return os.environ.get("QD_SERVER") or context.server
+
+
+def _data_dir(context: Context) -> Path:
+    return Path(context.data_dir).expanduser() if context.data_dir else find_data_dir()
 
 
 def _token(context: Context) -> str:
+    if context.sign_in:
+        from quarterdeck.cli.login.kept import current_token
+
+        return current_token(Path(context.sign_in).expanduser(), context.name)
     if context.token or not context.token_file:
         return context.token
     path = Path(context.token_file).expanduser()

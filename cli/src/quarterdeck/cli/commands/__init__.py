@@ -36,6 +36,8 @@ COMMANDS: dict[str, str] = {
     "logs": "logs",
     "doctor": "doctor",
     "support-bundle": "support_bundle",
+    "login": "login",
+    "logout": "logout",
     "auth": "auth",
     "config": "config",
     "completion": "completion",

@@ -91,6 +91,8 @@ def set_context(
         "token_file": token_file,
         "data_dir": data_dir,
     }
+    if token or token_file:
+        known = replace(known, token="", token_file="", sign_in="")
     changed = replace(known, **{field: value for field, value in given.items() if value})
     configuration = configuration.with_context(changed)
     path = save_configuration(replace(configuration, current=name) if use else configuration)

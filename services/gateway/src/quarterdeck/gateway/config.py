@@ -42,7 +42,7 @@ class GatewaySettings(BaseSettings):
     identity_providers: Annotated[tuple[Provider, ...], AfterValidator(check_all)] = Field(
         default=(),
         description="Identity providers whose tokens are let in, as a JSON list of objects: name, issuer, "
-        "audience, and maybe subject_claim, groups_claim, tenant.",
+        "audience, and maybe subject_claim, groups_claim, tenant, client_id, scopes.",
     )
     keys_secret_file: Path | None = Field(
         default=None,

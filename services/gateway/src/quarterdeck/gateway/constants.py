@@ -8,7 +8,18 @@ TENANT_PREFIX = API_PREFIX + "/tenants/{tenant}"
 # Paths that answer without a token. Everything else is refused with 401, unknown paths
 # included; a webhook's path is open to its signature alone (see `triggers`).
 OPEN_PATHS = frozenset(
-    {"/", API_PREFIX, f"{API_PREFIX}/", "/health", "/livez", "/readyz", "/docs", "/openapi.json", "/console"}
+    {
+        "/",
+        API_PREFIX,
+        f"{API_PREFIX}/",
+        f"{API_PREFIX}/auth/providers",
+        "/health",
+        "/livez",
+        "/readyz",
+        "/docs",
+        "/openapi.json",
+        "/console",
+    }
 )
 OPEN_PREFIXES = ("/health/", "/docs/", "/console/")
 # Open only while the gateway listens on the loopback interface.

@@ -76,7 +76,9 @@ OWN: dict[str, tuple[str, str] | str] = {
     "rotateApiKey": ("update", "apikeys"),
     "revokeApiKey": ("delete", "apikeys"),
 }
-OPEN = frozenset({"getHealth", "getHealthOfPart", "getMetrics", "getLiveness", "getReadiness"})
+OPEN = frozenset(
+    {"getHealth", "getHealthOfPart", "getMetrics", "getLiveness", "getReadiness", "listIdentityProviders"}
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,15 @@ class Provider(BaseModel):
     tenant: str = Field(
         default="", description="The only tenant where its people may do anything; empty: any."
     )
+    client_id: str = Field(default="", description="What we are called there; empty: the audience.")
+    scopes: tuple[str, ...] = Field(
+        default=("openid", "profile", "email", "offline_access"), description="Asked for at a sign-in."
+    )
+
+    @property
+    def client(self) -> str:
+        """What programs call themselves there."""
+        return self.client_id or self.audience
 
 
 def check_all(providers: tuple[Provider, ...]) -> tuple[Provider, ...]:

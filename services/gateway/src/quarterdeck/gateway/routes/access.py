@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
@@ -10,7 +12,9 @@ from quarterdeck.common.authorization.rules import Question
 from quarterdeck.common.identity import Principal
 from quarterdeck.gateway.access.explaining import answer_of, needed_to_ask_about_others, told_of
 from quarterdeck.gateway.authentication import current_principal
+from quarterdeck.gateway.config import GatewaySettings
 from quarterdeck.gateway.constants import API_PREFIX
+from quarterdeck.gateway.oidc.providers import Provider
 from quarterdeck.gateway.routes.common import answer
 from quarterdeck.gateway.routes.json_body import StrictRoute
 from quarterdeck.gateway.schemas import access as schemas
@@ -22,6 +26,18 @@ router = APIRouter(prefix=f"{API_PREFIX}/auth", tags=["access"], route_class=Str
 async def who_am_i() -> Response:
     """Shows whose the token of this request is."""
     return answer(told_of(current_principal()))
+
+
+@router.get("/providers", operation_id="listIdentityProviders", response_model=schemas.Providers)
+async def providers(request: Request) -> Response:
+    """Shows where people may sign in; nobody has to be known for that."""
+    settings: GatewaySettings = request.app.state.settings
+    return answer({"items": [_shown(provider) for provider in settings.identity_providers]})
+
+
+def _shown(provider: Provider) -> dict[str, Any]:
+    scopes = list(provider.scopes)
+    return {"name": provider.name, "issuer": provider.issuer, "clientId": provider.client, "scopes": scopes}
 
 
 @router.post("/check", operation_id="checkAccess", response_model=schemas.AccessAnswer)

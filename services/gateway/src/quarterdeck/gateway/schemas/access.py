@@ -46,3 +46,18 @@ class AccessAnswer(Answer):
     source: str | None = Field(description="What binds the role to the principal.")
     rule: str | None = Field(description="The rule of the role, as verbs:kinds:names.")
     roles_that_allow: list[str] = Field(description="Built-in roles that would allow it.")
+
+
+class IdentityProvider(Answer):
+    """An identity provider where people sign in."""
+
+    name: str
+    issuer: str = Field(description="Its discovery document is below this address.")
+    client_id: str = Field(description="What programs call themselves there.")
+    scopes: list[str] = Field(description="What is asked for at a sign-in.")
+
+
+class Providers(Answer):
+    """The identity providers whose people are let in."""
+
+    items: list[IdentityProvider]
