@@ -8,6 +8,7 @@ from fastapi.routing import APIRoute
 from quarterdeck.common.errors import Unauthenticated, Unavailable
 from quarterdeck.gateway.app import make_routes
 from quarterdeck.gateway.authentication import LOCAL_ADMIN, Authenticator, admin_token
+from quarterdeck.gateway.config import GatewaySettings
 from quarterdeck.gateway.constants import LOOPBACK_PATHS, OPEN_PATHS, OPEN_PREFIXES
 
 
@@ -75,6 +76,7 @@ async def test_every_route_needs_a_token_but_those_that_are_listed(house):
     assert opened == {
         "/health", "/health/x", "/metrics", "/docs", "/docs/start.js", "/docs/x", "/openapi.json",
         "/console", "/console/x", "/", "/api/v1", "/api/v1/", "/livez", "/readyz",
+        *(f"/api/v1/auth/{name}" for name in ("providers", "login", "callback", "logout")),
     }  # fmt: skip
 
 
@@ -89,7 +91,7 @@ async def test_unknown_paths_say_nothing_without_a_token(house, path):
 async def test_metrics_are_closed_when_others_can_connect(house):
     from quarterdeck.gateway.middleware.authenticate import Authenticate
 
-    door = Authenticate(None, None, lambda method, path: False, on_loopback=False)
+    door = Authenticate(None, None, lambda method, path: False, GatewaySettings(host="0.0.0.0"))
     assert not door._is_open("GET", "/metrics")
     assert door._is_open("GET", "/health")
 

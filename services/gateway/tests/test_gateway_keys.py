@@ -12,8 +12,8 @@ from quarterdeck.common.database import across_tenants, open_database
 from quarterdeck.common.errors import AlreadyExists, InvalidArgument, NotFound, PermissionDenied, Unavailable
 from quarterdeck.common.identity import Principal
 from quarterdeck.common.tenants import TenantId
-from quarterdeck.gateway.keys import format as keys
 from quarterdeck.gateway.keys import keeping
+from quarterdeck.gateway.keys.format import PREFIX, Format
 from quarterdeck.gateway.keys.keyring import Keyring
 from quarterdeck.gateway.keys.scopes import rules_of
 from quarterdeck.gateway.keys.secret import pepper_of
@@ -68,7 +68,7 @@ async def test_a_key_lets_in_whom_it_is_for_in_its_tenant_narrowed(ring):
 
 async def test_nothing_that_lets_in_is_kept(ring):
     _, text = await made(ring)
-    secret = text.removeprefix(keys.PREFIX).partition("_")[2]
+    secret = text.removeprefix(PREFIX).partition("_")[2]
 
     def rows(connection):
         across_tenants(connection)
@@ -86,9 +86,9 @@ def changed(text, place):
 
 async def test_what_was_not_made_here_is_refused_without_a_look_into_the_database(ring):
     _, text = await made(ring)
-    foreign, _ = keys.make(b"x" * 48)
+    foreign, _ = Format(PREFIX, b"x" * 48).make()
     wrong = [
-        keys.PREFIX, text + "a", text[:-1], text.upper(), changed(text, 20), changed(text, -1), foreign,
+        PREFIX, text + "a", text[:-1], text.upper(), changed(text, 20), changed(text, -1), foreign,
         text.replace("_", "-"), text[:30] + "\n" + text[31:], "qdk_" + "é" * 78, "qdk_" + "a" * 20_000,
         f"qdk_{'a' * 12}_{text[17:]}",
     ]  # fmt: skip
@@ -99,7 +99,7 @@ async def test_what_was_not_made_here_is_refused_without_a_look_into_the_databas
 
 
 async def test_a_sealed_key_without_a_row_is_nobodys(ring):
-    text, _ = keys.make(PEPPER)
+    text, _ = Format(PREFIX, PEPPER).make()
     assert await ring.principal(text) is None
     assert ring.refusals == ["unknown"]
 
@@ -273,7 +273,7 @@ async def test_by_rest(house):
 
 
 async def test_every_credential_that_is_wrong_gets_one_answer(house):
-    sealed, _ = keys.make(pepper_of(house.platform.settings.data_dir / "api-keys-secret"))
+    sealed, _ = Format(PREFIX, pepper_of(house.platform.settings.data_dir / "api-keys-secret")).make()
     wrong = [
         "", "Bearer", "Basic abc", "Bearer qd_wrong", "Bearer qdk_wrong", f"Bearer {sealed}",
         "Bearer " + "x" * 20_000, "Bearer a.b.c", house.token,

@@ -8,6 +8,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from quarterdeck.gateway.app import make_routes
+from quarterdeck.gateway.constants import OPEN_PATHS
 from quarterdeck.gateway.openapi import document
 from quarterdeck.gateway.schemas import approvals as approval_schemas
 from quarterdeck.gateway.schemas import batches as batch_schemas
@@ -46,7 +47,7 @@ def test_every_operation_is_described(found):
         assert op.get("summary"), path
         assert "422" not in op["responses"]
         needs_token = op["security"] == [{"token": []}]
-        assert needs_token == (path.startswith("/api/v1") and path != "/api/v1/auth/providers")
+        assert needs_token == (path.startswith("/api/v1") and path not in OPEN_PATHS)
         names = [p.get("$ref", p.get("name")) for p in op.get("parameters", ())]
         assert ("#/components/parameters/IdempotencyKey" in names) == (method == "post")
 

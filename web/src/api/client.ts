@@ -9,7 +9,10 @@ export class ApiClient {
   readonly #token: string;
   readonly #onRefused: () => void;
 
-  /** `onRefused` is called when the token is not, or no longer, valid. */
+  /**
+   * `onRefused` is called when the credential is not, or no longer, valid. Without a token the browser's
+   * session says who it is.
+   */
   constructor(token: string, tenant: string, onRefused: () => void = () => undefined) {
     this.tenant = tenant;
     this.#token = token;
@@ -40,7 +43,7 @@ export class ApiClient {
 
   async #send(path: string, init: RequestInit): Promise<Response> {
     const url = `/api/v1/tenants/${encodeURIComponent(this.tenant)}${path}`;
-    const headers = { ...init.headers, Authorization: `Bearer ${this.#token}` };
+    const headers = { ...init.headers, ...(this.#token && { Authorization: `Bearer ${this.#token}` }) };
     const response = await fetch(url, { ...init, headers, cache: "no-store" }).catch((error: unknown) => {
       throw isAbort(error) ? error : asProblem(error);
     });

@@ -1,15 +1,23 @@
-import { type FormEvent, useState } from "react";
+import { type FormEvent, useEffect, useState } from "react";
 import { ApiClient } from "../api/client";
 import { ApiProblem, asProblem } from "../api/problem";
 import { listRuns } from "../api/runs";
+import { listProviders, type Provider, signInAddress } from "../api/session";
 import { PageTitle } from "../parts/PageTitle";
 import { ProblemBox } from "../parts/ProblemBox";
 import type { Credentials } from "../state/credentials";
 
-/** Asks for a token, and lets in whoever has one that works. */
+/** Leads to the identity providers, or asks for a token, and lets in whoever has one that works. */
 export function SignIn({ notice, onSignIn }: { notice: string; onSignIn: (credentials: Credentials) => void }) {
   const [problem, setProblem] = useState<ApiProblem>();
   const [busy, setBusy] = useState(false);
+  const [providers, setProviders] = useState<Provider[]>([]);
+
+  useEffect(() => {
+    const gone = new AbortController();
+    void listProviders(gone.signal).then(setProviders);
+    return () => gone.abort();
+  }, []);
 
   async function submit(event: FormEvent<HTMLFormElement>): Promise<void> {
     event.preventDefault();
@@ -32,6 +40,11 @@ export function SignIn({ notice, onSignIn }: { notice: string; onSignIn: (creden
         <PageTitle name="Sign in">Quarterdeck</PageTitle>
         {notice && !problem && <p role="status">{notice}</p>}
         <ProblemBox problem={problem} />
+        {providers.map((provider) => (
+          <a key={provider.name} className="button" href={signInAddress(provider)}>
+            Sign in with {provider.name}
+          </a>
+        ))}
         <label>
           Token
           <input name="token" type="password" required autoComplete="off" spellCheck={false} />

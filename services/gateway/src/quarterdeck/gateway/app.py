@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -34,9 +35,13 @@ from quarterdeck.gateway.middleware.turns import Turns
 from quarterdeck.gateway.openapi import TITLE
 from quarterdeck.gateway.problems import MethodNotAllowed, RouteNotFound, invalid_request, problem_response
 from quarterdeck.gateway.routes import ROUTERS
+from quarterdeck.gateway.sessions.sessions import Sessions
 from quarterdeck.gateway.triggers.routes import DeclaredRoutes
 from quarterdeck.gateway.triggers.serve import DeclaredPaths
 from quarterdeck.gateway.upstream import Upstream
+
+if TYPE_CHECKING:
+    from quarterdeck.gateway.sessions.signing_in import SigningIn
 
 # As they are: to include a router would match every request twice.
 ROUTES: list[BaseRoute] = unquote_parameters(
@@ -58,6 +63,8 @@ class Parts:
     declared: DeclaredRoutes
     roster: Roster | None
     keyring: Keyring
+    sessions: Sessions
+    signing_in: SigningIn | None
     closing: asyncio.Event
 
 
@@ -75,6 +82,8 @@ def make_routes(parts: Parts) -> FastAPI:
     app.state.settings = parts.settings
     app.state.upstream = parts.upstream
     app.state.keyring = parts.keyring
+    app.state.sessions = parts.sessions
+    app.state.signing_in = parts.signing_in
     app.state.closing = parts.closing
     app.router.routes.extend(ROUTES)
     secrets = parts.settings.secrets_dir or parts.platform.settings.data_dir.absolute() / "secrets"
@@ -91,7 +100,7 @@ def make_app(parts: Parts) -> ASGIApp:
     app: ASGIApp = DirectReads(make_routes(parts), parts.upstream)
     tenants = TenantDirectory(platform.peer("registry"))
     app = Idempotency(app, platform.cache, tenants, settings.idempotency_ttl)
-    app = Authenticate(app, parts.authenticator, parts.declared.is_signed, settings.on_loopback)
+    app = Authenticate(app, parts.authenticator, parts.declared.is_signed, settings)
     app = BodyLimit(app, settings.max_body_bytes)
     return WholeSegments(Observe(Turns(app), platform.telemetry, settings.access_log))
 

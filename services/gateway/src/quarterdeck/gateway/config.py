@@ -16,9 +16,10 @@ from quarterdeck.gateway.constants import (
     IDEMPOTENCY_TTL,
     PAYLOAD_HEADERS,
     REAUTHORIZE_SECONDS,
+    SESSION_SECONDS,
     WEBHOOK_TOLERANCE,
 )
-from quarterdeck.gateway.oidc.providers import Provider, check_all
+from quarterdeck.gateway.oidc.providers import Provider, check_all, check_origin
 
 
 class GatewaySettings(BaseSettings):
@@ -42,7 +43,15 @@ class GatewaySettings(BaseSettings):
     identity_providers: Annotated[tuple[Provider, ...], AfterValidator(check_all)] = Field(
         default=(),
         description="Identity providers whose tokens are let in, as a JSON list of objects: name, issuer, "
-        "audience, and maybe subject_claim, groups_claim, tenant, client_id, scopes.",
+        "audience, and maybe subject_claim, groups_claim, tenant, client_id, client_secret_file, scopes.",
+    )
+    public_url: Annotated[str, AfterValidator(check_origin)] = Field(
+        default="",
+        description="Where browsers find this gateway, such as https://quarterdeck.example.com: they come "
+        "back there from a sign-in. Empty: nobody signs in by a browser, but on this machine.",
+    )
+    session_seconds: float = Field(
+        default=SESSION_SECONDS, gt=0, description="Seconds from a browser's sign-in to the next."
     )
     keys_secret_file: Path | None = Field(
         default=None,

@@ -7,6 +7,10 @@ TENANT_PREFIX = API_PREFIX + "/tenants/{tenant}"
 
 # Paths that answer without a token. Everything else is refused with 401, unknown paths
 # included; a webhook's path is open to its signature alone (see `triggers`).
+# Where browsers sign in, come back to, and sign out.
+SIGN_IN_PATH = f"{API_PREFIX}/auth/login"
+SIGNED_IN_PATH = f"{API_PREFIX}/auth/callback"
+SIGN_OUT_PATH = f"{API_PREFIX}/auth/logout"
 OPEN_PATHS = frozenset(
     {
         "/",
@@ -19,6 +23,9 @@ OPEN_PATHS = frozenset(
         "/docs",
         "/openapi.json",
         "/console",
+        SIGN_IN_PATH,
+        SIGNED_IN_PATH,
+        SIGN_OUT_PATH,
     }
 )
 OPEN_PREFIXES = ("/health/", "/docs/", "/console/")
@@ -63,6 +70,10 @@ IDEMPOTENCY_IN_FLIGHT = 600.0
 HEARTBEAT_SECONDS = 15.0
 # How often it is asked whether the reader of an open stream may still read it.
 REAUTHORIZE_SECONDS = 60.0
+# From a sign-in in a browser to the next: a working day.
+SESSION_SECONDS = 8 * 3600.0
+# That somebody has for signing in.
+BEGUN_SECONDS = 600
 # The largest position of a journal: what a 64-bit integer of the wire and of the database holds.
 LARGEST_SEQUENCE = 2**63 - 1
 # How long a stream may take to fail before it is answered with status 200.

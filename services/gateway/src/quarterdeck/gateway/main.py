@@ -16,7 +16,8 @@ from quarterdeck.gateway.authentication import LOCAL_ADMIN, Authenticator, Revie
 from quarterdeck.gateway.config import GatewaySettings
 from quarterdeck.gateway.grpc_server import GrpcServer, PublicRpcs
 from quarterdeck.gateway.http_server import HttpServer, bind
-from quarterdeck.gateway.keys.opening import open_keyring
+from quarterdeck.gateway.keys.opening import open_keyring, open_pepper
+from quarterdeck.gateway.sessions.sessions import Sessions
 from quarterdeck.gateway.tables import METADATA
 from quarterdeck.gateway.triggers.routes import MIGRATIONS, DeclaredRoutes
 from quarterdeck.gateway.upstream import Upstream
@@ -82,12 +83,18 @@ async def build(
         reviewers.append(await open_cluster(platform, settings.token_audience))
     tokens = {admin_token(platform.settings.data_dir.absolute()): LOCAL_ADMIN}
     database = await platform.open_database(METADATA, MIGRATIONS)
-    keyring = open_keyring(platform, database, settings)
+    pepper = open_pepper(platform, settings)
+    keyring = open_keyring(platform, database, pepper)
+    sessions = Sessions(database, pepper, settings.session_seconds, platform.clock.now)
+    signing_in = None
     if settings.identity_providers:
         from quarterdeck.gateway.oidc.opening import open_oidc
+        from quarterdeck.gateway.sessions.opening import open_signing_in
 
-        reviewers.insert(0, open_oidc(platform, settings.identity_providers))
-    authenticator = Authenticator(tokens, [keyring, *reviewers])
+        oidc = open_oidc(platform, settings.identity_providers)
+        reviewers.insert(0, oidc)
+        signing_in = open_signing_in(settings, oidc, pepper)
+    authenticator = Authenticator(tokens, [keyring, sessions, *reviewers])
     roster = None
     if platform.settings.access == "local":
         roster = Roster(platform, database, settings)
@@ -103,6 +110,8 @@ async def build(
         declared=DeclaredRoutes(platform),
         roster=roster,
         keyring=keyring,
+        sessions=sessions,
+        signing_in=signing_in,
         closing=asyncio.Event(),
     )
     rpcs = PublicRpcs(platform, authenticator, upstream, platform.telemetry)

@@ -1,4 +1,4 @@
-"""The gateway's tables: copies of the objects that it follows, and API keys."""
+"""The gateway's tables: copies of the objects that it follows, and API keys, and sessions of browsers."""
 
 from __future__ import annotations
 
@@ -27,4 +27,16 @@ API_KEYS = Table(
     Column("last_used_at", Float, nullable=False),
     Index("api_keys_by_name", "tenant_id", "name"),
 )
-protect(METADATA)
+# Who is signed in in a browser. People are of no tenant; `tenant` is the only one where they may do anything.
+SESSIONS = Table(
+    "browser_sessions",
+    METADATA,
+    Column("id", String, primary_key=True),
+    Column("proof", LargeBinary, nullable=False),
+    Column("principal", String, nullable=False),
+    Column("groups_json", LargeBinary, nullable=False),
+    Column("tenant", String, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("expires_at", Float, nullable=False, index=True),
+)
+protect(METADATA, [SESSIONS.name])

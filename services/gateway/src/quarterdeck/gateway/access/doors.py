@@ -77,7 +77,8 @@ OWN: dict[str, tuple[str, str] | str] = {
     "revokeApiKey": ("delete", "apikeys"),
 }
 OPEN = frozenset(
-    {"getHealth", "getHealthOfPart", "getMetrics", "getLiveness", "getReadiness", "listIdentityProviders"}
+    {"getHealth", "getHealthOfPart", "getMetrics", "getLiveness", "getReadiness"}
+    | {"listIdentityProviders", "signIn", "finishSignIn", "signOut"}
 )
 
 

@@ -9,7 +9,6 @@ from quarterdeck.common.errors import AlreadyExists, InvalidArgument, NotFound, 
 from quarterdeck.common.identity import Principal
 from quarterdeck.gateway.constants import ACCOUNT_PREFIX, LONGEST_KEY_LIFE
 from quarterdeck.gateway.keys import store
-from quarterdeck.gateway.keys.format import make
 from quarterdeck.gateway.keys.keyring import Keyring
 from quarterdeck.gateway.keys.scopes import rules_of
 from quarterdeck.gateway.keys.store import Key
@@ -64,7 +63,7 @@ async def create(ring: Keyring, asking: Principal, wish: Wish) -> tuple[Key, str
     tenant_id = (await ring.tenants.resolve(wish.tenant)).id
     subject = holder_of(asking, wish.principal)
     now = ring.now()
-    text, kept = make(ring.pepper)
+    text, kept = ring.format.make()
     key = Key(
         kept.id, wish.tenant, tenant_id, wish.name, subject, kept.proof, wish.scopes, now, asking.subject,
         now + wish.lasts,
@@ -86,7 +85,7 @@ async def rotate(
     _check_life(lasts, "expiresIn")
     now, live = ring.now(), await _live(ring, tenant, name)
     subject = holder_of(asking, live[0].principal)
-    text, kept = make(ring.pepper)
+    text, kept = ring.format.make()
     key = replace(
         live[0], id=kept.id, proof=kept.proof, principal=subject, created_at=now, created_by=asking.subject,
         expires_at=now + lasts, last_used_at=0.0,

@@ -12,7 +12,7 @@ from quarterdeck.common.errors import NotFound
 from quarterdeck.common.identity import Principal
 from quarterdeck.common.tenants import TenantDirectory
 from quarterdeck.gateway.keys import store
-from quarterdeck.gateway.keys.format import PREFIX, read
+from quarterdeck.gateway.keys.format import PREFIX, Format
 from quarterdeck.gateway.keys.scopes import rules_of
 from quarterdeck.gateway.keys.store import Key
 
@@ -41,7 +41,7 @@ class Keyring:
     ) -> None:
         self.database = database
         self.tenants = tenants
-        self.pepper = pepper
+        self.format = Format(PREFIX, pepper)
         self.now = now
         self._refused = refused
         self._known: dict[str, tuple[Key, tuple[Rule, ...]]] = {}
@@ -54,7 +54,7 @@ class Keyring:
 
     async def principal(self, token: str) -> Principal | None:
         """Returns whose key it is; None if it lets nobody in. Raises Unavailable."""
-        shown = read(self.pepper, token)
+        shown = self.format.read(token)
         if shown is None:
             self._refused("malformed")
             return None

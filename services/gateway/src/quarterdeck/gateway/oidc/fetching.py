@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from quarterdeck.common import codec
@@ -18,40 +19,66 @@ async def keys_of(provider: Provider) -> dict[str, dict[str, Any]]:
     Raises:
         Unavailable: it does not answer, or answers something else.
     """
+    listed = (await _document(await endpoint_of(provider, "jwks_uri"))).get("keys")
+    found = listed if isinstance(listed, list) else []
+    return {str(key["kid"]): key for key in found if isinstance(key, dict) and _is_for_signing(key)}
+
+
+async def endpoint_of(provider: Provider, name: str) -> str:
+    """Returns an address that the provider's discovery document names. Raises Unavailable."""
     about = await _document(provider.issuer.rstrip("/") + WELL_KNOWN)
     if about.get("issuer") != provider.issuer:
         raise _away(f"{provider.issuer} calls itself {str(about.get('issuer'))[:200]!r}")
-    address = about.get("jwks_uri")
+    address = about.get(name)
     if not isinstance(address, str) or not is_safe(address):
-        raise _away(f"{provider.issuer} names no safe address of its keys")
-    listed = (await _document(address)).get("keys")
-    found = listed if isinstance(listed, list) else []
-    return {str(key["kid"]): key for key in found if isinstance(key, dict) and _is_for_signing(key)}
+        raise _away(f"{provider.issuer} names no safe {name}")
+    return address
+
+
+async def post_form(url: str, form: Mapping[str, str], auth: tuple[str, str] | None) -> dict[str, Any]:
+    """Posts a form; returns the JSON object that is answered, with 200 or 400.
+
+    Args:
+        auth: name and secret of the client, if it has one.
+
+    Raises:
+        Unavailable: it does not answer, or answers something else.
+    """
+    return await _document(url, form, auth)
 
 
 def _is_for_signing(key: dict[str, Any]) -> bool:
     return bool(key.get("kid")) and key.get("use", "sig") == "sig" and key.get("kty") in ("RSA", "EC", "OKP")
 
 
-async def _document(url: str) -> dict[str, Any]:
+async def _document(
+    url: str, form: Mapping[str, str] | None = None, auth: tuple[str, str] | None = None
+) -> dict[str, Any]:
     import aiohttp
 
     try:
         timeout = aiohttp.ClientTimeout(total=PATIENCE)
         async with (
             aiohttp.ClientSession(timeout=timeout) as session,
-            session.get(url, allow_redirects=False) as response,
+            session.request(
+                "GET" if form is None else "POST",
+                url,
+                data=form,
+                auth=aiohttp.BasicAuth(*auth) if auth else None,
+                allow_redirects=False,
+            ) as response,
         ):
             body = await response.content.read(LARGEST + 1)
             while len(body) <= LARGEST and (more := await response.content.read(LARGEST + 1 - len(body))):
                 body += more
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
         raise _away(f"{url} does not answer: {type(error).__name__}") from None
-    return _read(url, response.status, body)
+    # 400 is how a token endpoint says no, as a JSON object.
+    return _read(url, response.status, body, (200,) if form is None else (200, 400))
 
 
-def _read(url: str, status: int, body: bytes) -> dict[str, Any]:
-    if status != 200 or len(body) > LARGEST:
+def _read(url: str, status: int, body: bytes, expected: tuple[int, ...]) -> dict[str, Any]:
+    if status not in expected or len(body) > LARGEST:
         raise _away(f"{url} answers {status} with {len(body)} bytes")
     try:
         found = codec.loads(body)

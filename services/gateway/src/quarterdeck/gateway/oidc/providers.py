@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -17,10 +18,11 @@ def is_safe(url: str) -> bool:
     parts = urlsplit(url)
     if parts.username or parts.fragment or not parts.hostname:
         return False
-    return parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname))
+    return parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname))
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """True for a name or address of this machine that no other reaches."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -39,6 +41,14 @@ def _name(name: str) -> str:
     return name
 
 
+def check_origin(url: str) -> str:
+    """Returns scheme and host of a safe address, or nothing. Raises ValueError for anything else."""
+    parts = urlsplit(url)
+    if url and (not is_safe(url) or parts.path or parts.query):
+        raise ValueError("write https://host, or http://host:port on this machine, and nothing behind it")
+    return url
+
+
 class Provider(BaseModel):
     """An identity provider. Its people are called `<name>:<subject>`, its groups `<name>:<group>`."""
 
@@ -55,6 +65,9 @@ class Provider(BaseModel):
         default="", description="The only tenant where its people may do anything; empty: any."
     )
     client_id: str = Field(default="", description="What we are called there; empty: the audience.")
+    client_secret_file: Path | None = Field(
+        default=None, description="File of the secret that the provider gave us; empty: it gave none."
+    )
     scopes: tuple[str, ...] = Field(
         default=("openid", "profile", "email", "offline_access"), description="Asked for at a sign-in."
     )

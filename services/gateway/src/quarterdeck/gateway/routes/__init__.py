@@ -24,6 +24,7 @@ from quarterdeck.gateway.routes import (
     run_repeating,
     run_steering,
     runs,
+    sign_in,
     tools,
     triggers,
 )
@@ -45,6 +46,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     bus.router,
     access.router,
     keys.router,
+    sign_in.router,
     cluster.router,
     resources.router,
 )
