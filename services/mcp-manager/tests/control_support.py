@@ -21,6 +21,7 @@ from quarterdeck.controller.testing.crds import install_crds
 from quarterdeck.controller.writing.conditions import find
 from quarterdeck.mcp.control import main
 from quarterdeck.mcp.control.kinds import DEPLOYMENTS, MCP_SERVERS, PODS, SERVICE_ACCOUNTS, TENANTS
+from quarterdeck.mcp.control.secrets import ROLE
 from quarterdeck.mcp.pods.names import POOL, SERVER, SERVING
 
 DEFINITIONS = Path(__file__).parents[3] / "charts" / "quarterdeck-crds" / "templates"
@@ -80,14 +81,17 @@ class Cluster:
     async def made(self, resource: Any, name: str) -> dict[str, Any]:
         return dict(await eventually(lambda: self.get(resource, name)))
 
-    async def may_read_secrets(self) -> None:
-        """Binds the role that the manifests bring for it, in this namespace."""
-        meta = {"name": "tool-secrets", "namespace": self.namespace}
-        role = {"apiGroup": RBAC, "kind": "ClusterRole", "name": "quarterdeck-tool-secrets"}
+    async def may_read(self, *secrets: str) -> None:
+        """Gives the controller the Secrets of these names, as the registry's controller would."""
+        head = {"apiVersion": f"{RBAC}/v1", "metadata": {"name": ROLE, "namespace": self.namespace}}
+        rule = {"apiGroups": [""], "resources": ["secrets"], "resourceNames": secrets, "verbs": ["get"]}
+        await self.client.apply(
+            GRANTS["Role"], head | {"kind": "Role", "rules": [rule] if secrets else []}, manager="test"
+        )
+        ref = {"apiGroup": RBAC, "kind": "Role", "name": ROLE}
         subjects = [{"kind": "ServiceAccount", "name": "mcp-controller", "namespace": RELEASE}]
-        binding = {"apiVersion": f"{RBAC}/v1", "kind": "RoleBinding", "metadata": meta}
-        thing = binding | {"roleRef": role, "subjects": subjects}
-        await self.client.apply(GRANTS["RoleBinding"], thing, manager="test")
+        binding = head | {"kind": "RoleBinding", "roleRef": ref, "subjects": subjects}
+        await self.client.apply(GRANTS["RoleBinding"], binding, manager="test")
 
     async def play_kubelet(self, server: str, container: dict[str, Any]) -> None:
         """Makes a pod of a server, as its Deployment's controller would, with what a kubelet says of it."""

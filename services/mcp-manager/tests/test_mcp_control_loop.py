@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from control_support import RELEASE, SECRET, SPEC, Cluster, Replica, eventually
+from control_support import RELEASE, SPEC, Cluster, Replica, eventually
 
 from hack.services.api_server import api_server
-from quarterdeck.controller.api.resource import EVENTS, NAMESPACES, SECRETS
+from quarterdeck.controller.api.resource import EVENTS, NAMESPACES
 from quarterdeck.controller.objects import ObjectKey
 from quarterdeck.controller.testing.control_plane import ControlPlane
 from quarterdeck.mcp.control.kinds import (
@@ -196,38 +196,6 @@ async def test_an_image_that_the_tenant_may_not_run_gets_no_pods(
         TENANTS, cluster.namespace.removeprefix("qd-"), {"spec": {"images": {"places": ["ledger"]}}}
     )
     await cluster.made(DEPLOYMENTS, "mcp-ledger")
-
-
-async def test_a_secret_that_is_missing_is_named_and_one_that_changes_rolls_the_pods(
-    cluster: Cluster, controller: Replica
-) -> None:
-    file = {"path": "/etc/ledger/key", "secret": {"name": "keys", "key": "file"}}
-    container = {**SPEC["container"], "secretFiles": [file]}
-    await cluster.server("ledger", {"container": container, "secrets": [SECRET]})
-    await cluster.until("ledger", "Starting")  # it may not read them
-    await cluster.may_read_secrets()
-    assert "'keys'" in (await cluster.until("ledger", "SecretMissing"))["message"]
-    meta = {"name": "keys", "namespace": cluster.namespace}
-    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": meta}
-    await cluster.client.apply(SECRETS, {**secret, "data": {"k": "b25l"}}, manager="test")
-
-    async def lacks_the_file() -> bool:
-        return "spec.container.secretFiles[0].secret" in (await cluster.condition("ledger"))["message"]
-
-    await eventually(lacks_the_file)
-    template = (await cluster.made(DEPLOYMENTS, "mcp-ledger"))["spec"]["template"]
-    seen = {(template["metadata"].get("annotations") or {}).get("quarterdeck.dev/secrets-hash")}
-    for value, text in (("b25l", "b25l"), ("dHdv", "b25l"), ("dHdv", "dHdv")):
-        data = {"k": value, "file": text}
-        await cluster.client.apply(SECRETS, {**secret, "data": data}, manager="test")
-
-        async def rolled() -> str | None:
-            template = (await cluster.made(DEPLOYMENTS, "mcp-ledger"))["spec"]["template"]
-            found = (template["metadata"].get("annotations") or {}).get("quarterdeck.dev/secrets-hash")
-            return None if found in seen else found
-
-        seen.add(await eventually(rolled))
-    await cluster.until("ledger", "Starting")
 
 
 async def test_a_pod_that_waits_takes_the_place_of_one_that_is_not_ready(

@@ -15,9 +15,10 @@ from quarterdeck.registry.tables import METADATA, TENANTS
 sys.path.insert(0, str(Path(__file__).parent))
 
 from registry_cluster import cluster, definitions, plane, tenant
+from registry_rights import least, release
 from registry_support import World
 
-__all__ = ("cluster", "definitions", "plane", "tenant")
+__all__ = ("cluster", "definitions", "least", "plane", "release", "tenant")
 
 # Run once on each dialect. QD_TEST_DIALECT=postgresql runs the others there too.
 ON_BOTH = ("test_registry_objects",)

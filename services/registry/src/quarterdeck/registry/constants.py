@@ -31,6 +31,9 @@ APPLIED = "quarterdeck.dev/applied"
 TENANTS_MANAGER = "quarterdeck-tenants"
 # The ClusterRole that a Tenant's first administrators are given in its namespace.
 ADMIN_ROLE = "quarterdeck-admin"
+# The Role, and its binding, by which Secrets that tool servers name may be read, and the account that may.
+TOOL_SECRETS = "quarterdeck-tool-secrets"
+TOOLS_ACCOUNT = "mcp-controller"
 
 # Condition types.
 ACCEPTED, RESOLVED_REFS, READY = "Accepted", "ResolvedRefs", "Ready"

@@ -86,7 +86,15 @@ class RegistryController:
             platform.clock,
         )
         self._tenants = TenantController(
-            fenced, kinds[TENANT], self._informers, self.feed, platform.clock, settings, metrics, log
+            fenced,
+            kinds[TENANT],
+            kinds["MCPServer"],
+            self._informers,
+            self.feed,
+            platform.clock,
+            settings,
+            metrics,
+            log,
         )
         self._writer = StatusWriter(speaker, informers, self.feed, self._territory, self._saying)
         self._controllers = [

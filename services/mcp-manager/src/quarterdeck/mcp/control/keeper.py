@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from quarterdeck.controller.api.client import Client
@@ -19,6 +19,7 @@ from quarterdeck.controller.writing.conditions import Condition, find
 from quarterdeck.controller.writing.events import NORMAL, WARNING, EventRecorder
 from quarterdeck.mcp.control import claiming, reading, secrets, statuses, verdict
 from quarterdeck.mcp.control.kinds import BY_KIND, DEPLOYMENTS, MCP_SERVERS, OWNED, PODS
+from quarterdeck.mcp.control.patience import QUIET, Patience, next_look
 from quarterdeck.mcp.pods.names import POOL, SERVING, WARM, object_name
 from quarterdeck.mcp.pods.render import render
 from quarterdeck.mcp.pods.settings import Facts, PodSettings, Refused
@@ -30,6 +31,9 @@ APPLIED = "quarterdeck.dev/applied"
 # object of somebody else, of which nobody tells us, may be gone.
 REFUSED_AGAIN = 30.0
 CONFLICT_AGAIN = 0.1
+
+# What there is for a server by kind and name; None for what is held back.
+Made = Mapping[tuple[str, ObjectKey], Object | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +88,12 @@ class Keeper:
         self._secret_period = secret_period
         self._log = log
         self._objects = OwnedObjects(client, MANAGER, APPLIED)
+        self._patience = Patience()
 
     async def reconcile(self, key: ObjectKey, thing: Object | None) -> Result:
         """Looks at one server. What it owns goes with it, by owner references."""
         if thing is None:
+            self._patience.over(key)
             return DONE
         found = _leaving(thing) if is_deleting(thing) else await self._look(thing)
         try:
@@ -134,7 +140,7 @@ class Keeper:
 
     async def _keep(self, thing: Object, server: MCPServer) -> Finding:
         key = key_of(thing)
-        values = await self._secrets(key.namespace, server)
+        values = await secrets.look(self._client, key.namespace, server.spec)
         facts = Facts(key.namespace, uid_of(thing), values.hash)
         rendered = render(server, self._settings(), facts)
         if isinstance(rendered, Refused):
@@ -142,19 +148,37 @@ class Keeper:
             return Finding(verdict.refusal(rendered.reason, said))
         if self._lacks(rendered) and not await self._is_there(thing):
             return Finding()
-        made = {(one["kind"], key_of(one)): await self._ensure(one, thing) for one in rendered}
+        made = {(one["kind"], key_of(one)): await self._make(one, thing, values) for one in rendered}
         await self._remove(thing, made)
+        found = await self._finding(thing, values, made)
+        if not values.denied:
+            self._patience.over(key)
+            period = self._secret_period if secrets.references(server.spec) else None
+            return replace(found, again_after=period)
+        waited = self._patience.waited(key)
+        return replace(found if waited >= QUIET else Finding(), again_after=next_look(waited))
+
+    async def _finding(self, thing: Object, values: secrets.Found, made: Made) -> Finding:
+        """Says how a server is for which all was made, or all but its pods."""
+        key = key_of(thing)
         deployment = made[DEPLOYMENTS.kind, ObjectKey(key.namespace, object_name(key.name))]
         pods = self._pods(key, SERVING)
-        await self._claim(deployment, pods, self._pods(key, WARM))
+        if deployment is not None:
+            await self._claim(deployment, pods, self._pods(key, WARM))
         image = verdict.digest(pods) or (thing.get("status") or {}).get("imageDigest")
         found = verdict.conditions(deployment, pods, values.missing)
-        held = "; ".join(filter(None, map(held_by, made.values())))
-        return Finding(
-            verdict.being_deleted(found, held) if held else found,
-            {"imageDigest": image} if image else {},
-            self._secret_period if secrets.references(server.spec) else None,
-        )
+        held = "; ".join(filter(None, (held_by(one) for one in made.values() if one is not None)))
+        if held:
+            found = verdict.being_deleted(found, held)
+        elif values.denied:
+            found = verdict.unreadable(found, values.denied)
+        return Finding(found, {"imageDigest": image} if image else {})
+
+    async def _make(self, wanted: Object, thing: Object, values: secrets.Found) -> Object | None:
+        """Makes an object as wanted. Pods wait until their Secrets are known, or they would roll for them."""
+        if values.denied and wanted["kind"] == DEPLOYMENTS.kind:
+            return self._caches.owned[DEPLOYMENTS].cache.get(key_of(wanted))
+        return await self._ensure(wanted, thing)
 
     def _lacks(self, rendered: Sequence[Object]) -> bool:
         caches = self._caches.owned
@@ -173,20 +197,12 @@ class Keeper:
         resource = BY_KIND[wanted["kind"]]
         return await self._objects.ensure(resource, wanted, thing, self._caches.owned[resource].cache)
 
-    async def _remove(self, thing: Object, made: Mapping[tuple[str, ObjectKey], Object]) -> None:
+    async def _remove(self, thing: Object, made: Made) -> None:
         """Deletes what was made for an earlier spec and is no part of this one."""
         for resource in OWNED:
             for present in self._caches.owned[resource].cache.find(BY_OWNER, uid_of(thing)):
                 if (resource.kind, key_of(present)) not in made and not is_deleting(present):
                     await self._objects.remove(resource, present, thing)
-
-    async def _secrets(self, namespace: str, server: MCPServer) -> secrets.Found:
-        try:
-            return await secrets.look(self._client, namespace, server.spec)
-        except secrets.Unreadable as error:
-            # Pods get them all the same, and say themselves what is missing; a new value rolls nothing.
-            self._log.info("secrets.unreadable", namespace=namespace, reason=str(error))
-            return secrets.Found()
 
     def _pods(self, key: ObjectKey, pool: str) -> list[Object]:
         pods = self._caches.pods.cache.find(reading.BY_SERVER, str(key))

@@ -13,6 +13,9 @@ from quarterdeck.controller.objects import Object
 from quarterdeck.resources.mcpserver import MCPServerSpec
 from quarterdeck.resources.secret_sources import SecretKey
 
+# What lets them be read; by k8s/base, the controller itself has no right to any Secret.
+ROLE = "quarterdeck-tool-secrets"
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
@@ -21,14 +24,12 @@ class Found:
     Args:
         hash: of the values; empty if there are none, or if they may not be read.
         missing: what is not there, in words; empty if all is.
+        denied: what may not be read, in words; empty if all may.
     """
 
     hash: str = ""
     missing: str = ""
-
-
-class Unreadable(Exception):
-    """The controller may not read a Secret."""
+    denied: str = ""
 
 
 def references(spec: MCPServerSpec) -> list[tuple[str, str, SecretKey]]:
@@ -48,9 +49,17 @@ def references(spec: MCPServerSpec) -> list[tuple[str, str, SecretKey]]:
 
 
 async def look(client: Client, namespace: str, spec: MCPServerSpec) -> Found:
-    """Reads the Secrets that `spec` names. Raises Unreadable if that is not allowed."""
-    names = {key.name for _, _, key in references(spec)}
-    return judged(spec, {name: await _read(client, namespace, name) for name in sorted(names)})
+    """Reads the Secrets that `spec` names."""
+    present: dict[str, Object | None] = {}
+    for name in sorted({key.name for _, _, key in references(spec)}):
+        try:
+            present[name] = await client.get(SECRETS, name, namespace)
+        except NotFound:
+            present[name] = None
+        except Forbidden as error:
+            how = f"Role {ROLE} of the namespace, which the registry's controller writes, has to name it"
+            return Found(denied=f"Secret {name!r} may not be read yet: {how}: {error.message}")
+    return judged(spec, present)
 
 
 def judged(spec: MCPServerSpec, present: Mapping[str, Object | None]) -> Found:
@@ -65,12 +74,3 @@ def judged(spec: MCPServerSpec, present: Mapping[str, Object | None]) -> Found:
             return Found(missing=f"{path}: Secret {key.name!r} has no key {key.key!r}")
         digest.update(f"{purpose}\0{value}\0".encode())
     return Found(hash=digest.hexdigest()[:16] if named else "")
-
-
-async def _read(client: Client, namespace: str, name: str) -> Object | None:
-    try:
-        return await client.get(SECRETS, name, namespace)
-    except NotFound:
-        return None
-    except Forbidden as error:
-        raise Unreadable(str(error)) from None

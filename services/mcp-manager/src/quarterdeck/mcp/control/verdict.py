@@ -22,6 +22,7 @@ QUOTA_EXCEEDED = "QuotaExceeded"
 PODS_REFUSED = "PodsRefused"
 NO_CONTAINER = "NoContainer"
 BEING_DELETED = "BeingDeleted"
+SECRET_UNREADABLE = "SecretUnreadable"
 
 _TOOL = "tool"
 
@@ -44,6 +45,15 @@ def conditions(
 def refusal(reason: str, message: str) -> list[Condition]:
     """Returns the conditions of a server for which nothing is made."""
     return [Condition(READY, False, reason, message), Condition(PROGRESSING, False, reason, message)]
+
+
+def unreadable(found: Sequence[Condition], denied: str) -> list[Condition]:
+    """Returns what is said of a server whose Secrets may not be read: its pods go on, none are made."""
+    ready = [one for one in found if one.type == READY and one.status]
+    return [
+        *(ready or [Condition(READY, False, SECRET_UNREADABLE, denied)]),
+        Condition(PROGRESSING, False, SECRET_UNREADABLE, denied),
+    ]
 
 
 def being_deleted(found: Sequence[Condition], held: str) -> list[Condition]:

@@ -10,11 +10,13 @@ from quarterdeck.common.clock import Clock
 from quarterdeck.common.errors import NotFound
 from quarterdeck.controller.api.client import Client
 from quarterdeck.controller.api.resource import NAMESPACES, Resource
+from quarterdeck.controller.caching.cache import BY_NAMESPACE
 from quarterdeck.controller.caching.informer import Informers
 from quarterdeck.controller.loop import DONE, Result
 from quarterdeck.controller.metrics import ControllerMetrics
-from quarterdeck.controller.objects import Object, ObjectKey, is_deleting, labels_of, uid_of
+from quarterdeck.controller.objects import Object, ObjectKey, is_deleting, key_of, labels_of, uid_of
 from quarterdeck.controller.running.object_controller import ObjectController
+from quarterdeck.controller.running.predicates import generation_changed
 from quarterdeck.controller.running.sources import For, Watches
 from quarterdeck.registry import conditions, status, store
 from quarterdeck.registry.admission import TENANT
@@ -28,7 +30,7 @@ from quarterdeck.registry.constants import (
     TENANT_LABEL,
 )
 from quarterdeck.registry.feed import Feed
-from quarterdeck.registry.kube.tenants import rendering
+from quarterdeck.registry.kube.tenants import rendering, secrets
 from quarterdeck.registry.kube.tenants.provisioner import KEPT, LABELLED, Provisioner
 from quarterdeck.registry.mirror import Entry
 from quarterdeck.registry.records import CLUSTER, Change, Key
@@ -43,13 +45,14 @@ class TenantController:
 
     Args:
         client: fenced.
-        tenants: the resource of the kind.
+        tenants, servers: the resources of the kinds Tenant and MCPServer.
     """
 
     def __init__(
         self,
         client: Client,
         tenants: Resource,
+        servers: Resource,
         informers: Informers,
         feed: Feed,
         clock: Clock,
@@ -59,13 +62,17 @@ class TenantController:
     ) -> None:
         self._feed = feed
         self._clock = clock
+        self._servers = informers.of(servers)
         self._provisioner = Provisioner(client, informers, settings)
         self._controller = ObjectController(
             NAME,
             self.reconcile,
             For(tenants),
             informers,
-            watches=[Watches(resource, _tenant_of, scope=LABELLED) for resource in (NAMESPACES, *KEPT)],
+            watches=[
+                *(Watches(resource, _tenant_of, scope=LABELLED) for resource in (NAMESPACES, *KEPT)),
+                Watches(servers, self._tenants_in, predicate=generation_changed),
+            ],
             paused_annotation=PAUSED,
             metrics=metrics,
             log=log,
@@ -78,6 +85,8 @@ class TenantController:
 
     async def run(self) -> None:
         """Reconciles until it is cancelled."""
+        # Or what a server needs would be taken back until that server is known.
+        await self._servers.wait_synced()
         await self._controller.run()
 
     def _changed(self, change: Change) -> None:
@@ -94,9 +103,16 @@ class TenantController:
         if entry.uid != uid_of(thing) or entry.in_force is None:
             return DONE
         spec = codec.loads(entry.in_force.object_json)["spec"]
-        found = await self._provisioner.provide(thing, rendering.wanted(key.name, tenant.namespace, spec))
+        servers = self._servers.cache.find(BY_NAMESPACE, tenant.namespace)
+        what = rendering.wanted(key.name, tenant.namespace, spec, secrets.named_by(servers))
+        found = await self._provisioner.provide(thing, what)
         await self._report(entry, found)
         return DONE if found.reason == REASON_NAMESPACE_READY else Result(again_after=AGAIN)
+
+    def _tenants_in(self, server: Object) -> list[ObjectKey]:
+        """Returns the tenant in whose namespace a server is."""
+        tenant = self._feed.mirror.tenant_of(key_of(server).namespace)
+        return [] if tenant is None else [ObjectKey("", tenant.name)]
 
     async def _report(self, entry: Entry, found: Condition) -> None:
         content = codec.loads(entry.written.object_json)

@@ -10,10 +10,11 @@ from quarterdeck.controller.api.resource import (
     NETWORK_POLICIES,
     RESOURCE_QUOTAS,
     ROLE_BINDINGS,
+    ROLES,
     Resource,
 )
 from quarterdeck.controller.caching.informer import Informers
-from quarterdeck.controller.objects import Object, ObjectKey, controlling_owner, uid_of
+from quarterdeck.controller.objects import Object, ObjectKey, controlling_owner, key_of, uid_of
 from quarterdeck.controller.writing.apply import ControlledByOther, OwnedObjects, held_by
 from quarterdeck.registry.conditions import FALSE, TRUE, Condition
 from quarterdeck.registry.config import RegistrySettings
@@ -27,13 +28,16 @@ from quarterdeck.registry.constants import (
     REASON_REFUSED,
     TENANT_LABEL,
     TENANTS_MANAGER,
+    TOOL_SECRETS,
 )
 from quarterdeck.registry.kube.tenants import claims, rendering
 from quarterdeck.registry.kube.tenants.rendering import Wanted
 
 # Namespaces, and things in them, that are some tenant's.
 LABELLED = Scope(label_selector=TENANT_LABEL)
-KEPT = (RESOURCE_QUOTAS, LIMIT_RANGES, NETWORK_POLICIES, ROLE_BINDINGS)
+KEPT = (RESOURCE_QUOTAS, LIMIT_RANGES, NETWORK_POLICIES, ROLES, ROLE_BINDINGS)
+# Permissions that are there only while somebody is to have them.
+GIVEN = ((ROLE_BINDINGS, rendering.ADMINS), (ROLE_BINDINGS, TOOL_SECRETS), (ROLES, TOOL_SECRETS))
 
 
 class Provisioner:
@@ -109,19 +113,29 @@ class Provisioner:
             await self._ensure(resource, thing, tenant, outlives=True)
             for resource, thing in rendering.contents(what, self._settings)
         ]
-        binding = rendering.admins(what)
-        if binding is not None:
-            kept.append(await self._ensure(ROLE_BINDINGS, binding, tenant, outlives=False))
-        else:
-            await self._without_admins(tenant, what)
+        kept += await self._permissions(tenant, what)
         held = "; ".join(filter(None, map(held_by, kept)))
         return Condition(NAMESPACE_READY, FALSE, REASON_BEING_DELETED, held) if held else None
 
-    async def _without_admins(self, tenant: Object, what: Wanted) -> None:
-        left = self._caches[ROLE_BINDINGS].get(ObjectKey(what.namespace, rendering.ADMINS))
+    async def _permissions(self, tenant: Object, what: Wanted) -> list[Object]:
+        """Gives what is to be given in the namespace, and takes back what is not any more."""
+        binding = rendering.admins(what)
+        given = [
+            *([(ROLE_BINDINGS, binding)] if binding is not None else []),
+            *rendering.secret_readers(what, self._settings.lease_namespace),
+        ]
+        kept = [await self._ensure(resource, thing, tenant, outlives=False) for resource, thing in given]
+        names = {(resource, key_of(thing).name) for resource, thing in given}
+        for resource, name in GIVEN:
+            if (resource, name) not in names:
+                await self._take_back(resource, ObjectKey(what.namespace, name), tenant)
+        return kept
+
+    async def _take_back(self, resource: Resource, key: ObjectKey, tenant: Object) -> None:
+        left = self._caches[resource].get(key)
         owner = controlling_owner(left) if left is not None else None
         if left is not None and owner is not None and owner.uid == uid_of(tenant):
-            await self._objects.remove(ROLE_BINDINGS, left, tenant)
+            await self._objects.remove(resource, left, tenant)
 
     async def _ensure(
         self, resource: Resource, thing: Object, tenant: Object, *, outlives: bool, given: bool = False

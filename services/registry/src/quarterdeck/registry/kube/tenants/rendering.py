@@ -12,11 +12,12 @@ from quarterdeck.controller.api.resource import (
     NETWORK_POLICIES,
     RESOURCE_QUOTAS,
     ROLE_BINDINGS,
+    ROLES,
     Resource,
 )
 from quarterdeck.controller.objects import Object
 from quarterdeck.registry.config import RegistrySettings
-from quarterdeck.registry.constants import ADMIN_ROLE, MADE_FOR, TENANT_LABEL
+from quarterdeck.registry.constants import ADMIN_ROLE, MADE_FOR, TENANT_LABEL, TOOL_SECRETS, TOOLS_ACCOUNT
 
 # Names of what is kept in a namespace.
 LIMITS, CLOSED, OPENED, ADMINS = "quarterdeck", "default-deny", "names-and-platform", "quarterdeck-admins"
@@ -34,6 +35,7 @@ class Wanted:
 
     Attributes:
         deleted_with_it: the namespace, if it was made for the tenant, goes with it.
+        secrets: names of Secrets that its tool servers refer to.
     """
 
     tenant: str
@@ -41,16 +43,18 @@ class Wanted:
     tool_servers: int | None = None
     admins: Sequence[Mapping[str, str]] = ()
     deleted_with_it: bool = False
+    secrets: Sequence[str] = ()
 
 
-def wanted(tenant: str, namespace: str, spec: Mapping[str, Any]) -> Wanted:
-    """Reads an accepted spec."""
+def wanted(tenant: str, namespace: str, spec: Mapping[str, Any], secrets: Sequence[str]) -> Wanted:
+    """Reads an accepted spec. `secrets`: see `Wanted`."""
     return Wanted(
         tenant,
         namespace,
         (spec.get("quota") or {}).get("toolServers"),
         tuple(spec.get("admins") or ()),
         spec.get("deletionPolicy") == "Delete",
+        secrets,
     )
 
 
@@ -94,6 +98,22 @@ def admins(what: Wanted) -> Object | None:
     role = {"apiGroup": _RBAC, "kind": "ClusterRole", "name": ADMIN_ROLE}
     subjects = [_subject(subject) for subject in what.admins]
     return _head(what, ROLE_BINDINGS, ADMINS) | {"roleRef": role, "subjects": subjects}
+
+
+def secret_readers(what: Wanted, release: str) -> list[tuple[Resource, Object]]:
+    """Returns what lets the controller of tool servers read the Secrets that they name; nothing if none does.
+
+    Args:
+        release: the namespace of that controller's account.
+    """
+    if not what.secrets:
+        return []
+    named = {"resources": ["secrets"], "resourceNames": list(what.secrets)}
+    role = _head(what, ROLES, TOOL_SECRETS) | {"rules": [{"apiGroups": [""], **named, "verbs": ["get"]}]}
+    ref = {"apiGroup": _RBAC, "kind": ROLES.kind, "name": TOOL_SECRETS}
+    account = {"kind": "ServiceAccount", "name": TOOLS_ACCOUNT, "namespace": release}
+    binding = _head(what, ROLE_BINDINGS, TOOL_SECRETS) | {"roleRef": ref, "subjects": [account]}
+    return [(ROLES, role), (ROLE_BINDINGS, binding)]
 
 
 def _subject(subject: Mapping[str, str]) -> Object:
