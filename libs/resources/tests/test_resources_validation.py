@@ -380,9 +380,15 @@ def test_a_cluster_enforces_more_of_a_tenant() -> None:
 
 
 def test_a_cluster_knows_roles_of_its_own() -> None:
-    binding = resource("AccessBinding", {"role": "viewer", "subjects": [{"group": "g"}]})
-    assert [error.path for error in not_enforced(binding, in_cluster=True)] == ["spec"]
-    assert references(binding) == []
+    subjects = {"subjects": [{"group": "g"}]}
+    binding = resource("AccessBinding", {"role": "viewer", **subjects})
+    assert not_enforced(binding, in_cluster=True) == references(binding) == []
+    for other in ("clerks", "platform-admin"):
+        binding = resource("AccessBinding", {"role": other, **subjects})
+        assert [error.path for error in not_enforced(binding, in_cluster=True)] == ["spec.role"]
+        assert not_enforced(binding) == []
+    role = resource("AccessRole", {"rules": [{"verbs": ["get"], "kinds": ["runs"]}]}, "clerks")
+    assert [error.path for error in not_enforced(role, in_cluster=True)] == ["spec"]
 
 
 def test_a_role_with_the_name_of_ours_is_told_so() -> None:

@@ -6,6 +6,7 @@ import pytest
 import yaml
 from registry_cluster import Cluster, eventually, there
 
+from quarterdeck.controller.api import reviews
 from quarterdeck.controller.api.client import Client
 from quarterdeck.controller.api.connection import connect
 from quarterdeck.controller.api.errors import AlreadyExists, Forbidden, Invalid
@@ -103,3 +104,10 @@ async def refused(kube, resource, thing):
     except (Invalid, Forbidden) as error:
         return str(error)
     return ""
+
+
+async def may(client, user, verb, resource, namespace="", name="", *, groups=(), group=""):
+    """What the API server says of a user: may they?"""
+    plural, _, sub = resource.partition("/")
+    question = reviews.Question(verb, group, plural, namespace, name, sub)
+    return (await reviews.review_access(client, reviews.User(user, groups=tuple(groups)), question)).allowed

@@ -30,13 +30,14 @@ async def test_all_that_they_do_is_allowed(least, client):
     await least.admin.delete("Agent", "a", least.tenant)
 
 
-async def test_the_controller_gives_away_one_role_and_no_other(least, client):
+async def test_the_controller_gives_away_roles_of_a_tenant_and_no_others(least, client):
     kube = await client_of(least, "registry-controller")
     try:
         for role, may in (
             ("quarterdeck-admin", True),
             ("cluster-admin", False),
-            ("quarterdeck-developer", False),
+            ("quarterdeck-platform-admin", False),
+            ("quarterdeck-developer", True),
         ):
             thing = {
                 "apiVersion": f"{RBAC}/v1",

@@ -2,10 +2,10 @@
 
 import pytest
 from registry_cluster import RESOURCES, eventually, there
-from registry_rights import RBAC, RELEASE, client_of, refused
+from registry_rights import RBAC, RELEASE, client_of, may, refused
 from registry_support import manifest
 
-from quarterdeck.controller.api.resource import ACCESS_REVIEWS, ROLE_BINDINGS, ROLES
+from quarterdeck.controller.api.resource import ROLE_BINDINGS, ROLES
 from quarterdeck.registry.kube.tenants.secrets import named_by
 
 NAME = "quarterdeck-tool-secrets"
@@ -24,12 +24,8 @@ async def applied(least, thing):
     await least.kube.apply(RESOURCES["MCPServer"], thing, manager="author")
 
 
-async def may(client, namespace, secret, verb="get", user=READER):
-    asked = {"namespace": namespace, "verb": verb, "resource": "secrets", "name": secret}
-    review = {"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview"}
-    spec = {"user": user, "resourceAttributes": asked}
-    answer = await client.create(ACCESS_REVIEWS, {**review, "spec": spec})
-    return answer["status"]["allowed"]
+async def readable(client, namespace, secret, verb="get", user=READER):
+    return await may(client, user, verb, "secrets", namespace, secret)
 
 
 def test_names_are_those_that_pods_get():
@@ -40,23 +36,23 @@ def test_names_are_those_that_pods_get():
 
 
 async def test_what_a_server_names_may_be_read_while_it_names_it(least, client):
-    async def readable():
+    async def now():
         names = ("keys", "files", "other")
-        return [name for name in names if await may(client, least.namespace, name)]
+        return [name for name in names if await readable(client, least.namespace, name)]
 
     await applied(least, server("ledger", [BY_KEY]))
-    await eventually(readable, lambda found: found == ["keys"])
-    assert not await may(client, least.namespace, "keys", "list")
-    assert not await may(client, least.namespace, "keys", "update")
-    assert not await may(client, "default", "keys")
+    await eventually(now, lambda found: found == ["keys"])
+    assert not await readable(client, least.namespace, "keys", "list")
+    assert not await readable(client, least.namespace, "keys", "update")
+    assert not await readable(client, "default", "keys")
     writer = READER.replace("mcp-controller", "registry-controller")
-    assert not await may(client, least.namespace, "keys", user=writer), "who gives it away has it not"
+    assert not await readable(client, least.namespace, "keys", user=writer), "who gives it away has it not"
     await applied(least, server("second", [BY_KEY], [BY_FILE]))
-    await eventually(readable, lambda found: found == ["keys", "files"])
+    await eventually(now, lambda found: found == ["keys", "files"])
     await applied(least, server("second"))
-    await eventually(readable, lambda found: found == ["keys"])
+    await eventually(now, lambda found: found == ["keys"])
     await client.delete(RESOURCES["MCPServer"], "ledger", least.namespace)
-    await eventually(readable, lambda found: found == [])
+    await eventually(now, lambda found: found == [])
     assert await there(client, ROLES, NAME, least.namespace) is None
     assert await there(client, ROLE_BINDINGS, NAME, least.namespace) is None
     await client.delete(RESOURCES["MCPServer"], "second", least.namespace)
@@ -64,15 +60,15 @@ async def test_what_a_server_names_may_be_read_while_it_names_it(least, client):
 
 async def test_a_wider_role_is_set_back(least, client):
     await applied(least, server("ledger", [BY_KEY]))
-    await eventually(lambda: may(client, least.namespace, "keys"))
+    await eventually(lambda: readable(client, least.namespace, "keys"))
     wider = {"rules": [{"apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "list"]}]}
     await client.merge(ROLES, NAME, wider, least.namespace)
 
     async def narrow():
-        return not await may(client, least.namespace, "other", "list")
+        return not await readable(client, least.namespace, "other", "list")
 
     await eventually(narrow)
-    assert await may(client, least.namespace, "keys")
+    assert await readable(client, least.namespace, "keys")
     await client.delete(RESOURCES["MCPServer"], "ledger", least.namespace)
 
 

@@ -36,7 +36,8 @@ RESERVED_ROOTS = ("health", "livez", "readyz", "metrics", "docs", "openapi.json"
 """First segments of the paths that the gateway serves itself; no Trigger may declare a path below them."""
 
 # Roles that are there from the start; an AccessRole of such a name changes nothing.
-BUILT_IN_ROLES = ("viewer", "developer", "operator", "approver", "admin", "platform-admin")
+TENANT_ROLES = ("viewer", "developer", "operator", "approver", "admin")
+BUILT_IN_ROLES = (*TENANT_ROLES, "platform-admin")
 
 RESERVED_API_ROOTS = (
     "auth",

@@ -10,7 +10,7 @@ from typing import Any
 
 from quarterdeck.resources.access import AccessBinding, AccessRole
 from quarterdeck.resources.approvalpolicy import ApprovalPolicy
-from quarterdeck.resources.constants import BUILT_IN_ROLES
+from quarterdeck.resources.constants import BUILT_IN_ROLES, TENANT_ROLES
 from quarterdeck.resources.errors import ExpressionError, FieldError
 from quarterdeck.resources.mcpserver import MCPServer, Scaling
 from quarterdeck.resources.memorycollection import MemoryCollection
@@ -130,10 +130,17 @@ def _role(role: AccessRole) -> Iterator[FieldError]:
         yield _later("metadata.name", "another meaning of a built-in role is", "choose another name")
 
 
-def _access_in_cluster(access: AccessRole | AccessBinding) -> Iterator[FieldError]:
-    yield _later(
-        "spec", "roles of ours are", "bind a ClusterRole by a RoleBinding: the cluster's roles decide"
-    )
+_ROLES_OF_CLUSTER = "write a Role, and bind it by a RoleBinding"
+
+
+def _role_in_cluster(role: AccessRole) -> Iterator[FieldError]:
+    yield _later("spec", "a role of a tenant's own is, where a cluster's roles decide,", _ROLES_OF_CLUSTER)
+
+
+def _binding_in_cluster(binding: AccessBinding) -> Iterator[FieldError]:
+    if binding.spec.role not in TENANT_ROLES:
+        what = "another role than a tenant's built-in ones is, where a cluster's roles decide,"
+        yield _later("spec.role", what, _ROLES_OF_CLUSTER)
 
 
 def _workflow(workflow: Workflow) -> Iterator[FieldError]:
@@ -168,8 +175,8 @@ _FINDERS: Mapping[str, Callable[[Any], Iterator[FieldError]]] = {
     "Workflow": _workflow,
 }
 _FINDERS_IN_CLUSTER: Mapping[str, Callable[[Any], Iterator[FieldError]]] = {
-    "AccessRole": _access_in_cluster,
-    "AccessBinding": _access_in_cluster,
+    "AccessRole": _role_in_cluster,
+    "AccessBinding": _binding_in_cluster,
     "MCPServer": _server_in_cluster,
     "Tenant": _tenant_in_cluster,
 }

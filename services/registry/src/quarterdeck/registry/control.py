@@ -22,7 +22,6 @@ from quarterdeck.controller.opening import open_leader
 from quarterdeck.controller.queue import WorkQueue
 from quarterdeck.controller.writing.events import EventRecorder
 from quarterdeck.registry import history
-from quarterdeck.registry.admission import TENANT
 from quarterdeck.registry.background import Background
 from quarterdeck.registry.config import RegistrySettings
 from quarterdeck.registry.feed import Feed
@@ -86,15 +85,7 @@ class RegistryController:
             platform.clock,
         )
         self._tenants = TenantController(
-            fenced,
-            kinds[TENANT],
-            kinds["MCPServer"],
-            self._informers,
-            self.feed,
-            platform.clock,
-            settings,
-            metrics,
-            log,
+            fenced, kinds, self._informers, self.feed, platform.clock, settings, metrics, log
         )
         self._writer = StatusWriter(speaker, informers, self.feed, self._territory, self._saying)
         self._controllers = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
 from typing import Any
 
 from quarterdeck.common import codec
@@ -30,7 +31,7 @@ from quarterdeck.registry.constants import (
     TENANT_LABEL,
 )
 from quarterdeck.registry.feed import Feed
-from quarterdeck.registry.kube.tenants import rendering, secrets
+from quarterdeck.registry.kube.tenants import granting, rendering, secrets
 from quarterdeck.registry.kube.tenants.provisioner import KEPT, LABELLED, Provisioner
 from quarterdeck.registry.mirror import Entry
 from quarterdeck.registry.records import CLUSTER, Change, Key
@@ -45,14 +46,13 @@ class TenantController:
 
     Args:
         client: fenced.
-        tenants, servers: the resources of the kinds Tenant and MCPServer.
+        kinds: the resource of each kind.
     """
 
     def __init__(
         self,
         client: Client,
-        tenants: Resource,
-        servers: Resource,
+        kinds: Mapping[str, Resource],
         informers: Informers,
         feed: Feed,
         clock: Clock,
@@ -62,16 +62,21 @@ class TenantController:
     ) -> None:
         self._feed = feed
         self._clock = clock
-        self._servers = informers.of(servers)
+        self._release = settings.lease_namespace
+        self._servers = informers.of(kinds["MCPServer"])
+        self._bindings = informers.of(kinds["AccessBinding"])
         self._provisioner = Provisioner(client, informers, settings)
         self._controller = ObjectController(
             NAME,
             self.reconcile,
-            For(tenants),
+            For(kinds[TENANT]),
             informers,
             watches=[
                 *(Watches(resource, _tenant_of, scope=LABELLED) for resource in (NAMESPACES, *KEPT)),
-                Watches(servers, self._tenants_in, predicate=generation_changed),
+                *(
+                    Watches(informer.resource, self._tenants_in, predicate=generation_changed)
+                    for informer in (self._servers, self._bindings)
+                ),
             ],
             paused_annotation=PAUSED,
             metrics=metrics,
@@ -85,8 +90,9 @@ class TenantController:
 
     async def run(self) -> None:
         """Reconciles until it is cancelled."""
-        # Or what a server needs would be taken back until that server is known.
+        # Or what they ask for would be taken back until they are known.
         await self._servers.wait_synced()
+        await self._bindings.wait_synced()
         await self._controller.run()
 
     def _changed(self, change: Change) -> None:
@@ -103,15 +109,23 @@ class TenantController:
         if entry.uid != uid_of(thing) or entry.in_force is None:
             return DONE
         spec = codec.loads(entry.in_force.object_json)["spec"]
-        servers = self._servers.cache.find(BY_NAMESPACE, tenant.namespace)
-        what = rendering.wanted(key.name, tenant.namespace, spec, secrets.named_by(servers))
-        found = await self._provisioner.provide(thing, what)
+        what = rendering.wanted(key.name, tenant.namespace, spec)
+        found = await self._provisioner.provide(thing, what, self._gifts(thing, what))
         await self._report(entry, found)
         return DONE if found.reason == REASON_NAMESPACE_READY else Result(again_after=AGAIN)
 
-    def _tenants_in(self, server: Object) -> list[ObjectKey]:
-        """Returns the tenant in whose namespace a server is."""
-        tenant = self._feed.mirror.tenant_of(key_of(server).namespace)
+    def _gifts(self, thing: Object, what: rendering.Wanted) -> list[granting.Gift]:
+        servers = self._servers.cache.find(BY_NAMESPACE, what.namespace)
+        bindings = self._bindings.cache.find(BY_NAMESPACE, what.namespace)
+        return [
+            *granting.admins(thing, what),
+            *granting.access(what, bindings),
+            *granting.secret_readers(thing, what, secrets.named_by(servers), self._release),
+        ]
+
+    def _tenants_in(self, thing: Object) -> list[ObjectKey]:
+        """Returns the tenant in whose namespace an object is."""
+        tenant = self._feed.mirror.tenant_of(key_of(thing).namespace)
         return [] if tenant is None else [ObjectKey("", tenant.name)]
 
     async def _report(self, entry: Entry, found: Condition) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from quarterdeck.controller.api.client import Client, Scope
 from quarterdeck.controller.api.errors import AlreadyExists, Forbidden, Invalid, NotFound
 from quarterdeck.controller.api.resource import (
@@ -14,7 +16,7 @@ from quarterdeck.controller.api.resource import (
     Resource,
 )
 from quarterdeck.controller.caching.informer import Informers
-from quarterdeck.controller.objects import Object, ObjectKey, controlling_owner, key_of, uid_of
+from quarterdeck.controller.objects import Object, ObjectKey
 from quarterdeck.controller.writing.apply import ControlledByOther, OwnedObjects, held_by
 from quarterdeck.registry.conditions import FALSE, TRUE, Condition
 from quarterdeck.registry.config import RegistrySettings
@@ -28,16 +30,15 @@ from quarterdeck.registry.constants import (
     REASON_REFUSED,
     TENANT_LABEL,
     TENANTS_MANAGER,
-    TOOL_SECRETS,
 )
 from quarterdeck.registry.kube.tenants import claims, rendering
+from quarterdeck.registry.kube.tenants.granting import Gift
+from quarterdeck.registry.kube.tenants.permissions import Permissions
 from quarterdeck.registry.kube.tenants.rendering import Wanted
 
 # Namespaces, and things in them, that are some tenant's.
 LABELLED = Scope(label_selector=TENANT_LABEL)
 KEPT = (RESOURCE_QUOTAS, LIMIT_RANGES, NETWORK_POLICIES, ROLES, ROLE_BINDINGS)
-# Permissions that are there only while somebody is to have them.
-GIVEN = ((ROLE_BINDINGS, rendering.ADMINS), (ROLE_BINDINGS, TOOL_SECRETS), (ROLES, TOOL_SECRETS))
 
 
 class Provisioner:
@@ -51,10 +52,14 @@ class Provisioner:
         self._client = client
         self._objects = OwnedObjects(client, TENANTS_MANAGER, APPLIED)
         self._caches = {resource: informers.of(resource, LABELLED).cache for resource in (NAMESPACES, *KEPT)}
+        self._permissions = Permissions(self._objects, self._caches)
         self._settings = settings
 
-    async def provide(self, tenant: Object, what: Wanted) -> Condition:
+    async def provide(self, tenant: Object, what: Wanted, gifts: Sequence[Gift]) -> Condition:
         """Makes all as wanted, and returns how that went.
+
+        Args:
+            gifts: what is to be given in the namespace, and nothing else.
 
         Raises:
             ApiError: the API server could not be asked; another try may help.
@@ -62,7 +67,7 @@ class Provisioner:
         try:
             refused = await self._namespace(tenant, what)
             if refused is None:
-                refused = await self._contents(tenant, what)
+                refused = await self._contents(tenant, what, gifts)
         except Forbidden as error:
             return Condition(NAMESPACE_READY, FALSE, REASON_NOT_PERMITTED, error.message)
         except Invalid as error:
@@ -107,35 +112,15 @@ class Provisioner:
         except NotFound:
             return None
 
-    async def _contents(self, tenant: Object, what: Wanted) -> Condition | None:
+    async def _contents(self, tenant: Object, what: Wanted, gifts: Sequence[Gift]) -> Condition | None:
         """Makes what is kept in the namespace; returns what of it cannot be made yet."""
-        kept = [
+        kept = await self._permissions.keep(what.namespace, gifts)
+        kept += [
             await self._ensure(resource, thing, tenant, outlives=True)
             for resource, thing in rendering.contents(what, self._settings)
         ]
-        kept += await self._permissions(tenant, what)
         held = "; ".join(filter(None, map(held_by, kept)))
         return Condition(NAMESPACE_READY, FALSE, REASON_BEING_DELETED, held) if held else None
-
-    async def _permissions(self, tenant: Object, what: Wanted) -> list[Object]:
-        """Gives what is to be given in the namespace, and takes back what is not any more."""
-        binding = rendering.admins(what)
-        given = [
-            *([(ROLE_BINDINGS, binding)] if binding is not None else []),
-            *rendering.secret_readers(what, self._settings.lease_namespace),
-        ]
-        kept = [await self._ensure(resource, thing, tenant, outlives=False) for resource, thing in given]
-        names = {(resource, key_of(thing).name) for resource, thing in given}
-        for resource, name in GIVEN:
-            if (resource, name) not in names:
-                await self._take_back(resource, ObjectKey(what.namespace, name), tenant)
-        return kept
-
-    async def _take_back(self, resource: Resource, key: ObjectKey, tenant: Object) -> None:
-        left = self._caches[resource].get(key)
-        owner = controlling_owner(left) if left is not None else None
-        if left is not None and owner is not None and owner.uid == uid_of(tenant):
-            await self._objects.remove(resource, left, tenant)
 
     async def _ensure(
         self, resource: Resource, thing: Object, tenant: Object, *, outlives: bool, given: bool = False

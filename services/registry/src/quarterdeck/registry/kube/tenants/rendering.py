@@ -11,21 +11,18 @@ from quarterdeck.controller.api.resource import (
     NAMESPACES,
     NETWORK_POLICIES,
     RESOURCE_QUOTAS,
-    ROLE_BINDINGS,
-    ROLES,
     Resource,
 )
 from quarterdeck.controller.objects import Object
 from quarterdeck.registry.config import RegistrySettings
-from quarterdeck.registry.constants import ADMIN_ROLE, MADE_FOR, TENANT_LABEL, TOOL_SECRETS, TOOLS_ACCOUNT
+from quarterdeck.registry.constants import MADE_FOR, TENANT_LABEL
 
 # Names of what is kept in a namespace.
-LIMITS, CLOSED, OPENED, ADMINS = "quarterdeck", "default-deny", "names-and-platform", "quarterdeck-admins"
+LIMITS, CLOSED, OPENED = "quarterdeck", "default-deny", "names-and-platform"
 
 # The label of tool pods: what they may reach, their server's own policy says.
 TOOL_POD = "quarterdeck.dev/mcp-server"
 _NAME = "kubernetes.io/metadata.name"
-_RBAC = "rbac.authorization.k8s.io"
 _SECURITY = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn", "audit")}
 
 
@@ -35,7 +32,6 @@ class Wanted:
 
     Attributes:
         deleted_with_it: the namespace, if it was made for the tenant, goes with it.
-        secrets: names of Secrets that its tool servers refer to.
     """
 
     tenant: str
@@ -43,18 +39,16 @@ class Wanted:
     tool_servers: int | None = None
     admins: Sequence[Mapping[str, str]] = ()
     deleted_with_it: bool = False
-    secrets: Sequence[str] = ()
 
 
-def wanted(tenant: str, namespace: str, spec: Mapping[str, Any], secrets: Sequence[str]) -> Wanted:
-    """Reads an accepted spec. `secrets`: see `Wanted`."""
+def wanted(tenant: str, namespace: str, spec: Mapping[str, Any]) -> Wanted:
+    """Reads an accepted spec."""
     return Wanted(
         tenant,
         namespace,
         (spec.get("quota") or {}).get("toolServers"),
         tuple(spec.get("admins") or ()),
         spec.get("deletionPolicy") == "Delete",
-        secrets,
     )
 
 
@@ -91,36 +85,6 @@ def contents(what: Wanted, settings: RegistrySettings) -> list[tuple[Resource, O
     ]
 
 
-def admins(what: Wanted) -> Object | None:
-    """Returns the binding of the tenant's administrators; None if it names none."""
-    if not what.admins:
-        return None
-    role = {"apiGroup": _RBAC, "kind": "ClusterRole", "name": ADMIN_ROLE}
-    subjects = [_subject(subject) for subject in what.admins]
-    return _head(what, ROLE_BINDINGS, ADMINS) | {"roleRef": role, "subjects": subjects}
-
-
-def secret_readers(what: Wanted, release: str) -> list[tuple[Resource, Object]]:
-    """Returns what lets the controller of tool servers read the Secrets that they name; nothing if none does.
-
-    Args:
-        release: the namespace of that controller's account.
-    """
-    if not what.secrets:
-        return []
-    named = {"resources": ["secrets"], "resourceNames": list(what.secrets)}
-    role = _head(what, ROLES, TOOL_SECRETS) | {"rules": [{"apiGroups": [""], **named, "verbs": ["get"]}]}
-    ref = {"apiGroup": _RBAC, "kind": ROLES.kind, "name": TOOL_SECRETS}
-    account = {"kind": "ServiceAccount", "name": TOOLS_ACCOUNT, "namespace": release}
-    binding = _head(what, ROLE_BINDINGS, TOOL_SECRETS) | {"roleRef": ref, "subjects": [account]}
-    return [(ROLES, role), (ROLE_BINDINGS, binding)]
-
-
-def _subject(subject: Mapping[str, str]) -> Object:
-    kind, name = ("Group", subject["group"]) if subject.get("group") else ("User", subject["principal"])
-    return {"apiGroup": _RBAC, "kind": kind, "name": name}
-
-
 def _hard(what: Wanted, settings: RegistrySettings) -> dict[str, str]:
     if what.tool_servers is None:
         return settings.tenant_quota
@@ -147,9 +111,10 @@ def _opened(release: str) -> Object:
 
 
 def _thing(what: Wanted, resource: Resource, name: str, spec: Object) -> Object:
-    return _head(what, resource, name) | {"spec": spec}
+    return head(what, resource, name) | {"spec": spec}
 
 
-def _head(what: Wanted, resource: Resource, name: str) -> Object:
+def head(what: Wanted, resource: Resource, name: str) -> Object:
+    """Returns the beginning of an object of the tenant."""
     meta = {"name": name, "namespace": what.namespace, "labels": {TENANT_LABEL: what.tenant}}
     return {"apiVersion": resource.api_version, "kind": resource.kind, "metadata": meta}
