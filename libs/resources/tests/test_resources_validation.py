@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from quarterdeck.resources.closure import LIVE_KINDS, PINNED_KINDS, closure
+from quarterdeck.resources.cluster_rules import rules_in_cluster
 from quarterdeck.resources.enforcement import not_enforced
 from quarterdeck.resources.kinds import KINDS, parse_object
 from quarterdeck.resources.metadata import Resource
@@ -383,12 +384,52 @@ def test_a_cluster_knows_roles_of_its_own() -> None:
     subjects = {"subjects": [{"group": "g"}]}
     binding = resource("AccessBinding", {"role": "viewer", **subjects})
     assert not_enforced(binding, in_cluster=True) == references(binding) == []
-    for other in ("clerks", "platform-admin"):
-        binding = resource("AccessBinding", {"role": other, **subjects})
-        assert [error.path for error in not_enforced(binding, in_cluster=True)] == ["spec.role"]
-        assert not_enforced(binding) == []
-    role = resource("AccessRole", {"rules": [{"verbs": ["get"], "kinds": ["runs"]}]}, "clerks")
-    assert [error.path for error in not_enforced(role, in_cluster=True)] == ["spec"]
+    assert not_enforced(resource("AccessBinding", {"role": "clerks", **subjects}), in_cluster=True) == []
+    binding = resource("AccessBinding", {"role": "platform-admin", **subjects})
+    assert [error.path for error in not_enforced(binding, in_cluster=True)] == ["spec.role"]
+
+
+@pytest.mark.parametrize(
+    ("rule", "path"),
+    [
+        ({"verbs": ["get"], "kinds": ["runs"], "names": ["a", "b-*"]}, ".names[1]"),
+        ({"verbs": ["get"], "kinds": ["agents", "runs/*"]}, ".kinds[1]"),
+        ({"verbs": ["create"], "kinds": ["accessbindings"]}, ""),
+        ({"verbs": ["update"], "kinds": ["accessroles"], "names": ["a"]}, ""),
+        ({"verbs": ["*"], "kinds": ["accessroles"]}, ""),
+        ({"verbs": ["create"], "kinds": ["*"]}, ""),
+        ({"verbs": ["*"], "kinds": ["*"], "names": ["a"]}, ""),
+        ({"verbs": ["*"], "kinds": ["*"]}, None),
+        ({"verbs": ["update"], "kinds": ["*/cancel"]}, None),
+        ({"verbs": ["get", "delete"], "kinds": ["accessroles", "*"]}, None),
+    ],
+)
+def test_what_a_clusters_role_cannot_say_or_must_not(rule: dict[str, Any], path: str | None) -> None:
+    fine = {"verbs": ["get"], "kinds": ["agents"]}
+    role = resource("AccessRole", {"rules": [fine, rule]}, "clerks")
+    found = [error.path for error in not_enforced(role, in_cluster=True)]
+    assert found == ([] if path is None else [f"spec.rules[1]{path}"])
+    assert not_enforced(role) == []
+
+
+def test_rules_in_the_words_of_a_cluster() -> None:
+    rules = [
+        {"verbs": ["get", "update"], "kinds": ["agents", "runs/cancel"]},
+        {"verbs": ["create"], "kinds": ["runs"], "names": ["a"]},
+    ]
+    assert rules_in_cluster(resource("AccessRole", {"rules": rules}, "clerks").spec) == [
+        {
+            "apiGroups": ["quarterdeck.dev"],
+            "resources": ["agents", "runs/cancel"],
+            "verbs": ["get", "update", "patch"],
+        },
+        {
+            "apiGroups": ["quarterdeck.dev"],
+            "resources": ["runs"],
+            "resourceNames": ["a"],
+            "verbs": ["create"],
+        },
+    ]
 
 
 def test_a_role_with_the_name_of_ours_is_told_so() -> None:

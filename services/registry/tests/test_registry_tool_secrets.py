@@ -100,6 +100,13 @@ NAMED = "it lets Secrets be read that it names"
         ({"resources": ["secrets", "configmaps"]}, NAMED),
         ({"resources": ["pods"]}, NAMED),
         ({"name": "another"}, "cannot"),
+        ({"name": "quarterdeck-own-16"}, "cannot"),
+        ({"name": "quarterdeck-own-1"}, "speaks of the group quarterdeck.dev"),
+        ({"name": "quarterdeck-own-1", "apiGroups": ["*"]}, "speaks of the group quarterdeck.dev"),
+        (
+            {"name": "quarterdeck-own-1", "apiGroups": ["quarterdeck.dev", "apps"]},
+            "speaks of the group quarterdeck.dev",
+        ),
     ],
 )
 async def test_the_writer_can_write_no_wider_role(least, client, rule, words):

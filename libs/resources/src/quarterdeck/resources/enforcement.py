@@ -10,7 +10,8 @@ from typing import Any
 
 from quarterdeck.resources.access import AccessBinding, AccessRole
 from quarterdeck.resources.approvalpolicy import ApprovalPolicy
-from quarterdeck.resources.constants import BUILT_IN_ROLES, TENANT_ROLES
+from quarterdeck.resources.cluster_rules import inexpressible
+from quarterdeck.resources.constants import BUILT_IN_ROLES
 from quarterdeck.resources.errors import ExpressionError, FieldError
 from quarterdeck.resources.mcpserver import MCPServer, Scaling
 from quarterdeck.resources.memorycollection import MemoryCollection
@@ -130,17 +131,15 @@ def _role(role: AccessRole) -> Iterator[FieldError]:
         yield _later("metadata.name", "another meaning of a built-in role is", "choose another name")
 
 
-_ROLES_OF_CLUSTER = "write a Role, and bind it by a RoleBinding"
-
-
 def _role_in_cluster(role: AccessRole) -> Iterator[FieldError]:
-    yield _later("spec", "a role of a tenant's own is, where a cluster's roles decide,", _ROLES_OF_CLUSTER)
+    yield from _role(role)
+    yield from inexpressible(role)
 
 
 def _binding_in_cluster(binding: AccessBinding) -> Iterator[FieldError]:
-    if binding.spec.role not in TENANT_ROLES:
-        what = "another role than a tenant's built-in ones is, where a cluster's roles decide,"
-        yield _later("spec.role", what, _ROLES_OF_CLUSTER)
+    if binding.spec.role == "platform-admin":
+        instead = "bind the ClusterRole quarterdeck-platform-admin by a ClusterRoleBinding"
+        yield _later("spec.role", "a role over all tenants, by a binding in one, is", instead)
 
 
 def _workflow(workflow: Workflow) -> Iterator[FieldError]:

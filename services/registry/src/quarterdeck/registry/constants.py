@@ -31,6 +31,10 @@ APPLIED = "quarterdeck.dev/applied"
 TENANTS_MANAGER = "quarterdeck-tenants"
 # The ClusterRole that a Tenant's first administrators are given in its namespace.
 ADMIN_ROLE = "quarterdeck-admin"
+# How many roles of its own a tenant may bind in a cluster; k8s/base/roles.yaml names each.
+OWN_ROLES = 16
+# On the Role that an AccessRole has: which one that is.
+ACCESS_ROLE = "quarterdeck.dev/access-role"
 # The Role, and its binding, by which Secrets that tool servers name may be read, and the account that may.
 TOOL_SECRETS = "quarterdeck-tool-secrets"
 TOOLS_ACCOUNT = "mcp-controller"
@@ -70,6 +74,7 @@ REASON_NAMESPACE_TERMINATING = "NamespaceTerminating"
 REASON_NOT_PERMITTED = "NotPermitted"
 REASON_REFUSED = "Refused"
 REASON_CONTROLLED_BY_OTHER = "ControlledByOther"
+REASON_TOO_MANY_ROLES = "TooManyRoles"
 REASON_BEING_DELETED = "BeingDeleted"
 
 # Reason of the error that a watch gets when what it asks for is no longer kept: list again.

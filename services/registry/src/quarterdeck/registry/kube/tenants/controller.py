@@ -10,7 +10,7 @@ from quarterdeck.common import codec
 from quarterdeck.common.clock import Clock
 from quarterdeck.common.errors import NotFound
 from quarterdeck.controller.api.client import Client
-from quarterdeck.controller.api.resource import NAMESPACES, Resource
+from quarterdeck.controller.api.resource import NAMESPACES, ROLES, Resource
 from quarterdeck.controller.caching.cache import BY_NAMESPACE
 from quarterdeck.controller.caching.informer import Informers
 from quarterdeck.controller.loop import DONE, Result
@@ -21,22 +21,27 @@ from quarterdeck.controller.running.predicates import generation_changed
 from quarterdeck.controller.running.sources import For, Watches
 from quarterdeck.registry import conditions, status, store
 from quarterdeck.registry.admission import TENANT
-from quarterdeck.registry.conditions import Condition
+from quarterdeck.registry.conditions import FALSE, TRUE, Condition
 from quarterdeck.registry.config import RegistrySettings
 from quarterdeck.registry.constants import (
     CLUSTER_TENANT_ID,
     NAMESPACE_READY,
+    OWN_ROLES,
     PAUSED,
     REASON_NAMESPACE_READY,
+    REASON_TOO_MANY_ROLES,
     TENANT_LABEL,
 )
 from quarterdeck.registry.feed import Feed
 from quarterdeck.registry.kube.tenants import granting, rendering, secrets
 from quarterdeck.registry.kube.tenants.provisioner import KEPT, LABELLED, Provisioner
+from quarterdeck.registry.kube.tenants.slots import Slots
 from quarterdeck.registry.mirror import Entry
 from quarterdeck.registry.records import CLUSTER, Change, Key
 
 NAME = "tenants"
+# Kinds that say who may do what in their namespace.
+ASKING = ("MCPServer", "AccessBinding", "AccessRole")
 # Seconds after which what was refused is tried again: quotas, permissions and other owners change unseen.
 AGAIN = 60.0
 
@@ -63,8 +68,9 @@ class TenantController:
         self._feed = feed
         self._clock = clock
         self._release = settings.lease_namespace
-        self._servers = informers.of(kinds["MCPServer"])
-        self._bindings = informers.of(kinds["AccessBinding"])
+        self._informers = {kind: informers.of(kinds[kind]) for kind in ASKING}
+        self._known = [*self._informers.values(), informers.of(ROLES, LABELLED)]
+        self._slots = Slots(informers.of(ROLES, LABELLED).cache)
         self._provisioner = Provisioner(client, informers, settings)
         self._controller = ObjectController(
             NAME,
@@ -75,7 +81,7 @@ class TenantController:
                 *(Watches(resource, _tenant_of, scope=LABELLED) for resource in (NAMESPACES, *KEPT)),
                 *(
                     Watches(informer.resource, self._tenants_in, predicate=generation_changed)
-                    for informer in (self._servers, self._bindings)
+                    for informer in self._informers.values()
                 ),
             ],
             paused_annotation=PAUSED,
@@ -91,8 +97,8 @@ class TenantController:
     async def run(self) -> None:
         """Reconciles until it is cancelled."""
         # Or what they ask for would be taken back until they are known.
-        await self._servers.wait_synced()
-        await self._bindings.wait_synced()
+        for informer in self._known:
+            await informer.wait_synced()
         await self._controller.run()
 
     def _changed(self, change: Change) -> None:
@@ -110,18 +116,27 @@ class TenantController:
             return DONE
         spec = codec.loads(entry.in_force.object_json)["spec"]
         what = rendering.wanted(key.name, tenant.namespace, spec)
-        found = await self._provisioner.provide(thing, what, self._gifts(thing, what))
+        asked = self._asked(thing, what)
+        found = await self._provisioner.provide(thing, what, asked.gifts)
+        if asked.left_out and found.status == TRUE:
+            said = f"{OWN_ROLES} AccessRoles are bound already; without effect: {', '.join(asked.left_out)}"
+            found = Condition(NAMESPACE_READY, FALSE, REASON_TOO_MANY_ROLES, said)
         await self._report(entry, found)
         return DONE if found.reason == REASON_NAMESPACE_READY else Result(again_after=AGAIN)
 
-    def _gifts(self, thing: Object, what: rendering.Wanted) -> list[granting.Gift]:
-        servers = self._servers.cache.find(BY_NAMESPACE, what.namespace)
-        bindings = self._bindings.cache.find(BY_NAMESPACE, what.namespace)
-        return [
+    def _asked(self, thing: Object, what: rendering.Wanted) -> granting.Asked:
+        servers, bindings, roles = (
+            self._informers[kind].cache.find(BY_NAMESPACE, what.namespace) for kind in ASKING
+        )
+        own = granting.bound_roles(bindings, roles)
+        slots = self._slots.given(what.namespace, list(own))
+        gifts = [
             *granting.admins(thing, what),
-            *granting.access(what, bindings),
+            *granting.own_roles(what, own, slots),
+            *granting.access(what, bindings, slots),
             *granting.secret_readers(thing, what, secrets.named_by(servers), self._release),
         ]
+        return granting.Asked(gifts, [name for name in own if name not in slots])
 
     def _tenants_in(self, thing: Object) -> list[ObjectKey]:
         """Returns the tenant in whose namespace an object is."""

@@ -13,7 +13,7 @@ from quarterdeck.registry.constants import APPLIED
 from quarterdeck.registry.kube.tenants.granting import Gift
 
 # Who may own what we gave: kinds of ours.
-_OWNERS = frozenset({"Tenant", "AccessBinding"})
+_OWNERS = frozenset({"Tenant", "AccessBinding", "AccessRole"})
 
 
 class Permissions:
