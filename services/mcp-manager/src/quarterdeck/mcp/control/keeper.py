@@ -132,6 +132,7 @@ class Keeper:
 
     async def _without_container(self, thing: Object) -> Finding:
         """A server that runs elsewhere: how it is, is for the manager to say."""
+        self._patience.over(key_of(thing))
         await self._remove(thing, {})
         said = find(statuses.stored_conditions(thing), verdict.PROGRESSING)
         if said is None:
