@@ -45,8 +45,9 @@ func copyProgram(source, destination string) (err error) {
 			_ = os.Remove(to.Name())
 		}
 	}()
+	// Not synced: the volume lives as long as the pod, and a node that starts anew has it copied again.
 	_, err = io.Copy(to, from)
-	if err = errors.Join(err, to.Chmod(0o755), to.Sync(), to.Close()); err != nil {
+	if err = errors.Join(err, to.Chmod(0o755), to.Close()); err != nil {
 		return err
 	}
 	return os.Rename(to.Name(), destination)

@@ -110,6 +110,7 @@ func serveCommand(arguments []string) int {
 func endpoint(hub *serve.Hub) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/mcp", hub)
+	mux.HandleFunc("GET /readyz", hub.Readyz)
 	return mux
 }
 

@@ -18,8 +18,9 @@ from quarterdeck.controller.api.client import Client
 from quarterdeck.controller.api.errors import Conflict, Unreachable
 from quarterdeck.controller.api.resource import NAMESPACES
 from quarterdeck.mcp import main
-from quarterdeck.mcp.cluster.door import Door, accepts
-from quarterdeck.mcp.cluster.replicas import ENDPOINT_SLICES, KubeReplicas, ready_addresses
+from quarterdeck.mcp.cluster.door import Door, Prove, accepts
+from quarterdeck.mcp.cluster.proof import proves
+from quarterdeck.mcp.cluster.replicas import ENDPOINT_SLICES, Endpoints, KubeReplicas, read_endpoints
 from quarterdeck.mcp.cluster.sleeper import is_idle
 from quarterdeck.mcp.cluster.told import namespace_of, trouble_of
 from quarterdeck.mcp.control.kinds import DEPLOYMENTS
@@ -51,12 +52,12 @@ class StandIn:
             arguments = (sys.executable, str(SERVER), "json", str(self.port))
             self.process = await asyncio.create_subprocess_exec(*arguments, stdout=asyncio.subprocess.PIPE)
 
-    async def addresses(self, namespace: str, name: str) -> Sequence[str]:
+    async def endpoints(self, namespace: str, name: str) -> Endpoints:
         assert self.process is not None and self.process.stdout is not None
         if self.ready != self.process.pid:
             await self.process.stdout.readline()
             self.ready = self.process.pid
-        return ["127.0.0.1"]
+        return Endpoints(["127.0.0.1"])
 
     async def sleep(self, namespace: str, name: str) -> None:
         if self.process is not None:
@@ -132,14 +133,14 @@ async def test_one_whose_tools_are_not_known_yet_is_not_put_to_sleep(
 ) -> None:
     given_up = asyncio.Event()
 
-    async def starting(namespace: str, name: str) -> Sequence[str]:
+    async def starting(namespace: str, name: str) -> Endpoints:
         if cluster.woken and not given_up.is_set():
             given_up.set()
             await asyncio.sleep(1)
             raise NotSent("no pod of it answered in time")
-        return await StandIn.addresses(cluster, namespace, name)
+        return await StandIn.endpoints(cluster, namespace, name)
 
-    monkeypatch.setattr(cluster, "addresses", starting)
+    monkeypatch.setattr(cluster, "endpoints", starting)
     await world.apply(cluster.manifest(scaling={"idleTimeout": "300ms"}))
     await eventually(lambda: listed(world), within=60)
     assert given_up.is_set()
@@ -200,7 +201,7 @@ class Away:
     async def wake(self, namespace: str, name: str) -> None:
         raise Unreachable("no route")
 
-    async def addresses(self, namespace: str, name: str) -> Sequence[str]:
+    async def endpoints(self, namespace: str, name: str) -> Endpoints:
         raise Unreachable("no route")
 
 
@@ -210,8 +211,8 @@ class Asked(Away):
     async def wake(self, namespace: str, name: str) -> None:
         assert (namespace, name) == ("n", "mcp-far")
 
-    async def addresses(self, namespace: str, name: str) -> Sequence[str]:
-        return []
+    async def endpoints(self, namespace: str, name: str) -> Endpoints:
+        return Endpoints()
 
 
 def door(
@@ -220,6 +221,7 @@ def door(
     trouble: str = "",
     namespace: str = "n",
     gone: Sequence[str] = (),
+    prove: Prove = proves,
 ) -> Door:
     async def find(host: str) -> Sequence[str]:
         assert host == "mcp-far.n.svc"
@@ -228,7 +230,9 @@ def door(
     async def reach(address: str, port: int) -> bool:
         return address not in gone
 
-    return Door(lambda _: namespace, lambda *_: trouble, replicas, find, patience=0.2, reach=reach)
+    return Door(
+        lambda _: namespace, lambda *_: trouble, replicas, find, patience=0.2, reach=reach, prove=prove
+    )
 
 
 async def test_running_pods_are_found_without_the_api_server() -> None:
@@ -239,8 +243,8 @@ async def test_running_pods_are_found_without_the_api_server() -> None:
 class Woken(Asked):
     """A cluster that has a pod when it is asked for one."""
 
-    async def addresses(self, namespace: str, name: str) -> Sequence[str]:
-        return ["10.1.2.9"]
+    async def endpoints(self, namespace: str, name: str) -> Endpoints:
+        return Endpoints(["10.1.2.9"])
 
 
 async def test_an_address_at_which_nobody_is_any_more_wakes_the_server() -> None:
@@ -248,6 +252,30 @@ async def test_an_address_at_which_nobody_is_any_more_wakes_the_server() -> None
     old = ["10.1.2.3", "10.1.2.4"]
     assert await door(Woken(), old, gone=old[:1]).url("t", PODS) == "http://10.1.2.4:8700/mcp"
     assert await door(Woken(), old, gone=old).url("t", PODS) == "http://10.1.2.9:8700/mcp"
+
+
+class Beginning(Asked):
+    """A cluster whose pods run, and of which the kubelet does not know yet whether they answer."""
+
+    async def endpoints(self, namespace: str, name: str) -> Endpoints:
+        return Endpoints([], ["10.1.2.7", "10.1.2.8"])
+
+
+async def test_a_pod_that_begins_to_run_is_taken_once_it_has_proved_that_it_answers() -> None:
+    tries: list[str] = []
+
+    async def at_second(address: str, pods: Pods) -> bool:
+        tries.append(address)
+        return tries.count("10.1.2.8") == 2
+
+    assert await door(Beginning(), prove=at_second).url("t", PODS) == "http://10.1.2.8:8700/mcp"
+    assert tries == ["10.1.2.7", "10.1.2.8"] * 2
+
+    async def never(address: str, pods: Pods) -> bool:
+        return False
+
+    with pytest.raises(NotSent, match="it is still starting"):
+        await door(Beginning(), prove=never).url("t", PODS)
 
 
 async def test_an_address_is_tried_by_a_connection() -> None:
@@ -295,13 +323,15 @@ def test_nobody_can_have_used_an_idle_server_without_our_knowing() -> None:
     assert not is_idle(used_at=0, idle_after=1, period=5, now=15)
 
 
-def test_addresses_that_are_ready() -> None:
+def test_where_pods_are_by_what_is_said_of_them() -> None:
     endpoints = [
         {"addresses": ["10.0.0.2"], "conditions": {"ready": True}},
-        {"addresses": ["10.0.0.3"], "conditions": {"ready": False}},
+        {"addresses": ["10.0.0.3"], "conditions": {"ready": False, "terminating": False}},
+        {"addresses": ["10.0.0.4"], "conditions": {"ready": False, "serving": True, "terminating": True}},
         {"addresses": ["10.0.0.1"]},
     ]
-    assert ready_addresses([{"endpoints": endpoints}, {"endpoints": None}]) == ["10.0.0.1", "10.0.0.2"]
+    found = read_endpoints([{"endpoints": endpoints}, {"endpoints": None}])
+    assert found == Endpoints(["10.0.0.1", "10.0.0.2"], ["10.0.0.3"]), "one that is going takes no sessions"
 
 
 # A real API server.
@@ -353,9 +383,9 @@ async def test_the_scale_of_a_deployment_is_what_wakes_it_and_lets_it_sleep(
         "addressType": "IPv4",
         "endpoints": [{"addresses": ["10.9.8.7"], "conditions": {"ready": True}}],
     }
-    assert list(await replicas.addresses(deployed, NAME)) == []
+    assert await replicas.endpoints(deployed, NAME) == Endpoints([], [])
     await client.apply(ENDPOINT_SLICES, slice_, manager="test")
-    assert list(await replicas.addresses(deployed, NAME)) == ["10.9.8.7"]
+    assert await replicas.endpoints(deployed, NAME) == Endpoints(["10.9.8.7"], [])
 
 
 async def test_of_two_that_say_how_many_the_second_is_told(

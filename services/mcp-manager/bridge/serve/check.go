@@ -16,9 +16,12 @@ import (
 func (h *Hub) Check(ctx context.Context) {
 	for {
 		tried, method, err := h.try(ctx)
+		if err == nil {
+			// Kept before anybody is told: who waits would begin a session at once, and a process for it.
+			h.keep(ctx, tried, method)
+		}
 		h.judge(err)
 		if err == nil {
-			h.keep(ctx, tried, method)
 			return
 		}
 		fmt.Fprintf(h.config.Log, "bridge: not ready: %v\n", err)

@@ -11,17 +11,19 @@ import (
 	"quarterdeck.dev/bridge/child"
 )
 
-// Management serves probes, the status and metrics: to the kubelet and the scraper, never beside /mcp.
+// Management serves probes, the status and metrics to the kubelet and the scraper. Of all that, only whether the server
+// is ready is told beside /mcp: to who waits there for a first answer.
 func (h *Hub) Management() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok\n") })
-	mux.HandleFunc("GET /readyz", h.readyz)
+	mux.HandleFunc("GET /readyz", h.Readyz)
 	mux.HandleFunc("GET /status", h.status)
 	mux.HandleFunc("GET /metrics", h.metrics)
 	return mux
 }
 
-func (h *Hub) readyz(w http.ResponseWriter, _ *http.Request) {
+// Readyz says whether the server takes sessions.
+func (h *Hub) Readyz(w http.ResponseWriter, _ *http.Request) {
 	h.mu.Lock()
 	ready, reason := h.ready && !h.draining, h.reason
 	if h.draining {

@@ -58,6 +58,7 @@ class Pods:
         port: of the endpoint, and `path` on it.
         idle_after: seconds without a call after which they may sleep; 0: never.
         digest: of what is run in them: another one is another server.
+        bridged: the endpoint is the bridge's, behind which the server speaks over pipes.
     """
 
     server: str
@@ -65,6 +66,7 @@ class Pods:
     path: str
     idle_after: float
     digest: str
+    bridged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,9 +153,8 @@ def _pods(name: str, spec: MCPServerSpec, container: ContainerServer) -> Pods:
     bridged = container.transport == "stdio"
     idle = 0.0 if spec.scaling.min_replicas else duration_seconds(spec.scaling.idle_timeout)
     said = spec.model_dump(mode="json", include={"container", "secrets", "egress"})
-    return Pods(
-        name, mcp_port(container), BRIDGE_PATH if bridged else container.path, idle, codec.digest(said)
-    )
+    path = BRIDGE_PATH if bridged else container.path
+    return Pods(name, mcp_port(container), path, idle, codec.digest(said), bridged)
 
 
 def _directory(declared: str | None, source: str | None) -> Path | None:

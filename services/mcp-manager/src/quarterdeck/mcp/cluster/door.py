@@ -10,14 +10,18 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from quarterdeck.controller.api.errors import ApiError
-from quarterdeck.mcp.cluster.naming import service_host
+from quarterdeck.mcp.cluster.naming import endpoint, service_host
+from quarterdeck.mcp.cluster.proof import proves
+from quarterdeck.mcp.cluster.replicas import Endpoints
 from quarterdeck.mcp.definition import Pods
 from quarterdeck.mcp.failures import NotSent
 from quarterdeck.mcp.pods.names import object_name
 
 # Seconds that a first call waits for a pod: less than it waits for its server, so that the reason is told.
 PATIENCE = 27.0
+# Between two looks at which pods there are, and two tries of those that begin to run.
 _LOOK_AGAIN = 0.1
+_TRY_AGAIN = 0.02
 # Seconds in which a pod whose name was found takes a connection.
 _REACHED_WITHIN = 0.5
 
@@ -27,6 +31,9 @@ Resolve = Callable[[str], Awaitable[Sequence[str]]]
 Reach = Callable[[str, int], Awaitable[bool]]
 """Says whether an address takes connections at a port."""
 
+Prove = Callable[[str, Pods], Awaitable[bool]]
+"""Says whether the pod at an address speaks the protocol. It leaves no session behind."""
+
 
 class Replicas(Protocol):
     """What the cluster knows and does about the pods of a server."""
@@ -34,8 +41,8 @@ class Replicas(Protocol):
     async def wake(self, namespace: str, name: str) -> None:
         """Asks for a pod if none is wanted. Raises ApiError."""
 
-    async def addresses(self, namespace: str, name: str) -> Sequence[str]:
-        """Returns the addresses of pods that answer. Raises ApiError."""
+    async def endpoints(self, namespace: str, name: str) -> Endpoints:
+        """Returns where its pods are. Raises ApiError."""
 
 
 async def resolve(host: str) -> list[str]:
@@ -69,6 +76,7 @@ class Door:
         domain: the cluster's; empty if it is not known.
         reach: what a name stands for is tried: for seconds after a server went to sleep, the addresses of
             its pods are still told.
+        prove: a pod that begins to run is tried by ourselves: the kubelet sees seconds later that it answers.
     """
 
     def __init__(
@@ -80,6 +88,7 @@ class Door:
         patience: float = PATIENCE,
         domain: str = "",
         reach: Reach = accepts,
+        prove: Prove = proves,
     ) -> None:
         self._namespace = namespace
         self._trouble = trouble
@@ -88,6 +97,7 @@ class Door:
         self._patience = patience
         self._domain = domain
         self._reach = reach
+        self._prove = prove
 
     async def url(self, tenant: str, pods: Pods) -> str:
         """Returns the endpoint of one pod. Raises NotSent if none answers in time."""
@@ -97,8 +107,7 @@ class Door:
         host = service_host(name, namespace, self._domain)
         address = await self._living(await self._find(host), pods.port)
         address = address or random.choice(await self._wait(tenant, pods, namespace, name))
-        place = f"[{address}]" if ":" in address else address
-        return f"http://{place}:{pods.port}{pods.path}"
+        return endpoint(address, pods)
 
     async def _living(self, found: Sequence[str], port: int) -> str:
         """Returns one of the addresses at which somebody answers; empty if nobody does."""
@@ -113,11 +122,22 @@ class Door:
             try:
                 # Again each time: another replica may have let it sleep just now.
                 await self._replicas.wake(namespace, name)
-                if found := await self._replicas.addresses(namespace, name):
-                    return found
+                found = await self._replicas.endpoints(namespace, name)
+                if answering := found.ready or await self._proven(found.starting, pods):
+                    return answering
                 problem = ""
             except ApiError as error:
                 problem = f"the API server cannot be asked for one: {error}"
-            await asyncio.sleep(_LOOK_AGAIN)
+                await asyncio.sleep(_LOOK_AGAIN)
         why = problem or self._trouble(tenant, pods.server) or "it is still starting"
         raise NotSent(f"no pod of it answered within {self._patience:g} s: {why}")
+
+    async def _proven(self, starting: Sequence[str], pods: Pods) -> Sequence[str]:
+        """Tries pods that begin to run until it is time to look again; returns the first that answers."""
+        until = time.monotonic() + _LOOK_AGAIN
+        while time.monotonic() < until:
+            for address in starting:
+                if await self._reach(address, pods.port) and await self._prove(address, pods):
+                    return [address]
+            await asyncio.sleep(_TRY_AGAIN)
+        return []

@@ -1,8 +1,10 @@
-"""How a Service is asked for by name: in full, where the resolver says what the cluster's domain is."""
+"""How pods are asked for: by the name of their Service in full, or by their address."""
 
 from __future__ import annotations
 
 from pathlib import Path
+
+from quarterdeck.mcp.definition import Pods
 
 RESOLVER = Path("/etc/resolv.conf")
 
@@ -29,3 +31,13 @@ def service_host(name: str, namespace: str, domain: str) -> str:
     then outside of the cluster, whose answer may take seconds.
     """
     return f"{name}.{namespace}.svc" + (f".{domain}." if domain else "")
+
+
+def host_port(address: str, port: int) -> str:
+    """Returns an address with a port, as URLs have it."""
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
+def endpoint(address: str, pods: Pods) -> str:
+    """Returns the URL of the endpoint in the pod at an address."""
+    return f"http://{host_port(address, pods.port)}{pods.path}"

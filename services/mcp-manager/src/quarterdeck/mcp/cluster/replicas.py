@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from quarterdeck.controller.api.client import Client, Scope
@@ -15,6 +16,14 @@ from quarterdeck.mcp.control.kinds import DEPLOYMENTS
 ENDPOINT_SLICES = Resource("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice")
 _SERVICE = "kubernetes.io/service-name"
 SCALE = "scale"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """The addresses of a server's pods: those that answer their probes, and those that begin to run."""
+
+    ready: Sequence[str] = ()
+    starting: Sequence[str] = ()
 
 
 class KubeReplicas:
@@ -42,10 +51,10 @@ class KubeReplicas:
         change = {"metadata": {"resourceVersion": version_of(scale)}, "spec": {"replicas": 0}}
         await self._client.merge(DEPLOYMENTS, name, change, namespace, SCALE)
 
-    async def addresses(self, namespace: str, name: str) -> Sequence[str]:
-        """Returns the addresses of pods that answer. Raises ApiError."""
+    async def endpoints(self, namespace: str, name: str) -> Endpoints:
+        """Returns where its pods are. Raises ApiError."""
         scope = Scope(namespace, f"{_SERVICE}={name}")
-        return ready_addresses(await self._client.list_all(ENDPOINT_SLICES, scope))
+        return read_endpoints(await self._client.list_all(ENDPOINT_SLICES, scope))
 
     async def _scale(self, namespace: str, name: str) -> Object | None:
         try:
@@ -61,8 +70,11 @@ def wanted(scale: Object) -> int:
     return int((scale.get("spec") or {}).get("replicas") or 0)
 
 
-def ready_addresses(slices: Sequence[Object]) -> list[str]:
-    """Returns the addresses of endpoints that are ready. Pure."""
-    endpoints: list[dict[str, Any]] = [one for part in slices for one in part.get("endpoints") or []]
-    ready = [one for one in endpoints if (one.get("conditions") or {}).get("ready", True)]
-    return sorted({str(one["addresses"][0]) for one in ready if one.get("addresses")})
+def read_endpoints(slices: Sequence[Object]) -> Endpoints:
+    """Returns the addresses of endpoints; those that are going are left out. Pure."""
+    found: dict[bool, set[str]] = {True: set(), False: set()}
+    for endpoint in (one for part in slices for one in part.get("endpoints") or []):
+        conditions: dict[str, Any] = endpoint.get("conditions") or {}
+        if endpoint.get("addresses") and not conditions.get("terminating"):
+            found[bool(conditions.get("ready", True))].add(str(endpoint["addresses"][0]))
+    return Endpoints(sorted(found[True]), sorted(found[False] - found[True]))
