@@ -84,10 +84,10 @@ class SessionMaker:
 
     @asynccontextmanager
     async def _pod(self, tenant: str, pods: Pods, exchange: Exchange) -> AsyncIterator[Connection]:
-        from quarterdeck.mcp.http import open_remote
+        from quarterdeck.mcp.http import open_pod
 
         assert self.door is not None, "definitions name pods only where they can be reached"
-        async with open_remote(await self.door.url(tenant, pods), {}, exchange) as connection:
+        async with open_pod(await self.door.url(tenant, pods), exchange) as connection:
             yield connection
 
     def _secrets(self, secrets: tuple[Secret, ...]) -> dict[str, str]:

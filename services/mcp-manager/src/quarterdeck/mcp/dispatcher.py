@@ -76,14 +76,14 @@ class StdioDispatcher:
         self._last_id += 1
         request = self._last_id
         on_progress = options.get("on_progress")
-        document = _document(method, _with_meta(params, request if on_progress else None), request)
+        line = document(method, with_meta(params, request if on_progress else None), request)
         pending = _Pending(asyncio.get_running_loop().create_future(), on_progress)
         self._pending[request] = pending
         self._exchange.sent(request, method, str((params or {}).get("name", "")))
         try:
             async with asyncio.timeout(options.get("timeout")):
                 await self._process.drain()
-                if not self._process.write(document):
+                if not self._process.write(line):
                     raise _closed()
                 return await pending.answer
         except TimeoutError:
@@ -101,14 +101,14 @@ class StdioDispatcher:
         self._exchange.abandoned(request)
         if options.get("cancel_on_abandon", True):
             params = {"requestId": request, "reason": reason}
-            self._process.write(_document("notifications/cancelled", params))
+            self._process.write(document("notifications/cancelled", params))
 
     async def notify(
         self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
     ) -> None:
         """See `mcp.shared.dispatcher.Outbound`."""
         await self._process.drain()
-        self._process.write(_document(method, params))
+        self._process.write(document(method, params))
 
     # What comes in.
 
@@ -212,18 +212,23 @@ class StdioDispatcher:
 def _settle(pending: _Pending, message: dict[str, Any]) -> None:
     if pending.answer.done():
         return
+    try:
+        pending.answer.set_result(result_of(message))
+    except MCPError as error:
+        pending.answer.set_exception(error)
+
+
+def result_of(message: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the result that an answer has. Raises MCPError for one that has none."""
     result, error = message.get("result"), message.get("error")
     if isinstance(result, dict):
-        pending.answer.set_result(result)
-    elif isinstance(error, dict) and isinstance(error.get("code"), int):
-        text = str(error.get("message", ""))
-        pending.answer.set_exception(MCPError(error["code"], text, error.get("data")))
-    else:
-        text = "the tool server's answer has neither a result nor an error"
-        pending.answer.set_exception(MCPError(UNREADABLE, text))
+        return result
+    if isinstance(error, dict) and isinstance(error.get("code"), int):
+        raise MCPError(error["code"], str(error.get("message", "")), error.get("data"))
+    raise MCPError(UNREADABLE, "the tool server's answer has neither a result nor an error")
 
 
-def _with_meta(params: Mapping[str, Any] | None, token: RequestId | None) -> dict[str, Any] | None:
+def with_meta(params: Mapping[str, Any] | None, token: RequestId | None) -> dict[str, Any] | None:
     """Adds the progress token and the trace to a request's parameters."""
     meta = dict((params or {}).get("_meta") or {})
     if token is not None:
@@ -234,7 +239,8 @@ def _with_meta(params: Mapping[str, Any] | None, token: RequestId | None) -> dic
     return {**(params or {}), "_meta": meta}
 
 
-def _document(method: str, params: Mapping[str, Any] | None, request: RequestId | None = None) -> bytes:
+def document(method: str, params: Mapping[str, Any] | None, request: RequestId | None = None) -> bytes:
+    """Returns a request, or a notification, as a line of JSON."""
     message: dict[str, Any] = {"jsonrpc": "2.0", "method": method}
     if request is not None:
         message["id"] = request

@@ -41,6 +41,26 @@ async def open_remote(url: str, headers: Mapping[str, str], exchange: Exchange) 
         yield Connection(channel, exchange, asyncio.get_running_loop().create_future())
 
 
+@asynccontextmanager
+async def open_pod(url: str, exchange: Exchange) -> AsyncIterator[Connection]:
+    """Connects to the endpoint of a pod, like `open_remote`; calls of tools take a shorter way there."""
+    from mcp.client.streamable_http import streamable_http_client
+    from mcp.shared.jsonrpc_dispatcher import JSONRPCDispatcher
+    from mcp.shared.transport_context import TransportContext
+    from quarterdeck.mcp.direct.client import PodClient
+    from quarterdeck.mcp.direct.dispatcher import DirectDispatcher
+
+    timeout = httpx2.Timeout(_CONNECT_TIMEOUT, read=None)
+    transport = BoundedTransport(httpx2.AsyncHTTPTransport(), exchange)
+    async with (
+        httpx2.AsyncClient(timeout=timeout, transport=transport) as client,
+        streamable_http_client(url, http_client=client, max_sse_event_size=CONTROL_MESSAGE_BYTES) as streams,
+    ):
+        inner = JSONRPCDispatcher[TransportContext](*streams)
+        direct = DirectDispatcher(inner, PodClient(url), exchange, lambda: transport.session)
+        yield Connection({"dispatcher": direct}, exchange, asyncio.get_running_loop().create_future())
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """The MCP request that an HTTP request carries."""
@@ -56,6 +76,8 @@ class BoundedTransport(httpx2.AsyncBaseTransport):
     def __init__(self, inner: httpx2.AsyncBaseTransport, exchange: Exchange) -> None:
         self._inner = inner
         self._exchange = exchange
+        self.session = ""
+        """The id that the server has given to the session; empty if it gives none."""
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """See `httpx2.AsyncBaseTransport`."""
@@ -73,6 +95,8 @@ class BoundedTransport(httpx2.AsyncBaseTransport):
             return self._made_up(asked, LOST, f"{_place(request)} broke off: {_words(error)}")
         if response.status_code >= 400:
             return await self._refusal(asked, request, response)
+        if asked.method == "initialize":
+            self.session = response.headers.get("mcp-session-id", "")
         return self._bounded(response, asked)
 
     async def aclose(self) -> None:
