@@ -68,6 +68,8 @@ async def platform(tmp_path_factory):
     patch = pytest.MonkeyPatch()
     patch.setenv("QD_GATEWAY_HTTP_PORT", "0")
     patch.setenv("QD_GATEWAY_GRPC_PORT", "0")
+    patch.setenv("QD_GATEWAY_REQUESTS_PER_MINUTE", "0")
+    patch.setenv("QD_GATEWAY_TENANT_REQUESTS_PER_MINUTE", "0")
     patch.setenv("QD_GATEWAY_PLATFORM_ADMINS", '["who:platform-admin"]')
     embedded = EmbeddedPlatform(PlatformSettings(data_dir=tmp_path_factory.mktemp("doors")))
     await embedded.start()

@@ -91,9 +91,9 @@ async def test_unknown_paths_say_nothing_without_a_token(house, path):
 async def test_metrics_are_closed_when_others_can_connect(house):
     from quarterdeck.gateway.middleware.authenticate import Authenticate
 
-    door = Authenticate(None, None, lambda method, path: False, GatewaySettings(host="0.0.0.0"))
-    assert not door._is_open("GET", "/metrics")
-    assert door._is_open("GET", "/health")
+    door = Authenticate(None, None, lambda method, path: False, GatewaySettings(host="0.0.0.0"), None)
+    assert not door._is_open("/metrics")
+    assert door._is_open("/health")
 
 
 @pytest.mark.parametrize(

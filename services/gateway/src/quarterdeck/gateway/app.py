@@ -24,12 +24,14 @@ from quarterdeck.gateway.access.roster import Roster
 from quarterdeck.gateway.allowed import allowed_methods
 from quarterdeck.gateway.authentication import Authenticator
 from quarterdeck.gateway.config import GatewaySettings
+from quarterdeck.gateway.edges.opening import Rates
 from quarterdeck.gateway.keys.keyring import Keyring
 from quarterdeck.gateway.middleware.authenticate import Authenticate
 from quarterdeck.gateway.middleware.body_limit import BodyLimit
 from quarterdeck.gateway.middleware.direct import DirectReads
 from quarterdeck.gateway.middleware.idempotency import Idempotency
 from quarterdeck.gateway.middleware.observe import Observe
+from quarterdeck.gateway.middleware.rates import RateLimits
 from quarterdeck.gateway.middleware.segments import WholeSegments, unquote_parameters
 from quarterdeck.gateway.middleware.turns import Turns
 from quarterdeck.gateway.openapi import TITLE
@@ -59,6 +61,7 @@ class Parts:
     others: Sequence[Platform]
     settings: GatewaySettings
     authenticator: Authenticator
+    rates: Rates
     upstream: Upstream
     declared: DeclaredRoutes
     roster: Roster | None
@@ -88,7 +91,12 @@ def make_routes(parts: Parts) -> FastAPI:
     app.router.routes.extend(ROUTES)
     secrets = parts.settings.secrets_dir or parts.platform.settings.data_dir.absolute() / "secrets"
     app.router.default = DeclaredPaths(
-        parts.declared, parts.platform.cache, parts.platform.clock, parts.settings, secrets
+        parts.declared,
+        parts.platform.cache,
+        parts.platform.clock,
+        parts.settings,
+        secrets,
+        parts.rates.limits,
     )
     _add_error_handlers(app)
     return app
@@ -100,7 +108,8 @@ def make_app(parts: Parts) -> ASGIApp:
     app: ASGIApp = DirectReads(make_routes(parts), parts.upstream)
     tenants = TenantDirectory(platform.peer("registry"))
     app = Idempotency(app, platform.cache, tenants, settings.idempotency_ttl)
-    app = Authenticate(app, parts.authenticator, parts.declared.is_signed, settings)
+    app = RateLimits(app, parts.rates.limits)
+    app = Authenticate(app, parts.authenticator, parts.declared.is_signed, settings, parts.rates)
     app = BodyLimit(app, settings.max_body_bytes)
     return WholeSegments(Observe(Turns(app), platform.telemetry, settings.access_log))
 

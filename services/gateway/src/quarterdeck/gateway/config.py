@@ -12,13 +12,17 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from quarterdeck.common.constants import DEFAULT_GRPC_PORT, DEFAULT_HTTP_PORT
 from quarterdeck.gateway.constants import (
     DEFAULT_BODY_LIMIT,
+    FAILURES_PER_MINUTE,
     HEARTBEAT_SECONDS,
     IDEMPOTENCY_TTL,
     PAYLOAD_HEADERS,
     REAUTHORIZE_SECONDS,
+    REQUESTS_PER_MINUTE,
     SESSION_SECONDS,
+    TENANT_REQUESTS_PER_MINUTE,
     WEBHOOK_TOLERANCE,
 )
+from quarterdeck.gateway.edges.addresses import Network
 from quarterdeck.gateway.oidc.providers import Provider, check_all, check_origin
 
 
@@ -57,6 +61,30 @@ class GatewaySettings(BaseSettings):
         default=None,
         description="File of the secret under which API keys are kept, the same for all gateways; empty: "
         "`api-keys-secret` in the data directory.",
+    )
+    requests_per_minute: int = Field(
+        default=REQUESTS_PER_MINUTE,
+        ge=0,
+        le=1_000_000,
+        description="Requests a minute of one principal; 0: any number. The local administrator's are not "
+        "counted.",
+    )
+    tenant_requests_per_minute: int = Field(
+        default=TENANT_REQUESTS_PER_MINUTE,
+        ge=0,
+        le=1_000_000,
+        description="Requests a minute of all principals in one tenant; 0: any number.",
+    )
+    failures_per_minute: int = Field(
+        default=FAILURES_PER_MINUTE,
+        ge=0,
+        le=1_000_000,
+        description="Bad credentials a minute from one address that are looked at; 0: any number. Not "
+        "counted while the gateway listens on loopback.",
+    )
+    trusted_proxies: tuple[Network, ...] = Field(
+        default=(),
+        description="Networks of proxies whose X-Forwarded-For is believed, as a JSON list.",
     )
     max_body_bytes: int = Field(default=DEFAULT_BODY_LIMIT, gt=0, description="Largest request body.")
     heartbeat: float = Field(default=HEARTBEAT_SECONDS, gt=0, description="Seconds between SSE comments.")

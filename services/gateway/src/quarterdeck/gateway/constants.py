@@ -47,6 +47,7 @@ KEYS_SECRET_FILE = "api-keys-secret"
 LONGEST_TOKEN = 16 * 1024
 
 REQUEST_ID_HEADER = "X-Request-Id"
+FORWARDED_FOR_HEADER = "X-Forwarded-For"
 IDEMPOTENCY_HEADER = "Idempotency-Key"
 REPLAYED_HEADER = "Idempotency-Replayed"
 OUTCOME_HEADER = "Quarterdeck-Outcome"
@@ -66,6 +67,9 @@ IDEMPOTENCY_TTL = 24 * 3600.0
 IDEMPOTENCY_KEY_LENGTH = 255
 # An unfinished first request blocks its key no longer than this, in seconds.
 IDEMPOTENCY_IN_FLIGHT = 600.0
+
+# Requests a minute: of one principal; of all in one tenant; of one address, with bad credentials.
+REQUESTS_PER_MINUTE, TENANT_REQUESTS_PER_MINUTE, FAILURES_PER_MINUTE = 60, 600, 60
 
 HEARTBEAT_SECONDS = 15.0
 # How often it is asked whether the reader of an open stream may still read it.

@@ -18,9 +18,13 @@ from quarterdeck.common.rpc_errors import DETAILS_KEY, to_trailers
 from quarterdeck.common.rpc_repeats import reads, repeating
 from quarterdeck.common.rpc_server import OPEN_SERVICES, SERVER_OPTIONS
 from quarterdeck.common.service import Platform
-from quarterdeck.common.telemetry import Telemetry
 from quarterdeck.gateway.authentication import Authenticator, become
 from quarterdeck.gateway.config import GatewaySettings
+from quarterdeck.gateway.constants import FORWARDED_FOR_HEADER
+from quarterdeck.gateway.edges.addresses import address_of_peer, client_address
+from quarterdeck.gateway.edges.limits import RateLimited
+from quarterdeck.gateway.edges.opening import Rates
+from quarterdeck.gateway.edges.rate_headers import rate_headers
 from quarterdeck.gateway.http_server import cannot_listen
 from quarterdeck.gateway.methods import OWNERS, Method, method_table
 from quarterdeck.gateway.proto_fields import speak_proto
@@ -39,12 +43,12 @@ class PublicRpcs(grpc.GenericRpcHandler):
     """
 
     def __init__(
-        self, platform: Platform, authenticator: Authenticator, upstream: Upstream, telemetry: Telemetry
+        self, platform: Platform, authenticator: Authenticator, upstream: Upstream, rates: Rates
     ) -> None:
         self._platform = platform
         self._authenticator = authenticator
         self._upstream = upstream
-        self._telemetry = telemetry
+        self._rates = rates
         self._open: set[Any] = set()
         self._closing = False
         self._handlers = {
@@ -125,9 +129,16 @@ class PublicRpcs(grpc.GenericRpcHandler):
     async def _admit(self, method: Method, request: bytes, context: Any) -> None:
         metadata = dict(context.invocation_metadata() or ())
         given = str(metadata.get("authorization", ""))
-        principal = await self._authenticator.authenticate(given)
-        become(principal, partial(self._authenticator.authenticate, given))
-        await self._upstream.admit(principal, method, _parsed(method, request))
+        look = self._authenticator.authenticate
+        principal = await self._rates.proofs.prove(self._address(metadata, context), given, look)
+        become(principal, partial(look, given))
+        parsed = _parsed(method, request)
+        await self._rates.limits.take(principal, str(getattr(parsed, "tenant", "")))
+        await self._upstream.admit(principal, method, parsed)
+
+    def _address(self, metadata: dict[str, Any], context: Any) -> str:
+        forwarded = str(metadata.get(FORWARDED_FOR_HEADER.lower(), ""))
+        return client_address(address_of_peer(context.peer()), forwarded, self._rates.trusted)
 
     def _metadata(self, method: Method) -> Any:
         return self._platform.peer(method.owner).metadata()
@@ -140,14 +151,22 @@ class PublicRpcs(grpc.GenericRpcHandler):
             ours = explain(error, method.owner)
             kept = [(k, v) for k, v in error.trailing_metadata() or () if k not in _REPLACED]
         else:
-            ours, kept = error, []
+            ours, kept = error, _standing(error)
         self._count(method, ours.status.name, began)
         context.set_trailing_metadata((*kept, *to_trailers(speak_proto(ours, method.request.DESCRIPTOR))))
         await context.abort(ours.status, ours.message)
 
     def _count(self, method: Method, code: str, began: float) -> None:
-        self._telemetry.rpcs.labels(method.path, code).inc()
-        self._telemetry.rpc_seconds.labels(method.path).observe(time.perf_counter() - began)
+        telemetry = self._platform.telemetry
+        telemetry.rpcs.labels(method.path, code).inc()
+        telemetry.rpc_seconds.labels(method.path).observe(time.perf_counter() - began)
+
+
+def _standing(error: QuarterdeckError) -> list[tuple[str, str | bytes]]:
+    """Returns the trailing metadata that says how allowances stand; that of REST, in small letters."""
+    if not isinstance(error, RateLimited):
+        return []
+    return [(name.lower(), value) for name, value in rate_headers(error.taken).items()]
 
 
 def _parsed(method: Method, request: bytes) -> Any:

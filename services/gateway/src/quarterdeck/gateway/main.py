@@ -14,6 +14,7 @@ from quarterdeck.gateway.access.settling import settle
 from quarterdeck.gateway.app import Parts, make_app
 from quarterdeck.gateway.authentication import LOCAL_ADMIN, Authenticator, Reviewer, admin_token
 from quarterdeck.gateway.config import GatewaySettings
+from quarterdeck.gateway.edges.opening import open_rates
 from quarterdeck.gateway.grpc_server import GrpcServer, PublicRpcs
 from quarterdeck.gateway.http_server import HttpServer, bind
 from quarterdeck.gateway.keys.opening import open_keyring, open_pepper
@@ -99,13 +100,16 @@ async def build(
     if platform.settings.access == "local":
         roster = Roster(platform, database, settings)
         platform.authorizer = RoleAuthorizer(roster)
-    acts = (partial(settle, roster), partial(check_gift, roster)) if roster else ()
-    upstream = Upstream(platform, settings.reauthorize, *acts)
+    known = partial(settle, roster) if roster else None
+    gift = partial(check_gift, roster) if roster else None
+    rates = open_rates(platform, settings)
+    upstream = Upstream(platform, settings.reauthorize, known, gift, rates.limits.allowed)
     parts = Parts(
         platform=platform,
         others=others,
         settings=settings,
         authenticator=authenticator,
+        rates=rates,
         upstream=upstream,
         declared=DeclaredRoutes(platform),
         roster=roster,
@@ -114,6 +118,6 @@ async def build(
         signing_in=signing_in,
         closing=asyncio.Event(),
     )
-    rpcs = PublicRpcs(platform, authenticator, upstream, platform.telemetry)
+    rpcs = PublicRpcs(platform, authenticator, upstream, rates)
     http = HttpServer(make_app(parts), bind(settings.host, settings.http_port, "QD_GATEWAY_HTTP_PORT"))
     return Gateway(parts, http, GrpcServer(rpcs, settings))

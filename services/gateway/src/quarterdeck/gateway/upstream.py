@@ -39,6 +39,7 @@ def explain(error: grpc.aio.AioRpcError, owner: str) -> QuarterdeckError:
 
 
 Gift = Callable[[Principal, str, Mapping[str, Any]], None]
+Allowed = Callable[[Principal, str], None]
 Settle = Callable[[str, Any, Any], Awaitable[None]]
 
 
@@ -48,6 +49,7 @@ class Upstream:
     Args:
         reauthorize: seconds between two looks at whether the reader of a stream may still read it.
         gift: called as `gift(principal, tenant, manifest)` before something is applied; it refuses.
+        allowed: called as `allowed(principal, tenant)` after each call that was let through.
         settle: awaited as `settle(path, request, response)` before a unary call is answered.
     """
 
@@ -57,11 +59,13 @@ class Upstream:
         reauthorize: float = REAUTHORIZE_SECONDS,
         settle: Settle | None = None,
         gift: Gift | None = None,
+        allowed: Allowed | None = None,
     ) -> None:
         self._platform = platform
         self._reauthorize = reauthorize
         self._settle = settle
         self._gift = gift
+        self._allowed = allowed
         self._callables: dict[str, tuple[Method, Any]] = {}
 
     def method(self, name: str) -> Method:
@@ -77,6 +81,8 @@ class Upstream:
             await self._platform.authorizer.authorize(principal, *asked)
         if self._gift is not None and method.path == APPLY:
             self._gift(principal, request.tenant, manifest_of(request))
+        if self._allowed is not None:
+            self._allowed(principal, str(getattr(request, "tenant", "")))
 
     async def call(self, name: str, request: Any, timeout: float | None = DEFAULT_TIMEOUT) -> Any:
         """Makes a unary call for the current principal. Raises QuarterdeckError."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 
@@ -27,6 +28,9 @@ class Cache(Protocol):
         save work or answer sooner, but it must not be the only thing that keeps something from being
         done twice.
         """
+
+    async def run_script(self, script: str, keys: Sequence[str], args: Sequence[int]) -> list[int] | None:
+        """Returns the numbers that a script answers; None while there is no server to run it on."""
 
     async def check(self) -> None:
         """Raises Unavailable if the cache does not answer."""

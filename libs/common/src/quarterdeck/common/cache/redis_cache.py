@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter
@@ -36,6 +36,7 @@ class RedisCache:
         self._troubles = Troubles("cache")
         self._ask_again_at = 0.0
         self._counters = LocalCounters()
+        self._scripts: dict[str, Any] = {}
         self._failures = Counter(
             "cache_failures_total",
             "Calls that the cache did not answer, or that were not made since it was away.",
@@ -67,6 +68,21 @@ class RedisCache:
         """See `Cache.increment`."""
         count = await self._ask(lambda redis: _increment(redis, key, _milliseconds(ttl)), 0)
         return count or self._counters.increment(key, ttl)
+
+    async def run_script(self, script: str, keys: Sequence[str], args: Sequence[int]) -> list[int] | None:
+        """See `Cache.run_script`. The Redis in memory runs none."""
+        if self._url.startswith("memory://"):
+            return None
+        answer: list[int] | None = await self._ask(
+            lambda redis: self._script(redis, script)(keys, args), None
+        )
+        return answer
+
+    def _script(self, redis: Any, text: str) -> Any:
+        """Returns the script as the server knows it: by its digest, and by its text where it is new."""
+        if text not in self._scripts:
+            self._scripts[text] = redis.register_script(text)
+        return self._scripts[text]
 
     async def _ask(self, call: Callable[[Any], Awaitable[T]], otherwise: T) -> T:
         """Returns the cache's answer, or `otherwise` when it gives none in time."""

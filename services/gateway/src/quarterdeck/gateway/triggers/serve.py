@@ -16,6 +16,7 @@ from quarterdeck.common.clock import Clock
 from quarterdeck.common.errors import Conflict, FailedPrecondition, InvalidArgument, QuarterdeckError
 from quarterdeck.common.ids import uuid7
 from quarterdeck.gateway.config import GatewaySettings
+from quarterdeck.gateway.edges.limits import Limits
 from quarterdeck.gateway.problems import MethodNotAllowed, RouteNotFound, problem_response
 from quarterdeck.gateway.routes.common import answer, call_id, upstream
 from quarterdeck.gateway.translate.runs import fired
@@ -30,13 +31,20 @@ class DeclaredPaths:
     """The application behind every route of our own: what no route took comes here."""
 
     def __init__(
-        self, routes: DeclaredRoutes, cache: Cache, clock: Clock, settings: GatewaySettings, secrets: Path
+        self,
+        routes: DeclaredRoutes,
+        cache: Cache,
+        clock: Clock,
+        settings: GatewaySettings,
+        secrets: Path,
+        limits: Limits,
     ) -> None:
         self._routes = routes
         self._cache = cache
         self._clock = clock
         self._settings = settings
         self._secrets = secrets
+        self._limits = limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one request."""
@@ -82,6 +90,7 @@ class DeclaredPaths:
         signed = verify(
             secret, request.headers, body, now=self._clock.now(), tolerance=self._tolerance(declared)
         )
+        await self._limits.take_of_tenant(declared.tenant)
         seen = await self._refuse_replay(declared, signed)
         try:
             message = _fire(declared, await self._payload(request, parameters), signed.id)

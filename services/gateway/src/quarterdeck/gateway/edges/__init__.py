@@ -1,0 +1,1 @@
+"""What guards the doors besides credentials and roles: rates, addresses, headers, browsers."""
