@@ -7,8 +7,8 @@ from typing import Any
 
 import yaml
 
+from quarterdeck.common.outbound.networks import INSIDE
 from quarterdeck.mcp.control.config import ControllerSettings
-from quarterdeck.mcp.egress.configuration import PRIVATE
 from quarterdeck.mcp.egress.constants import PORT
 from quarterdeck.mcp.pods.names import SERVER
 
@@ -40,7 +40,7 @@ def test_tool_pods_alone_come_in_and_nothing_goes_to_what_is_inside() -> None:
     assert peer["podSelector"]["matchExpressions"] == [{"key": SERVER, "operator": "Exists"}]
     (out,) = spec["egress"]
     (block,) = out["to"]
-    assert set(block["ipBlock"]["except"]) <= set(PRIVATE)
+    assert set(block["ipBlock"]["except"]) <= set(INSIDE)
     assert len(block["ipBlock"]["except"]) == 5
 
 

@@ -14,9 +14,12 @@ from pydantic import ValidationError
 
 from quarterdeck.common.errors import Unavailable
 from quarterdeck.common.identity import Principal
+from quarterdeck.common.outbound.policy import Outbound
 from quarterdeck.gateway.config import GatewaySettings
 from quarterdeck.gateway.oidc.claims import peek, principal_of
+from quarterdeck.gateway.oidc.fetching import keys_of
 from quarterdeck.gateway.oidc.keys import FRESH, LEAST_PAUSE, STANDING
+from quarterdeck.gateway.oidc.opening import open_oidc
 from quarterdeck.gateway.oidc.providers import Provider
 from quarterdeck.gateway.oidc.tokens import KEPT, LEEWAY, REMEMBERED, OidcTokens
 
@@ -86,7 +89,10 @@ class Door(OidcTokens):
     def __init__(self, issuer, **more):
         self.refusals, self.time = [], 0.0
         provider = Provider(name="corp", issuer=issuer.issuer, audience=AUDIENCE, **more)
-        super().__init__([provider], self.refusals.append, clock=lambda: self.time)
+        outbound = Outbound.parse((), loopback=True)
+        super().__init__(
+            [provider], self.refusals.append, lambda one: lambda: keys_of(one, outbound), lambda: self.time
+        )
 
 
 @pytest.fixture
@@ -291,7 +297,7 @@ def test_two_providers_are_two(monkeypatch):
 
 async def test_at_the_door(issuer, house):
     provider = Provider(name="corp", issuer=issuer.issuer, audience=AUDIENCE, tenant="acme")
-    house.gateway._parts.authenticator._reviewers += (OidcTokens([provider], lambda why: None),)
+    house.gateway._parts.authenticator._reviewers += (open_oidc(house.platform, [provider]),)
 
     async def told(token):
         return await house.client.get("/api/v1/auth/whoami", headers={"Authorization": f"Bearer {token}"})

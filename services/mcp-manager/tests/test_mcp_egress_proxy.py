@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from hack.services.packages import Missing, find
+from quarterdeck.common.outbound.networks import INSIDE as PRIVATE
 from quarterdeck.controller.api.errors import AlreadyExists, ApiError
 from quarterdeck.controller.api.resource import NAMESPACES, Resource
 from quarterdeck.mcp.egress.certificate import write_certificate
-from quarterdeck.mcp.egress.configuration import PRIVATE, asked_by_squid, configuration
+from quarterdeck.mcp.egress.configuration import asked_by_squid, configuration
 from quarterdeck.mcp.egress.constants import READY
 from quarterdeck.mcp.egress.readiness import is_ready
 

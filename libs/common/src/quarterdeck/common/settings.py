@@ -6,17 +6,23 @@ import hashlib
 import os
 import tempfile
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 from urllib.parse import parse_qsl, urlsplit
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from quarterdeck.common.constants import SERVICES
+from quarterdeck.common.outbound.policy import Outbound
 from quarterdeck.common.transport.addresses import is_local
 
 # A unix socket's path must fit into the kernel's address structure.
 MAX_SOCKET_PATH = 100
+
+
+def _readable(allowed: tuple[str, ...]) -> tuple[str, ...]:
+    Outbound.parse(allowed)
+    return allowed
 
 
 class PlatformSettings(BaseSettings):
@@ -62,6 +68,12 @@ class PlatformSettings(BaseSettings):
         description="Seconds after which this service asks a peer to connect anew, so that it finds replicas "
         "which came since; 0: never.",
     )
+    outbound_allow: Annotated[tuple[str, ...], AfterValidator(_readable)] = Field(
+        default=(),
+        description="What users' URLs (remote tool servers, models, identity providers) may lead to although "
+        "it is not on the internet: networks, addresses and hosts (`*.example.com`), as a JSON list. On a "
+        "laptop also loopback.",
+    )
     management_host: str = "127.0.0.1"
     management_port: int = Field(default=0, description="Port of /health and /metrics; 0: none of its own.")
     log_level: str = "info"
@@ -81,6 +93,11 @@ class PlatformSettings(BaseSettings):
                 "tls.crt, tls.key and ca.crt (`qd certs` makes it), or QD_PLAINTEXT=true for a mesh that does"
             )
         return self
+
+    def outbound(self) -> Outbound:
+        """Returns where users' URLs may lead to. Without a cluster and on unix sockets this is a laptop."""
+        laptop = self.access == "local" and not self.listen
+        return Outbound.parse(self.outbound_allow, loopback=laptop)
 
     def database_for(self, service: str) -> str:
         """Returns the URL of a service's database; on a server, each has a schema of its own."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from quarterdeck.llm.constants import ANTHROPIC
 from quarterdeck.llm.errors import AuthenticationFailed, ModelError, ModelTimeout
-from quarterdeck.llm.sdk import Connection, load, transport_error, with_usage
+from quarterdeck.llm.sdk import Connection, http_client, load, transport_error, with_usage
 from quarterdeck.llm.status_errors import Failure, retry_after, to_error
 from quarterdeck.llm.types import ModelRequest, ModelResponse, OnDelta
 
@@ -83,6 +83,7 @@ def _make_client(sdk: Any, connection: Connection) -> AsyncAnthropic:
         timeout=sdk.Timeout(connection.idle, connect=connection.connect),
         max_retries=0,
         default_headers=dict(connection.headers),
+        http_client=http_client(connection),
         open_telemetry=False,
     )
     return client

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
+from quarterdeck.common.outbound.policy import Outbound
 from quarterdeck.llm.anthropic_provider import AnthropicProvider
 from quarterdeck.llm.constants import ANTHROPIC, OPENAI, PLAYBOOK
 from quarterdeck.llm.openai_provider import OpenAIProvider
@@ -28,6 +29,8 @@ class ProviderSource(Protocol):
 class Providers:
     """Providers by credentials of the environment and of Secrets.
 
+    `outbound` says where addresses that users name may lead to.
+
     `fixed` providers are used by name, whatever the target says otherwise; tests and the test kit use it.
     """
 
@@ -37,10 +40,12 @@ class Providers:
         *,
         secrets: SecretReader | None = None,
         fixed: Mapping[str, Provider] | None = None,
+        outbound: Outbound | None = None,
     ) -> None:
         self._env = env
         self._secrets = secrets
         self._fixed = dict(fixed or {})
+        self._outbound = outbound
         self._made: dict[object, Provider] = {}
 
     def find(self, target: Target) -> Provider | None:
@@ -55,7 +60,7 @@ class Providers:
             return None
         identity = (target.provider, key, target.base_url, target.headers)
         if identity not in self._made:
-            self._made[identity] = _make(target, key)
+            self._made[identity] = _make(target, key, self._outbound)
         return self._made[identity]
 
     async def aclose(self) -> None:
@@ -83,16 +88,17 @@ class Providers:
         return ""
 
 
-def default_providers(env: Mapping[str, str]) -> Providers:
+def default_providers(env: Mapping[str, str], outbound: Outbound | None = None) -> Providers:
     """The providers of the embedded platform: Anthropic when `ANTHROPIC_API_KEY` is set, else the playbook.
 
-    OpenAI-compatible ones are there when `OPENAI_API_KEY` is set or the target has an address of its own.
+    OpenAI-compatible ones are there when `OPENAI_API_KEY` is set or the target has an address of its own,
+    which `outbound` allows.
     """
-    return Providers(env)
+    return Providers(env, outbound=outbound)
 
 
-def _make(target: Target, key: str) -> Provider:
-    connection = Connection(key, base_url=target.base_url, headers=target.headers)
+def _make(target: Target, key: str, outbound: Outbound | None) -> Provider:
+    connection = Connection(key, base_url=target.base_url, headers=target.headers, outbound=outbound)
     if target.provider == ANTHROPIC:
         return AnthropicProvider(connection)
     if target.provider == OPENAI:

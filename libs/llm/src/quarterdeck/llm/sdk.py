@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from quarterdeck.llm.errors import (
     MalformedOutput,
@@ -18,13 +19,18 @@ from quarterdeck.llm.errors import (
 )
 from quarterdeck.llm.types import JsonValue, ToolUse, Usage
 
+if TYPE_CHECKING:
+    import httpx2
+
+    from quarterdeck.common.outbound.policy import Outbound
+
 
 @dataclass(frozen=True)
 class Connection:
     """How to reach a provider. Times are in seconds.
 
     `total` bounds a whole call, `idle` the silence between two pieces of a stream. `base_url` None means the
-    provider's own address.
+    provider's own address; where another one may be is for `outbound` to say, None: anywhere.
     """
 
     api_key: str = field(repr=False)
@@ -33,6 +39,20 @@ class Connection:
     total: float = 600.0
     idle: float = 90.0
     connect: float = 5.0
+    outbound: Outbound | None = None
+
+
+def http_client(connection: Connection) -> httpx2.AsyncClient | None:
+    """The client for an address that users name; None where the SDK makes its own."""
+    if connection.base_url is None or connection.outbound is None:
+        return None
+    import httpx2
+
+    from quarterdeck.common.outbound.http_transport import GuardedTransport
+
+    timeout = httpx2.Timeout(connection.idle, connect=connection.connect)
+    guarded = GuardedTransport(connection.outbound)
+    return httpx2.AsyncClient(transport=guarded, timeout=timeout, follow_redirects=True)
 
 
 async def load(module: str) -> ModuleType:

@@ -64,7 +64,8 @@ class AgentRuntime:
         self._platform = platform
         self._settings = settings
         self._watcher = ObjectWatcher(platform, platform.database, WATCHED, WATCHED_KINDS, self._on_object)
-        self._routes = Routes(self._watcher, os.environ, platform.telemetry.tracer)
+        outbound = platform.settings.outbound()
+        self._routes = Routes(self._watcher, os.environ, platform.telemetry.tracer, outbound)
         self._directory = ToolDirectory(platform.peer("mcp-manager"), platform.clock)
         self._shares = TenantShares()
         self._engine = self._make_engine()

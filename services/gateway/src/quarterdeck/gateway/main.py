@@ -94,7 +94,7 @@ async def build(
 
         oidc = open_oidc(platform, settings.identity_providers)
         reviewers.insert(0, oidc)
-        signing_in = open_signing_in(settings, oidc, pepper)
+        signing_in = open_signing_in(platform, settings, oidc, pepper)
     authenticator = Authenticator(tokens, [keyring, sessions, *reviewers])
     roster = None
     if platform.settings.access == "local":

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from quarterdeck.common.outbound.policy import Outbound
 from quarterdeck.mcp.connection import Connection, open_local
 from quarterdeck.mcp.definition import Definition, Local, Pods, Remote, Secret
 from quarterdeck.mcp.environment import server_environment
@@ -35,12 +36,14 @@ class SessionMaker:
         log: a structlog logger.
         environment: the platform's own variables: where secrets come from, and what servers inherit.
         door: finds pods; None where there are none.
+        outbound: where remote servers may be.
     """
 
     locks: Path
     log: Any
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
     door: Door | None = None
+    outbound: Outbound = field(default_factory=Outbound)
 
     def session(
         self, definition: Definition, exchange: Exchange, on_tools_changed: Callable[[], None]
@@ -79,7 +82,7 @@ class SessionMaker:
         from quarterdeck.mcp.http import open_remote
 
         headers = {**remote.headers, **self._secrets(remote.secrets)}
-        async with open_remote(remote.url, headers, exchange) as connection:
+        async with open_remote(remote.url, headers, exchange, self.outbound) as connection:
             yield connection
 
     @asynccontextmanager

@@ -16,6 +16,8 @@ from typing import Any
 import httpx2
 
 from quarterdeck.common import codec
+from quarterdeck.common.outbound.http_transport import GuardedTransport
+from quarterdeck.common.outbound.policy import Outbound
 from quarterdeck.mcp.connection import Connection
 from quarterdeck.mcp.constants import CONTROL_MESSAGE_BYTES, EDGE_BODY, LOST, UNREACHABLE
 from quarterdeck.mcp.exchange import Exchange, RequestId
@@ -26,13 +28,20 @@ _NOT_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, htt
 
 
 @asynccontextmanager
-async def open_remote(url: str, headers: Mapping[str, str], exchange: Exchange) -> AsyncIterator[Connection]:
-    """Connects to a Streamable HTTP endpoint. Nothing is sent before the first message."""
+async def open_remote(
+    url: str, headers: Mapping[str, str], exchange: Exchange, outbound: Outbound | None = None
+) -> AsyncIterator[Connection]:
+    """Connects to a Streamable HTTP endpoint. Nothing is sent before the first message.
+
+    Args:
+        outbound: where the address may lead to; None for an address of our own.
+    """
     from mcp.client.streamable_http import streamable_http_client
 
     # Answers are awaited as long as the call's own time-out says, so reading has none of its own.
     timeout = httpx2.Timeout(_CONNECT_TIMEOUT, read=None)
-    transport = BoundedTransport(httpx2.AsyncHTTPTransport(), exchange)
+    wire = httpx2.AsyncHTTPTransport() if outbound is None else GuardedTransport(outbound)
+    transport = BoundedTransport(wire, exchange)
     async with (
         httpx2.AsyncClient(headers=dict(headers), timeout=timeout, transport=transport) as client,
         streamable_http_client(url, http_client=client, max_sse_event_size=CONTROL_MESSAGE_BYTES) as streams,

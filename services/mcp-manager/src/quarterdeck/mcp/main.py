@@ -55,7 +55,7 @@ class McpManager:
         log = platform.telemetry.log
         self._reporter = StatusReporter(platform.peer("registry"), log)
         door = None if replicas is None else self._door(replicas)
-        maker = SessionMaker(locks, log, door=door)
+        maker = SessionMaker(locks, log, door=door, outbound=platform.settings.outbound())
         listings = None if door is None else self._listings()
         pins = StoredPins(self._database)
         self._servers = Servers(maker, self._offload, pins, self._reporter.note, listings)

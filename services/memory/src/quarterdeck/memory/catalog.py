@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from quarterdeck.common.database import Database
 from quarterdeck.common.errors import NotFound
+from quarterdeck.common.outbound.policy import Outbound
 from quarterdeck.memory import store
 from quarterdeck.memory.embedding.provider import EmbeddingProvider
 from quarterdeck.memory.embedding.providers import ProviderChoice, make_provider
@@ -35,11 +36,16 @@ class Catalog:
     """Finds collections; the database is asked each time, so several replicas agree."""
 
     def __init__(
-        self, database: Database, engine: VectorEngine, environment: Mapping[str, str] = os.environ
+        self,
+        database: Database,
+        engine: VectorEngine,
+        environment: Mapping[str, str] = os.environ,
+        outbound: Outbound | None = None,
     ) -> None:
         self.database = database
         self.engine = engine
         self._environment = environment
+        self._outbound = outbound
         self._providers: dict[ProviderChoice, EmbeddingProvider] = {}
         self._ensured: dict[CollectionKey, Shape] = {}
 
@@ -85,5 +91,5 @@ class Catalog:
             record.provider, record.model, record.size, wanted.key_variable, wanted.base_url
         )
         if choice not in self._providers:
-            self._providers[choice] = make_provider(choice, self._environment)
+            self._providers[choice] = make_provider(choice, self._environment, self._outbound)
         return self._providers[choice]

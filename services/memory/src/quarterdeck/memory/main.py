@@ -85,7 +85,8 @@ async def build(platform: Platform) -> Service:
     database = await platform.open_database(store.metadata, MIGRATIONS)
     engine = await open_engine(settings, platform.settings.data_dir.absolute())
     platform.checks["vectors"] = engine.check
-    return MemoryService(platform, settings, engine, Catalog(database, engine))
+    catalog = Catalog(database, engine, outbound=platform.settings.outbound())
+    return MemoryService(platform, settings, engine, catalog)
 
 
 def _server(platform: Platform, catalog: Catalog, cache: FirstLevelCache, answers: QueryCache) -> RpcServer:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from quarterdeck.common import codec
 from quarterdeck.common.errors import NotFound
+from quarterdeck.common.outbound.policy import Outbound
 from quarterdeck.common.watching import ObjectWatcher
 
 if TYPE_CHECKING:
@@ -19,10 +20,17 @@ if TYPE_CHECKING:
 class Routes:
     """Finds the live router behind a tenant's route name."""
 
-    def __init__(self, watcher: ObjectWatcher, env: Mapping[str, str], tracer: Tracer) -> None:
+    def __init__(
+        self,
+        watcher: ObjectWatcher,
+        env: Mapping[str, str],
+        tracer: Tracer,
+        outbound: Outbound | None = None,
+    ) -> None:
         self._watcher = watcher
         self._env = env
         self._tracer = tracer
+        self._outbound = outbound
         self._providers: ProviderSource | None = None
         self._made: dict[tuple[str, str], tuple[str, Router]] = {}
 
@@ -44,7 +52,7 @@ class Routes:
         from quarterdeck.llm.router import Router
 
         if self._providers is None:
-            self._providers = default_providers(self._env)
+            self._providers = default_providers(self._env, self._outbound)
         return Router(RouteSpec.from_json(name, spec), self._providers, tracer=self._tracer)
 
     async def close(self) -> None:

@@ -3,30 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from quarterdeck.common import codec
 from quarterdeck.common.errors import Unavailable
+from quarterdeck.common.outbound.policy import Outbound
+from quarterdeck.common.outbound.resolving import OutboundRefused
 from quarterdeck.gateway.oidc.providers import Provider, is_safe
 
 LARGEST, PATIENCE = 1024 * 1024, 5.0
 WELL_KNOWN = "/.well-known/openid-configuration"
 
 
-async def keys_of(provider: Provider) -> dict[str, dict[str, Any]]:
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What is posted to a provider.
+
+    Attributes:
+        client: name and secret of who posts it, if it has one.
+    """
+
+    values: Mapping[str, str]
+    client: tuple[str, str] | None = None
+
+
+async def keys_of(provider: Provider, outbound: Outbound) -> dict[str, dict[str, Any]]:
     """Returns the provider's public keys by their ids.
+
+    Args:
+        outbound: where its addresses may lead to.
 
     Raises:
         Unavailable: it does not answer, or answers something else.
     """
-    listed = (await _document(await endpoint_of(provider, "jwks_uri"))).get("keys")
+    listed = (await _document(await endpoint_of(provider, "jwks_uri", outbound), outbound)).get("keys")
     found = listed if isinstance(listed, list) else []
     return {str(key["kid"]): key for key in found if isinstance(key, dict) and _is_for_signing(key)}
 
 
-async def endpoint_of(provider: Provider, name: str) -> str:
+async def endpoint_of(provider: Provider, name: str, outbound: Outbound) -> str:
     """Returns an address that the provider's discovery document names. Raises Unavailable."""
-    about = await _document(provider.issuer.rstrip("/") + WELL_KNOWN)
+    about = await _document(provider.issuer.rstrip("/") + WELL_KNOWN, outbound)
     if about.get("issuer") != provider.issuer:
         raise _away(f"{provider.issuer} calls itself {str(about.get('issuer'))[:200]!r}")
     address = about.get(name)
@@ -35,43 +53,40 @@ async def endpoint_of(provider: Provider, name: str) -> str:
     return address
 
 
-async def post_form(url: str, form: Mapping[str, str], auth: tuple[str, str] | None) -> dict[str, Any]:
-    """Posts a form; returns the JSON object that is answered, with 200 or 400.
-
-    Args:
-        auth: name and secret of the client, if it has one.
+async def answer_to(form: Form, url: str, outbound: Outbound) -> dict[str, Any]:
+    """Posts a form; returns the JSON object that is answered, be it a refusal.
 
     Raises:
         Unavailable: it does not answer, or answers something else.
     """
-    return await _document(url, form, auth)
+    return await _document(url, outbound, form)
 
 
 def _is_for_signing(key: dict[str, Any]) -> bool:
     return bool(key.get("kid")) and key.get("use", "sig") == "sig" and key.get("kty") in ("RSA", "EC", "OKP")
 
 
-async def _document(
-    url: str, form: Mapping[str, str] | None = None, auth: tuple[str, str] | None = None
-) -> dict[str, Any]:
+async def _document(url: str, outbound: Outbound, form: Form | None = None) -> dict[str, Any]:
     import aiohttp
 
+    from quarterdeck.common.outbound.connector import guarded_connector
+
+    method, data, auth = "GET", None, None
+    if form is not None:
+        method, data = "POST", form.values
+        auth = aiohttp.BasicAuth(*form.client) if form.client else None
     try:
         timeout = aiohttp.ClientTimeout(total=PATIENCE)
         async with (
-            aiohttp.ClientSession(timeout=timeout) as session,
-            session.request(
-                "GET" if form is None else "POST",
-                url,
-                data=form,
-                auth=aiohttp.BasicAuth(*auth) if auth else None,
-                allow_redirects=False,
-            ) as response,
+            aiohttp.ClientSession(
+                connector=await guarded_connector(url, outbound), timeout=timeout
+            ) as session,
+            session.request(method, url, data=data, auth=auth, allow_redirects=False) as response,
         ):
             body = await response.content.read(LARGEST + 1)
             while len(body) <= LARGEST and (more := await response.content.read(LARGEST + 1 - len(body))):
                 body += more
-    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+    except (aiohttp.ClientError, TimeoutError, OSError, OutboundRefused) as error:
         raise _away(f"{url} does not answer: {type(error).__name__}") from None
     # 400 is how a token endpoint says no, as a JSON object.
     return _read(url, response.status, body, (200,) if form is None else (200, 400))

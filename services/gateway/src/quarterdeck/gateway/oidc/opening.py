@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from quarterdeck.common.service import Platform
+from quarterdeck.gateway.oidc.fetching import keys_of
 from quarterdeck.gateway.oidc.providers import Provider
 from quarterdeck.gateway.oidc.tokens import OidcTokens
 
@@ -19,4 +20,9 @@ def open_oidc(platform: Platform, providers: Sequence[Provider]) -> OidcTokens:
         ["why"],
         registry=platform.telemetry.registry,
     )
-    return OidcTokens(providers, lambda why: refused.labels(why).inc())
+    outbound = platform.settings.outbound()
+    return OidcTokens(
+        providers,
+        lambda why: refused.labels(why).inc(),
+        lambda provider: lambda: keys_of(provider, outbound),
+    )

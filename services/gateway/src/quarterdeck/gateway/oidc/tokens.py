@@ -10,7 +10,6 @@ from typing import Any
 
 from quarterdeck.common.identity import Principal
 from quarterdeck.gateway.oidc.claims import peek, principal_of
-from quarterdeck.gateway.oidc.fetching import keys_of
 from quarterdeck.gateway.oidc.keys import Fetch, KeySet
 from quarterdeck.gateway.oidc.providers import Provider
 
@@ -34,12 +33,11 @@ class OidcTokens:
         self,
         providers: Sequence[Provider],
         refused: Callable[[str], None],
-        fetch: Callable[[Provider], Fetch] | None = None,
+        fetch: Callable[[Provider], Fetch],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._providers = {provider.issuer: provider for provider in providers}
-        asks = fetch or (lambda provider: lambda: keys_of(provider))
-        self._keys = {provider.issuer: KeySet(asks(provider), clock) for provider in providers}
+        self._keys = {provider.issuer: KeySet(fetch(provider), clock) for provider in providers}
         self._refused = refused
         self._clock = clock
         self._verified: OrderedDict[bytes, tuple[float, float, Principal]] = OrderedDict()

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from quarterdeck.common.errors import InvalidArgument, NotFound, Unauthenticated
 from quarterdeck.common.identity import Principal
+from quarterdeck.common.outbound.policy import Outbound
 from quarterdeck.gateway.oidc.claims import peek
-from quarterdeck.gateway.oidc.fetching import endpoint_of, post_form
+from quarterdeck.gateway.oidc.fetching import Form, answer_to, endpoint_of
 from quarterdeck.gateway.oidc.providers import Provider
 from quarterdeck.gateway.oidc.tokens import OidcTokens
 from quarterdeck.gateway.sessions.beginning import Begun, Seal, address, begin
@@ -19,12 +20,16 @@ class SigningIn:
     Args:
         tokens: who knows whose a token is.
         seal: for what a browser takes along.
+        outbound: which addresses of providers may be connected to.
     """
 
-    def __init__(self, providers: Sequence[Provider], tokens: OidcTokens, seal: Seal) -> None:
+    def __init__(
+        self, providers: Sequence[Provider], tokens: OidcTokens, seal: Seal, outbound: Outbound
+    ) -> None:
         self._providers = {provider.name: provider for provider in providers}
         self._tokens = tokens
         self._seal = seal
+        self._outbound = outbound
 
     async def begin(self, name: str, back: str, redirect: str) -> tuple[str, str]:
         """Returns where to send a browser, and what it takes along.
@@ -35,7 +40,7 @@ class SigningIn:
         """
         provider = self._provider(name)
         begun = begin(provider, back)
-        endpoint = await endpoint_of(provider, "authorization_endpoint")
+        endpoint = await endpoint_of(provider, "authorization_endpoint", self._outbound)
         return address(endpoint, provider, begun, redirect), self._seal.close(begun)
 
     async def finish(self, taken: str, state: str, code: str, redirect: str) -> tuple[Principal, str]:
@@ -67,7 +72,8 @@ class SigningIn:
             "client_id": provider.client,
             "code_verifier": begun.verifier,
         }
-        said = await post_form(await endpoint_of(provider, "token_endpoint"), form, _auth(provider))
+        url = await endpoint_of(provider, "token_endpoint", self._outbound)
+        said = await answer_to(Form(form, _client(provider)), url, self._outbound)
         token = said.get("id_token")
         if not isinstance(token, str):
             raise _nobody()
@@ -81,7 +87,7 @@ class SigningIn:
         return provider
 
 
-def _auth(provider: Provider) -> tuple[str, str] | None:
+def _client(provider: Provider) -> tuple[str, str] | None:
     """Returns what we prove to the provider who we are with, read each time so that it can be replaced."""
     path = provider.client_secret_file
     return (provider.client, path.read_text().strip()) if path is not None else None

@@ -5,17 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
+from quarterdeck.common.outbound.networks import INSIDE
 from quarterdeck.mcp.egress.constants import PORT, READY
 
 MODULE = "quarterdeck.mcp.egress"
-
-# Nothing that is not on the internet: private, shared, loopback, link-local (metadata), multicast, reserved;
-# and addresses of version 4 inside those of version 6. (Mapped ones are those of version 4 to the proxy.)
-PRIVATE = (
-    "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12",
-    "192.0.0.0/24", "192.168.0.0/16", "198.18.0.0/15", "224.0.0.0/3", "::/128", "::1/128", "64:ff9b::/96",
-    "2002::/16", "fc00::/7", "fe80::/10", "fec0::/10", "ff00::/8",
-)  # fmt: skip
 
 # A tunnel that is TLS passes the proxy twice. The first time it is refused or not, and the client is told by
 # a proper answer; the second time, on a port that nobody else reaches, it is looked at. A port that looks
@@ -95,7 +88,7 @@ def configuration(
     *,
     listen: str = str(PORT),
     inner: int = PORT + 1,
-    private: Sequence[str] = PRIVATE,
+    private: Sequence[str] = INSIDE,
     tls_ports: Sequence[int] = (443,),
     grace: int = 20,
 ) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from quarterdeck.common.errors import FailedPrecondition, QuarterdeckError, ResourceExhausted, Unavailable
+from quarterdeck.common.outbound.policy import Outbound
 from quarterdeck.memory.constants import DEFAULT_DIMENSION, OPENAI_MODEL
 
 NAME = "openai"
@@ -22,11 +23,15 @@ RETRIES = 3
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """How the API is reached: the variable with the key, and an address other than the usual one."""
+    """How the API is reached: the variable with the key, and an address other than the usual one.
+
+    Where users' `base_url` may lead to is for `outbound` to say; None: anywhere.
+    """
 
     key_variable: str = KEY_VARIABLE
     base_url: str = ""
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    outbound: Outbound | None = None
 
     @property
     def key(self) -> str:
@@ -97,8 +102,21 @@ class OpenAIEmbedder:
                 base_url=self._access.base_url or self._access.environment.get("OPENAI_BASE_URL") or None,
                 timeout=TIMEOUT_SECONDS,
                 max_retries=RETRIES,
+                http_client=_http_client(self._access),
             )
         return self._client
+
+
+def _http_client(access: Access) -> Any:
+    """Returns the client for an address that users name; None where the SDK makes its own."""
+    if not access.base_url or access.outbound is None:
+        return None
+    import httpx2
+
+    from quarterdeck.common.outbound.http_transport import GuardedTransport
+
+    transport = GuardedTransport(access.outbound)
+    return httpx2.AsyncClient(transport=transport, timeout=TIMEOUT_SECONDS, follow_redirects=True)
 
 
 def batches(texts: Sequence[str]) -> list[list[str]]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from quarterdeck.common.errors import InvalidArgument
+from quarterdeck.common.outbound.policy import Outbound
 from quarterdeck.memory.constants import DEFAULT_DIMENSION, OPENAI_MODEL
 from quarterdeck.memory.embedding import lexical, openai, sentence_transformers
 from quarterdeck.memory.embedding.provider import EmbeddingProvider
@@ -59,11 +60,17 @@ class ProviderChoice:
     base_url: str = ""
 
 
-def make_provider(choice: ProviderChoice, environment: Mapping[str, str] = os.environ) -> EmbeddingProvider:
-    """Returns the provider; nothing is loaded or connected yet."""
+def make_provider(
+    choice: ProviderChoice, environment: Mapping[str, str] = os.environ, outbound: Outbound | None = None
+) -> EmbeddingProvider:
+    """Returns the provider; nothing is loaded or connected yet.
+
+    Args:
+        outbound: where an address that users name may lead to; None: anywhere.
+    """
     if choice.name == openai.NAME:
         key_variable = choice.key_variable or openai.KEY_VARIABLE
-        access = openai.Access(key_variable, choice.base_url, environment)
+        access = openai.Access(key_variable, choice.base_url, environment, outbound)
         return openai.OpenAIEmbedder(choice.model, choice.size, access)
     if choice.name == sentence_transformers.NAME:
         return sentence_transformers.SentenceTransformersEmbedder(choice.model, choice.size)

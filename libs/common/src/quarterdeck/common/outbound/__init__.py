@@ -1,0 +1,1 @@
+"""Connections to what users name: never to what is inside, and only to the address that was looked at."""
