@@ -27,10 +27,13 @@ from report import Figure, report
 
 from quarterdeck.common import codec
 from quarterdeck.common.identity import Principal
+from quarterdeck.common.proofs.holders import RunClaim, Uses
 from quarterdeck.common.rpc_client import act_for
 from quarterdeck.common.service import open_platform
 from quarterdeck.common.settings import PlatformSettings
 from quarterdeck.v1 import resources_pb2, resources_pb2_grpc, tools_pb2, tools_pb2_grpc
+
+RUN = RunClaim(Principal("admin"), "default", "t1", "run-1", 1, Uses(frozenset({"echo/*"})))
 
 TARGET_MS = 1.0
 WARM_UP = 100
@@ -133,11 +136,13 @@ async def caller(runtime: Any) -> dict[str, Once]:
             tenant="default", call_id=f"call-{next(count)}", server="echo", tool=tool,
             arguments_json=b'{"text":"hello"}', run_id="run-1",
         )  # fmt: skip
+        act_for(RUN)
         outcome = await channel.call(stub.CallTool, request)
         if outcome.status != tools_pb2.ToolOutcome.STATUS_OK:
             raise RuntimeError(outcome.message)
 
     deadline = time.monotonic() + 20
+    act_for(None)
     while not (await channel.call(stub.ListTools, tools_pb2.ListToolsRequest(tenant="default"))).tools:
         if time.monotonic() > deadline:
             raise RuntimeError("the echo server did not come up")

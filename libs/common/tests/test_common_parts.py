@@ -12,11 +12,14 @@ from quarterdeck.common.artifacts import DirectoryArtifacts, media_type
 from quarterdeck.common.bus import FaultPlan, InProcessBus, Message
 from quarterdeck.common.cache import key, open_cache
 from quarterdeck.common.clock import parse_rfc3339, rfc3339
-from quarterdeck.common.errors import InvalidArgument, NotFound, Unauthenticated
-from quarterdeck.common.identity import KeyDirectory, TokenVerifier, WorkloadIdentity
+from quarterdeck.common.errors import InvalidArgument, NotFound
 from quarterdeck.common.ids import uuid7
 from quarterdeck.common.management import health, metrics
 from quarterdeck.common.paging import decode_cursor, encode_cursor, page_limit
+from quarterdeck.common.proofs.checking import TokenVerifier
+from quarterdeck.common.proofs.keys import KeyDirectory
+from quarterdeck.common.proofs.signing import WorkloadIdentity
+from quarterdeck.common.proofs.tokens import Refused
 from quarterdeck.common.service import open_platform
 from quarterdeck.common.settings import PlatformSettings
 from quarterdeck.common.telemetry import Telemetry, redact
@@ -151,13 +154,13 @@ def test_tokens_are_bound_to_service_and_audience(tmp_path):
     verifier = TokenVerifier("memory", keys)
     token = gateway.token("memory")
     assert verifier.verify(token) == "gateway" and gateway.token("memory") == token
-    with pytest.raises(Unauthenticated):
+    with pytest.raises(Refused, match="audience"):
         verifier.verify(gateway.token("registry"))
-    with pytest.raises(Unauthenticated):
-        verifier.verify(token[:-3] + "AAA")
+    with pytest.raises(Refused, match="signature"):
+        verifier.verify(token[:-4] + "AAAA")
     registry.close()
     fresh = TokenVerifier("memory", keys)
-    with pytest.raises(Unauthenticated, match="not known"):
+    with pytest.raises(Refused, match="key"):
         fresh.verify(registry.token("memory"))
 
 

@@ -102,16 +102,6 @@ async def test_token_for_another_audience_is_refused(platforms):
     assert caught.value.code() == grpc.StatusCode.UNAUTHENTICATED
 
 
-async def test_a_header_cannot_make_a_service(platforms):
-    act_for(None)
-    _, memory = stub(platforms[1])
-    token = platforms[1].identity.token("memory")
-    metadata = [("authorization", f"Bearer {token}"), ("x-qd-principal", "system:service:registry")]
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await memory.SearchMemory(memory_pb2.SearchMemoryRequest(), metadata=metadata)
-    assert caught.value.code() == grpc.StatusCode.PERMISSION_DENIED
-
-
 async def test_errors_keep_their_details(platforms):
     peer, memory = stub(platforms[1])
     with pytest.raises(InvalidArgument) as caught:

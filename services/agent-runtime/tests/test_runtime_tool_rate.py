@@ -2,6 +2,7 @@
 
 from types import SimpleNamespace
 
+from quarterdeck.common.proofs.holders import Uses
 from quarterdeck.runtime.effects.tools import ToolPerformer
 from quarterdeck.v1 import tools_pb2
 
@@ -34,13 +35,13 @@ async def test_it_waits_and_asks_again():
     manager, clock = Manager(LATER, LATER, DONE), Clock()
     performer = ToolPerformer(manager, None, None, clock)
     facts = SimpleNamespace(
-        run_id="r", root_run_id="r", tenant="t", tenant_id="i", kind="Workflow", name="w",
+        run_id="r", epoch=1, root_run_id="r", tenant="t", tenant_id="i", kind="Workflow", name="w",
         principal={"subject": "anna"},
     )  # fmt: skip
-    effect = SimpleNamespace(id="e1", approval="")
-    outcome = await performer.call(
-        facts, SimpleNamespace(spent=0), effect, {"server": "s", "tool": "t"}, {"a": 1}
-    )
+    target = {"server": "s", "tool": "book", "check": {"tool": "t"}}
+    effect = SimpleNamespace(id="e1", approval="", target=target)
+    uses = SimpleNamespace(uses=Uses(frozenset({"s/book"})))
+    outcome = await performer.check(facts, uses, SimpleNamespace(spent=0), effect, {"a": 1})
     assert outcome == DONE
     assert clock.slept == [7.5, 7.5]
     assert manager.asked == ["r:e1"] * 3

@@ -14,6 +14,7 @@ from typing import Any
 
 from quarterdeck.common import codec
 from quarterdeck.common.identity import Principal
+from quarterdeck.common.proofs.holders import RunClaim, Uses
 from quarterdeck.common.rpc_client import Peer, act_for
 from quarterdeck.common.service import Platform, Service, open_platform
 from quarterdeck.common.settings import PlatformSettings
@@ -199,8 +200,16 @@ class World:
         self, request: tools_pb2.CallToolRequest, platform: Platform | None = None
     ) -> tools_pb2.ToolOutcome:
         peer, stub = self.tools(platform)
+        act_for(self.run_of(request) if platform is None else ADMIN)
         outcome: tools_pb2.ToolOutcome = await peer.call(stub.CallTool, request, timeout=60)
+        act_for(None)
         return outcome
+
+    def run_of(self, request: tools_pb2.CallToolRequest) -> RunClaim:
+        """What the runtime says of the run that makes a call."""
+        uses = Uses(frozenset({f"{request.server}/*"}))
+        principal = Principal(request.principal or "local:admin")
+        return RunClaim(principal, "default", "t1", request.run_id, 1, uses)
 
     async def record(self, call_id: str) -> tools_pb2.CallRecord:
         peer, stub = self.tools()

@@ -51,10 +51,10 @@ async def test_a_runs_call_that_was_refused_stays_refused(world: World) -> None:
 
 async def test_whoever_is_no_run_may_ask_again_under_the_same_id(world: World) -> None:
     request = world.request("append", {"text": "again"}, run_id="")
-    assert (await world.send(request)).status == Status.STATUS_UNAVAILABLE
+    assert (await world.send(request, world.gateway)).status == Status.STATUS_UNAVAILABLE
     await world.apply(world.nasty(), policy())
     await world.until_ready()
-    assert (await world.send(request)).status == Status.STATUS_OK
+    assert (await world.send(request, world.gateway)).status == Status.STATUS_OK
 
 
 async def test_a_call_over_the_rate_may_be_asked_again(world: World) -> None:

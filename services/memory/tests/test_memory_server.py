@@ -12,9 +12,12 @@ from typing import Any
 import pytest
 
 from quarterdeck.common.errors import FailedPrecondition, InvalidArgument, NotFound, Unauthenticated
-from quarterdeck.common.identity import KeyDirectory, WorkloadIdentity
+from quarterdeck.common.identity import Principal
 from quarterdeck.common.management import health, metrics
-from quarterdeck.common.rpc_client import Peer
+from quarterdeck.common.proofs.holders import RunClaim, Uses
+from quarterdeck.common.proofs.keys import KeyDirectory
+from quarterdeck.common.proofs.signing import WorkloadIdentity
+from quarterdeck.common.rpc_client import Peer, act_for
 from quarterdeck.common.service import Platform, Service, open_platform
 from quarterdeck.common.settings import PlatformSettings
 from quarterdeck.memory.main import build
@@ -104,7 +107,12 @@ class Memory:
         self.peer = Peer("memory", settings.address_of("memory"), self.identity)
         self.stub = self.peer.stub(memory_pb2_grpc.MemoryServiceStub)
 
+    def _act(self, tenant: str) -> None:
+        uses = Uses(writes=frozenset({"invoices"}))
+        act_for(RunClaim(Principal("corp:anna"), tenant, TENANTS.get(tenant, ""), "run-1", 1, uses))
+
     async def save(self, tenant: str, item_id: str, text: str, payload: Any = None) -> list[str]:
+        self._act(tenant)
         item = memory_pb2.MemoryItem(id=item_id, text=text)
         if payload is not None:
             item.payload_json = json.dumps(payload).encode()
@@ -112,6 +120,7 @@ class Memory:
         return list((await self.peer.call(self.stub.SaveMemory, request)).ids)
 
     async def search(self, tenant: str, query: str, where: Any = None, limit: int = 0) -> Any:
+        self._act(tenant)
         request = memory_pb2.SearchMemoryRequest(
             tenant=tenant, collection="invoices", query=query, limit=limit
         )

@@ -8,7 +8,8 @@ from sqlalchemy import delete, insert
 
 from quarterdeck.common import codec
 from quarterdeck.common.database import within
-from quarterdeck.common.identity import KeyDirectory, WorkloadIdentity
+from quarterdeck.common.proofs.keys import KeyDirectory
+from quarterdeck.common.proofs.signing import WorkloadIdentity
 from quarterdeck.common.rpc_client import Peer
 from quarterdeck.common.tenants import TenantDirectory, TenantId
 from quarterdeck.common.watching import Watched

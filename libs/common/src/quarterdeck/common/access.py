@@ -24,6 +24,7 @@ class Requirement:
     callers: frozenset[str]
     public: bool
     idempotent: bool
+    personal: bool
 
 
 def requirements(services: Iterable[ServiceDescriptor]) -> dict[str, Requirement]:
@@ -47,6 +48,7 @@ def requirements(services: Iterable[ServiceDescriptor]) -> dict[str, Requirement
                 frozenset(access.callers),
                 access.public,
                 options.idempotency_level != descriptor_pb2.MethodOptions.IDEMPOTENCY_UNKNOWN,
+                access.personal,
             )
     return found
 

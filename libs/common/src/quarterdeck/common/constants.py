@@ -9,9 +9,11 @@ DEFAULT_TENANT = "default"
 
 # gRPC metadata keys.
 WORKLOAD_HEADER = "authorization"
-PRINCIPAL_HEADER = "x-qd-principal"
-GROUPS_HEADER = "x-qd-groups"
+HOLDER_HEADER = "x-qd-for-whom"
 TRACE_HEADER = "traceparent"
+
+# The service whose word counts for what runs do.
+RUN_AUTHORITY = "agent-runtime"
 
 # The group whose members may do everything; the local administrator is in it.
 PLATFORM_ADMINS = "quarterdeck:platform-admins"
@@ -34,6 +36,9 @@ KEEPALIVE_OPTIONS = (
 
 # A payload up to here travels and is stored inline; a larger one becomes an artifact.
 INLINE_BYTES = 32 * 1024
+
+# Largest metadata of a call: proofs name groups, and what a run declares.
+MAX_METADATA_BYTES = 64 * 1024
 
 # Deepest nesting of lists and objects in a value from outside. The reader takes 200: a value that was taken
 # in is put into others and must still be readable then.

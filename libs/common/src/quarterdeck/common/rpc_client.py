@@ -11,14 +11,16 @@ from typing import Any
 import grpc
 
 from quarterdeck.common.constants import (
-    GROUPS_HEADER,
+    HOLDER_HEADER,
     KEEPALIVE_OPTIONS,
     MAX_MESSAGE_BYTES,
-    PRINCIPAL_HEADER,
+    MAX_METADATA_BYTES,
     TRACE_HEADER,
     WORKLOAD_HEADER,
 )
-from quarterdeck.common.identity import Principal, WorkloadIdentity, to_header
+from quarterdeck.common.identity import Principal
+from quarterdeck.common.proofs.holders import Holder, principal_of
+from quarterdeck.common.proofs.signing import WorkloadIdentity
 from quarterdeck.common.rpc_errors import from_rpc_error
 from quarterdeck.common.rpc_repeats import only_reads, repeating
 from quarterdeck.common.tracing import current_traceparent
@@ -27,6 +29,8 @@ from quarterdeck.common.transport.wires import Plain, Wire
 CLIENT_OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_metadata_size", MAX_METADATA_BYTES),
+    ("grpc.absolute_max_metadata_size", MAX_METADATA_BYTES),
     ("grpc.enable_retries", 0),
     ("grpc.dns_min_time_between_resolutions_ms", 10_000),
     # A peer that is back is found within a second; gRPC's own back-off grows to two minutes.
@@ -44,26 +48,30 @@ RECONNECT_SECONDS = 2.0
 UNREACHABLE = grpc.ChannelConnectivity.TRANSIENT_FAILURE
 REACHED = (grpc.ChannelConnectivity.READY, grpc.ChannelConnectivity.SHUTDOWN)
 
-_acting_for: ContextVar[Principal | None] = ContextVar("quarterdeck_acting_for", default=None)
+_acting_for: ContextVar[Holder | None] = ContextVar("quarterdeck_acting_for", default=None)
 
 
-def act_for(principal: Principal | None) -> None:
-    """Names the principal that this task's calls are made for; None: the service itself."""
-    _acting_for.set(principal)
+def tenant_of(request: Any) -> str:
+    """Returns the tenant that a request is about; "" for what belongs to none."""
+    return str(getattr(request, "tenant", ""))
+
+
+def act_for(holder: Holder | None) -> None:
+    """Names whom this task's calls are made for: a principal, or a run; None: the service itself."""
+    _acting_for.set(holder)
 
 
 def acting_for() -> Principal | None:
     """Returns the principal that this task's calls are made for; None: the service itself."""
-    return _acting_for.get()
+    return principal_of(_acting_for.get())
 
 
-def call_metadata(token: str) -> list[tuple[str, str]]:
-    """Returns the metadata of one call."""
-    metadata = [(WORKLOAD_HEADER, f"Bearer {token}")]
-    principal = acting_for()
-    if principal is not None and not principal.is_service:
-        groups = ",".join(map(to_header, principal.groups))
-        metadata += [(PRINCIPAL_HEADER, to_header(principal.subject)), (GROUPS_HEADER, groups)]
+def call_metadata(identity: WorkloadIdentity, audience: str, tenant: str) -> list[tuple[str, str]]:
+    """Returns the metadata of one call about a tenant: both proofs, and where it stands in a trace."""
+    metadata = [(WORKLOAD_HEADER, f"Bearer {identity.token(audience)}")]
+    holder = _acting_for.get()
+    if holder is not None and not (isinstance(holder, Principal) and holder.is_service):
+        metadata.append((HOLDER_HEADER, identity.token_for(holder, audience, tenant)))
     trace = current_traceparent()
     if trace:
         metadata.append((TRACE_HEADER, trace))
@@ -88,9 +96,9 @@ class Peer:
         """Returns a stub made by a generated `…Stub` class on this channel."""
         return factory(self.channel)
 
-    def metadata(self) -> list[tuple[str, str]]:
-        """Returns the metadata that proves this service to the peer."""
-        return call_metadata(self._identity.token(self.service))
+    def metadata(self, request: Any) -> list[tuple[str, str]]:
+        """Returns the metadata that proves to the peer who makes a request, and for whom."""
+        return call_metadata(self._identity, self.service, tenant_of(request))
 
     async def call(
         self,
@@ -111,7 +119,7 @@ class Peer:
         await self.reconnected(patience)
         try:
             return await repeating(
-                lambda: method(request, timeout=timeout, metadata=self.metadata()),
+                lambda: method(request, timeout=timeout, metadata=self.metadata(request)),
                 repeat=patience > 0 and only_reads(method),
             )
         except grpc.aio.AioRpcError as error:
@@ -120,7 +128,7 @@ class Peer:
     async def stream(self, method: Any, request: Any, timeout: float | None = None) -> Any:
         """Makes a streaming call and yields its messages, like `call`. Raises QuarterdeckError."""
         await self.reconnected()
-        call = method(request, timeout=timeout, metadata=self.metadata())
+        call = method(request, timeout=timeout, metadata=self.metadata(request))
         try:
             async for message in call:
                 yield message

@@ -11,25 +11,20 @@ import grpc
 from google.protobuf.descriptor import ServiceDescriptor
 from structlog.contextvars import bound_contextvars
 
-from quarterdeck.common.access import Authorizer, Requirement, require_caller, requirements
+from quarterdeck.common.access import Authorizer, Requirement, requirements
 from quarterdeck.common.constants import (
-    GROUPS_HEADER,
+    HOLDER_HEADER,
     KEEPALIVE_OPTIONS,
     MAX_MESSAGE_BYTES,
-    PRINCIPAL_HEADER,
-    SERVICE_PRINCIPAL_PREFIX,
+    MAX_METADATA_BYTES,
     TRACE_HEADER,
     WORKLOAD_HEADER,
 )
-from quarterdeck.common.errors import Internal, PermissionDenied, QuarterdeckError, Unauthenticated
-from quarterdeck.common.identity import (
-    CallContext,
-    Principal,
-    TokenVerifier,
-    from_header,
-    service_principal,
-    set_current_call,
-)
+from quarterdeck.common.errors import Internal, QuarterdeckError
+from quarterdeck.common.identity import set_current_call
+from quarterdeck.common.proofs.admitting import Admission, Given
+from quarterdeck.common.proofs.checking import TokenVerifier
+from quarterdeck.common.rpc_client import act_for, tenant_of
 from quarterdeck.common.rpc_errors import from_rpc_error, to_trailers
 from quarterdeck.common.telemetry import Telemetry
 from quarterdeck.common.tracing import beneath, place_of
@@ -38,6 +33,8 @@ from quarterdeck.common.transport.wires import Plain, Wire
 SERVER_OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_metadata_size", MAX_METADATA_BYTES),
+    ("grpc.absolute_max_metadata_size", MAX_METADATA_BYTES),
     ("grpc.so_reuseport", 0),
     *KEEPALIVE_OPTIONS,
     # How often clients may ask; gRPC takes more than one question in five minutes for an attack.
@@ -68,7 +65,7 @@ class AccessInterceptor(grpc.aio.ServerInterceptor):
         telemetry: Telemetry,
     ) -> None:
         self._declared = declared
-        self._verifier = verifier
+        self._admission = Admission(verifier, telemetry)
         self._authorizer = authorizer
         self._telemetry = telemetry
         self._wrapped: dict[str, Any] = {}
@@ -140,17 +137,20 @@ class AccessInterceptor(grpc.aio.ServerInterceptor):
 
     async def _admit(self, request: Any, metadata: dict[str, Any], requirement: Requirement) -> None:
         """Authenticates and authorises."""
-        service = self._verifier.verify(_bearer(metadata))
-        require_caller(requirement, service)
-        principal = _principal(metadata, service)
+        given = Given(
+            str(metadata.get(WORKLOAD_HEADER, "")), str(metadata.get(HOLDER_HEADER, "")), tenant_of(request)
+        )
+        call = self._admission.admit(given, requirement, request)
         await self._authorizer.authorize(
-            principal,
+            call.principal,
             requirement.verb,
             _resource(requirement, request),
-            getattr(request, "tenant", ""),
+            given.tenant,
             getattr(request, "name", ""),
         )
-        set_current_call(CallContext(service, principal, requirement.method))
+        set_current_call(call)
+        # What a service asks of others while it serves, it asks for itself unless it says otherwise.
+        act_for(None)
 
     def _span(self, requirement: Requirement, trace: str) -> Any:
         return self._telemetry.span(requirement.method, trace, **{"rpc.system": "grpc"})
@@ -189,24 +189,6 @@ def _names(request: Any) -> dict[str, str]:
     """Returns what every log line of a call names."""
     found = {"tenant": getattr(request, "tenant", ""), "run_id": getattr(request, "run_id", "")}
     return {name: value for name, value in found.items() if isinstance(value, str) and value}
-
-
-def _bearer(metadata: dict[str, Any]) -> str:
-    value = str(metadata.get(WORKLOAD_HEADER, ""))
-    if not value.startswith("Bearer "):
-        raise Unauthenticated("no workload token")
-    return value.removeprefix("Bearer ")
-
-
-def _principal(metadata: dict[str, Any], service: str) -> Principal:
-    """Returns whom the call is for: the named principal, or the calling service itself."""
-    subject = from_header(str(metadata.get(PRINCIPAL_HEADER, "")))
-    if not subject:
-        return service_principal(service)
-    if subject.startswith(SERVICE_PRINCIPAL_PREFIX):
-        raise PermissionDenied("a service speaks for itself by its own token, not by a header")
-    groups = tuple(from_header(part) for part in str(metadata.get(GROUPS_HEADER, "")).split(",") if part)
-    return Principal(subject, groups)
 
 
 def _resource(requirement: Requirement, request: Any) -> str:

@@ -22,16 +22,16 @@ from quarterdeck.common.bus import Bus, open_bus
 from quarterdeck.common.cache import Cache, open_cache
 from quarterdeck.common.clock import Clock, SystemClock
 from quarterdeck.common.database import Awaited, Database, open_database
-from quarterdeck.common.identity import KeyDirectory, TokenVerifier, WorkloadIdentity
+from quarterdeck.common.identity import DOOR
+from quarterdeck.common.proofs.checking import TokenVerifier
+from quarterdeck.common.proofs.keys import KeyDirectory
+from quarterdeck.common.proofs.signing import WorkloadIdentity
 from quarterdeck.common.rpc_client import Peer
 from quarterdeck.common.rpc_server import RpcServer
 from quarterdeck.common.settings import PlatformSettings, make_private_directory
 from quarterdeck.common.telemetry import Telemetry
 from quarterdeck.common.transport.certificates import Certificates
 from quarterdeck.common.transport.wires import MutualTls, Plain, Wire
-
-# The only service that lets principals in.
-DOOR = "gateway"
 
 Check = Callable[[], Awaitable[None]]
 

@@ -71,6 +71,12 @@ class Telemetry:
         self.rpcs = Counter(
             "grpc_server_handled_total", "RPCs served.", ["grpc_method", "grpc_code"], registry=self.registry
         )
+        self.proofs_refused = Counter(
+            "call_proofs_refused_total",
+            "Calls between services whose proof of who calls, or for whom, was refused.",
+            ["why"],
+            registry=self.registry,
+        )
         self.failing = Gauge(
             "health_check_failing",
             "1 while a part of the service fails its health check.",

@@ -32,6 +32,7 @@ class Access(_message.Message):
     RESOURCE_FIELD_NUMBER: _builtins.int
     CALLERS_FIELD_NUMBER: _builtins.int
     PUBLIC_FIELD_NUMBER: _builtins.int
+    PERSONAL_FIELD_NUMBER: _builtins.int
     verb: _builtins.str
     """The verb on the resource: get, list, watch, create, update, delete, call, decide, search, save."""
     resource: _builtins.str
@@ -40,6 +41,8 @@ class Access(_message.Message):
     """
     public: _builtins.bool
     """True for RPCs that the gateway offers to clients on its own gRPC port."""
+    personal: _builtins.bool
+    """True for what no service does for itself: a call must prove for whom it is made."""
     @_builtins.property
     def callers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The services that may call it with their workload identity. A caller that is not
@@ -53,10 +56,11 @@ class Access(_message.Message):
         resource: _builtins.str = ...,
         callers: _abc.Iterable[_builtins.str] | None = ...,
         public: _builtins.bool = ...,
+        personal: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["callers", b"callers", "public", b"public", "resource", b"resource", "verb", b"verb"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["callers", b"callers", "personal", b"personal", "public", b"public", "resource", b"resource", "verb", b"verb"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from quarterdeck.common.proofs.holders import NOTHING, Uses
 from quarterdeck.resources.durations import duration_seconds
 from quarterdeck.resources.expressions import Expression
 from quarterdeck.resources.templates import Template, compile_condition, compile_template
+from quarterdeck.runtime.uses import uses_of_agent, uses_of_workflow
 
 VARIANTS = (
     "agent",
@@ -88,6 +90,7 @@ class WorkflowDefinition:
     timeout: float | None
     input_schema: Mapping[str, Any] | None
     budget: Mapping[str, int]
+    uses: Uses = NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +105,7 @@ class AgentDefinition:
     output_schema: Mapping[str, Any] | None
     budget: Mapping[str, int]
     turns: int
+    uses: Uses = NOTHING
 
 
 Definition = WorkflowDefinition | AgentDefinition
@@ -135,6 +139,7 @@ def _workflow(name: str, spec: Mapping[str, Any]) -> WorkflowDefinition:
         timeout=_seconds(spec.get("timeout")),
         input_schema=(spec.get("input") or {}).get("schema"),
         budget=_budget(spec.get("budget") or {}),
+        uses=uses_of_workflow(spec["nodes"]),
     )
 
 
@@ -149,6 +154,7 @@ def _agent(name: str, spec: Mapping[str, Any], default_turns: int) -> AgentDefin
         output_schema=(spec.get("output") or {}).get("schema"),
         budget=_budget(limits),
         turns=int(limits.get("turns") or default_turns),
+        uses=uses_of_agent(spec),
     )
 
 

@@ -76,8 +76,8 @@ class PublicRpcs(grpc.GenericRpcHandler):
         async def call(request: bytes, context: Any) -> bytes:
             began = time.perf_counter()
             try:
-                await self._admit(method, request, context)
-                response = await self._ask(method, request, context)
+                read = await self._admit(method, request, context)
+                response = await self._ask(method, request, read, context)
             except (grpc.aio.AioRpcError, QuarterdeckError) as error:
                 await self._abort(method, context, error, began)
             self._count(method, "OK", began)
@@ -85,18 +85,16 @@ class PublicRpcs(grpc.GenericRpcHandler):
 
         return call
 
-    async def _ask(self, method: Method, request: bytes, context: Any) -> bytes:
+    async def _ask(self, method: Method, request: bytes, read: Any, context: Any) -> bytes:
         peer = self._platform.peer(method.owner)
         await peer.reconnected()
         invoke: Any = peer.channel.unary_unary(method.path)
         response: bytes = await repeating(
-            lambda: invoke(request, timeout=context.time_remaining(), metadata=self._metadata(method)),
+            lambda: invoke(request, timeout=context.time_remaining(), metadata=peer.metadata(read)),
             repeat=reads(method.path),
         )
         if not reads(method.path):
-            await self._upstream.settled(
-                method, _parsed(method, request), method.response.FromString(response)
-            )
+            await self._upstream.settled(method, read, method.response.FromString(response))
         return response
 
     def _stream(self, method: Method) -> Any:
@@ -104,11 +102,13 @@ class PublicRpcs(grpc.GenericRpcHandler):
             began = time.perf_counter()
             upstream: Any = None
             try:
-                await self._admit(method, request, context)
-                invoke: Any = self._platform.peer(method.owner).channel.unary_stream(method.path)
-                upstream = invoke(request, timeout=context.time_remaining(), metadata=self._metadata(method))
+                read = await self._admit(method, request, context)
+                peer = self._platform.peer(method.owner)
+                invoke: Any = peer.channel.unary_stream(method.path)
+                metadata = peer.metadata(read)
+                upstream = invoke(request, timeout=context.time_remaining(), metadata=metadata)
                 self._open.add(upstream)
-                async with self._upstream.standing(method, _parsed(method, request), upstream):
+                async with self._upstream.standing(method, read, upstream):
                     async for response in upstream:
                         yield response
             except asyncio.CancelledError:
@@ -126,22 +126,21 @@ class PublicRpcs(grpc.GenericRpcHandler):
 
         return call
 
-    async def _admit(self, method: Method, request: bytes, context: Any) -> None:
+    async def _admit(self, method: Method, request: bytes, context: Any) -> Any:
+        """Lets a call in, and returns its request as it was read."""
         metadata = dict(context.invocation_metadata() or ())
         given = str(metadata.get("authorization", ""))
         look = self._authenticator.authenticate
         principal = await self._rates.proofs.prove(self._address(metadata, context), given, look)
         become(principal, partial(look, given))
-        parsed = _parsed(method, request)
-        await self._rates.limits.take(principal, str(getattr(parsed, "tenant", "")))
-        await self._upstream.admit(principal, method, parsed)
+        read = _parsed(method, request)
+        await self._rates.limits.take(principal, str(getattr(read, "tenant", "")))
+        await self._upstream.admit(principal, method, read)
+        return read
 
     def _address(self, metadata: dict[str, Any], context: Any) -> str:
         forwarded = str(metadata.get(FORWARDED_FOR_HEADER.lower(), ""))
         return client_address(address_of_peer(context.peer()), forwarded, self._rates.trusted)
-
-    def _metadata(self, method: Method) -> Any:
-        return self._platform.peer(method.owner).metadata()
 
     async def _abort(
         self, method: Method, context: Any, error: grpc.aio.AioRpcError | QuarterdeckError, began: float

@@ -106,7 +106,7 @@ class Upstream:
         """
         method, invoke = self._callable(name)
         await self.admit(current_principal(), method, request)
-        call = invoke(request, metadata=self._platform.peer(method.owner).metadata())
+        call = invoke(request, metadata=self._platform.peer(method.owner).metadata(request))
         try:
             async with self.standing(method, request, call):
                 async for message in call:
@@ -134,7 +134,8 @@ class Upstream:
         await peer.reconnected()
         try:
             return await repeating(
-                lambda: invoke(request, timeout=timeout, metadata=peer.metadata()), repeat=reads(method.path)
+                lambda: invoke(request, timeout=timeout, metadata=peer.metadata(request)),
+                repeat=reads(method.path),
             )
         except grpc.aio.AioRpcError as error:
             raise explain(error, method.owner) from None

@@ -110,7 +110,7 @@ class ToolServicer(tools_pb2_grpc.ToolServiceServicer):
             raise PermissionDenied(message, reason="ApprovalNotHeld")
         arguments = _arguments(request.arguments_json)
         inside = caller.service == RUNTIME
-        principal = request.principal if inside and request.principal else caller.principal.subject
+        principal = caller.principal.subject
         return Call(
             tenant=request.tenant,
             tenant_id=await self._tenant_id(request.tenant, request.server),
@@ -123,7 +123,7 @@ class ToolServicer(tools_pb2_grpc.ToolServiceServicer):
             principal=principal,
             timeout=request.timeout_seconds,
             session=request.tool_session or request.run_id or f"principal:{principal}",
-            run=request.run_id if inside else "",
+            run=caller.run.run_id if caller.run else "",
             agent=request.agent if inside else "",
             workflow=request.workflow if inside else "",
             cost=request.cost_micro_usd / 1e6 if inside else 0.0,

@@ -35,8 +35,7 @@ class CheckPerformer:
         bound = {"arguments": arguments}
         try:
             asked = compile_template(check.get("arguments") or {}).render(bound)
-            target = {"server": effect.target["server"], "tool": check["tool"]}
-            outcome = await self._tools.call(facts, state, effect, target, asked)
+            outcome = await self._tools.check(facts, definition, state, effect, asked)
             if outcome.status != Status.STATUS_OK:
                 return [_unknown(effect, f"the check failed: {outcome.message}")]
             bound["result"] = codec.loads(outcome.result_json) if outcome.result_json else None

@@ -12,11 +12,13 @@ from quarterdeck.common.errors import (
     FailedPrecondition,
     InvalidArgument,
     NotFound,
+    PermissionDenied,
     Unavailable,
 )
-from quarterdeck.common.identity import Principal
-from quarterdeck.common.rpc_client import Peer, act_for
+from quarterdeck.common.proofs.holders import Uses
+from quarterdeck.common.rpc_client import Peer
 from quarterdeck.runtime.definition import Definition
+from quarterdeck.runtime.effects.acting import act
 from quarterdeck.runtime.effects.outcomes import failed, succeeded
 from quarterdeck.runtime.events import Event
 from quarterdeck.runtime.execution.unit import RunFacts
@@ -37,7 +39,8 @@ class MemoryPerformer:
     ) -> list[Event]:
         """See `Performer.perform`."""
         arguments = await artifacts.internalise(self._store, facts.tenant_id, effect.arguments)
-        act_for(Principal(facts.principal["subject"], tuple(facts.principal.get("groups", ()))))
+        collection = frozenset((effect.target["collection"],))
+        act(facts, definition.uses, Uses(reads=collection, writes=collection))
         try:
             result = await self._operate(facts, effect.target, arguments or {})
             return [succeeded(effect, await self._stored(facts, result))]
@@ -45,6 +48,8 @@ class MemoryPerformer:
             raise Unavailable(f"collection {effect.target['collection']}: {error.message}") from error
         except InvalidArgument as error:
             return [failed(effect, "error", "validation", error.message, field=error.field)]
+        except PermissionDenied as error:
+            return [failed(effect, "denied", "policy", error.message)]
         except (NotFound, FailedPrecondition) as error:
             return [failed(effect, "unavailable", "unavailable", error.message)]
 

@@ -14,9 +14,10 @@ from quarterdeck.common.artifacts import ArtifactStore
 from quarterdeck.common.clock import Clock
 from quarterdeck.common.constants import INLINE_BYTES
 from quarterdeck.common.errors import DeadlineExceeded, QuarterdeckError, Unavailable
-from quarterdeck.common.identity import Principal
-from quarterdeck.common.rpc_client import Peer, act_for
+from quarterdeck.common.proofs.holders import Uses
+from quarterdeck.common.rpc_client import Peer
 from quarterdeck.runtime.definition import Definition
+from quarterdeck.runtime.effects.acting import act, with_check
 from quarterdeck.runtime.effects.outcomes import failed, succeeded
 from quarterdeck.runtime.effects.tool_directory import ToolDirectory
 from quarterdeck.runtime.events import Event
@@ -59,16 +60,22 @@ class ToolPerformer:
             raise
         except (QuarterdeckError, ValueError) as error:
             return [failed(effect, "error", "validation", f"the call cannot be made: {error}")]
-        return [await self.event(facts, effect, await self._ask(facts, request))]
+        return [await self.event(facts, effect, await self._ask(facts, definition.uses, request))]
 
-    async def call(
-        self, facts: RunFacts, state: RunState, effect: Effect, target: dict[str, Any], arguments: Any
+    async def check(
+        self, facts: RunFacts, definition: Definition, state: RunState, effect: Effect, arguments: Any
+    ) -> tools_pb2.ToolOutcome:
+        """Asks the tool that tells what became of a call, until it gives an outcome."""
+        server, tool = effect.target["server"], effect.target["check"]["tool"]
+        uses = with_check(definition.uses, server, effect.target["tool"], tool)
+        request = await self._request(facts, state, effect, {"server": server, "tool": tool}, arguments)
+        return await self._ask(facts, uses, request)
+
+    async def _ask(
+        self, facts: RunFacts, declared: Uses, request: tools_pb2.CallToolRequest
     ) -> tools_pb2.ToolOutcome:
         """Asks mcp-manager until it gives an outcome; the call id makes asking again harmless."""
-        return await self._ask(facts, await self._request(facts, state, effect, target, arguments))
-
-    async def _ask(self, facts: RunFacts, request: tools_pb2.CallToolRequest) -> tools_pb2.ToolOutcome:
-        act_for(Principal(facts.principal["subject"], tuple(facts.principal.get("groups", ()))))
+        act(facts, declared, Uses(tools=frozenset((f"{request.server}/{request.tool}",))))
         pause = FIRST_PAUSE
         while True:
             try:

@@ -66,6 +66,7 @@ class Executor:
         self._engine = engine
         self._claim = claim
         self._facts = loaded.facts
+        self._facts.epoch = claim.epoch
         self._row = loaded.row
         self._state = loaded.state
         self._definition = definition

@@ -24,7 +24,11 @@ from quarterdeck.runtime.store.inbox import Delivery
 
 @dataclass(slots=True)
 class RunFacts:
-    """What stays the same about a run while it lives: from its row."""
+    """What stays the same about a run while it lives: from its row.
+
+    Attributes:
+        epoch: that of the claim under which it is held; 0 for a run that nobody holds.
+    """
 
     run_id: str
     tenant_id: str
@@ -44,6 +48,7 @@ class RunFacts:
     labels: dict[str, str] = field(default_factory=dict)
     budget: dict[str, int] = field(default_factory=dict)
     started: bool = False
+    epoch: int = 0
 
 
 def side_rows(

@@ -1,0 +1,1 @@
+"""The proofs that every call between services carries: who calls, and for whom."""
