@@ -32,7 +32,7 @@ async def test_daily_at_nine(tmp_path):
         [run] = await b.runs()
         assert codec.loads(run.input) == {"when": rfc3339(NINE), "local": "2026-06-01T09:00:00+02:00"}
         assert codec.loads(run.labels) == {"quarterdeck.dev/trigger": "t"}
-        assert codec.loads(run.principal)["subject"] == "trigger:default/t"
+        assert codec.loads(run.principal)["subject"] == "system:serviceaccount:default:triggers"
         assert await b.h.output(run.run_id) == codec.loads(run.input)
         state = await b.state()
         assert (state.fired, state.skipped, state.last_run_id) == (1, 0, run.run_id)
@@ -43,9 +43,16 @@ async def test_service_account_is_whom_the_run_acts_for(tmp_path):
     async with bench(tmp_path) as b:
         await b.apply("t", {**daily(), "serviceAccount": "bookkeeper"})
         await b.apply("bad", {**daily(), "serviceAccount": "system:service:registry"})
+        await b.apply("denied", {**daily(), "serviceAccount": "nobody"})
         await b.tick(NINE)
-        assert codec.loads((await b.runs())[0].principal)["subject"] == "bookkeeper"
-        assert await b.runs("bad") == [] and (await b.state("bad")).skipped == 1
+        principal = codec.loads((await b.runs())[0].principal)
+        assert principal["subject"] == "system:serviceaccount:default:bookkeeper"
+        assert "quarterdeck:platform-admins" not in principal["groups"]
+        for name in ("bad", "denied"):
+            assert await b.runs(name) == [] and (await b.state(name)).skipped == 1
+        assert sorted(b.told) == [("denied", "nobody may not create runs"), ("t", "")]
+        denied = b.h.engine.instruments.triggers_denied._value.get()
+        assert denied == 1
 
 
 async def test_the_loop_wakes_at_the_due_time_and_after_a_change(tmp_path):

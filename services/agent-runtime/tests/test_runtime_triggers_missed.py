@@ -7,7 +7,6 @@ from quarterdeck.common.clock import rfc3339
 from quarterdeck.runtime.testing.harness import TENANT
 from quarterdeck.runtime.triggers.declared import read
 from quarterdeck.runtime.triggers.due import scheduled
-from quarterdeck.runtime.triggers.firing import Firer
 
 
 async def test_what_was_missed_is_made_up_for_within_the_window(tmp_path):
@@ -82,8 +81,8 @@ async def test_overlap_skip_is_the_default(tmp_path):
 async def test_a_run_that_another_worker_started_for_the_same_time_is_no_overlap(tmp_path):
     async with bench(tmp_path, SLOW) as b:
         declared = read({"target": {"kind": "Workflow", "name": "w"}, **daily()})
-        first = await Firer(b.h.engine, b.starter).fire(TENANT, "t", declared, scheduled(NINE), "skip")
-        late, looks = Firer(b.h.engine, b.starter), []
+        first = await b.new_firer().fire(TENANT, "t", declared, scheduled(NINE), "skip")
+        late, looks = b.new_firer(), []
         real = late._earlier
 
         async def looked_too_early(*key):

@@ -94,3 +94,28 @@ async def test_one_that_is_gone_holds_nobody_up(bench):
     await bench.put("t", next_due=NINE)
     bench.registry.error = NotFound("it is gone")
     assert await bench.reporter.report()
+
+
+async def test_that_an_account_is_denied_is_said_once_and_taken_back(bench):
+    await bench.put("t", next_due=NINE)
+    tell, taken = bench.reporter.tell_permitted, bench.registry.taken
+    await tell(TENANT, "t", "")
+    assert taken == []
+    for _ in range(2):
+        await tell(TENANT, "t", "x may not create runs")
+    denied = {"type": "Permitted", "status": "False", "reason": "AccountDenied"}
+    denied["message"] = "x may not create runs"
+    assert taken == [("default", "Trigger", "t", {"conditions": [denied]})]
+    for _ in range(2):
+        await tell(TENANT, "t", "")
+    assert [one[3]["conditions"][0]["status"] for one in taken] == ["False", "True"]
+
+
+async def test_what_another_process_said_of_an_account_is_taken_back(bench):
+    shown = {"conditions": [{"type": "Permitted", "status": "False", "reason": "AccountDenied"}]}
+    await bench.put("t", shown, next_due=NINE)
+    bench.registry.error = Unavailable("away")
+    await bench.reporter.tell_permitted(TENANT, "t", "")
+    bench.registry.error = None
+    await bench.reporter.tell_permitted(TENANT, "t", "")
+    assert [one[3]["conditions"][0]["status"] for one in bench.registry.taken] == ["True"]

@@ -65,15 +65,16 @@ def shipped():
 def test_our_roles_and_those_of_the_cluster_agree_rule_by_rule():
     theirs = {
         name: {
-            (frozenset(rule["verbs"]) - {"patch"}, frozenset(rule["resources"]), rule.get("resourceNames"))
+            (
+                frozenset(rule["verbs"]) - {"patch"},
+                frozenset(rule["resources"]),
+                tuple(rule.get("resourceNames", ())),
+            )
             for rule in rules
         }
         for name, rules in shipped()
     }
-    ours = {
-        name: {(rule.verbs, rule.kinds, rule.names or None) for rule in rules}
-        for name, rules in ROLES.items()
-    }
+    ours = {name: {(rule.verbs, rule.kinds, rule.names) for rule in rules} for name, rules in ROLES.items()}
     assert ours == theirs
 
 

@@ -1,79 +1,20 @@
 """Roles at the door, with the real services behind it: what is bound acts, what is removed is gone."""
 
-import shutil
-
 import grpc
-import httpx
 import pytest
+from gateway_kit.doors import API, T, open_door
 
-from quarterdeck.common.identity import Principal
-from quarterdeck.common.service import open_platform
-from quarterdeck.common.settings import PlatformSettings
 from quarterdeck.gateway.access.giving import covered
-from quarterdeck.gateway.config import GatewaySettings
 from quarterdeck.gateway.keys.scopes import rules_of
-from quarterdeck.gateway.main import build
-from quarterdeck.registry.main import build as build_registry
-from quarterdeck.runtime.main import build as build_runtime
 from quarterdeck.v1 import resources_pb2, resources_pb2_grpc
 
-API = "quarterdeck.dev/v1alpha1"
-T = "/api/v1/tenants/default"
 WORKFLOW = {"nodes": [{"name": "one", "transform": {"output": "${input}"}}]}
-
-
-class People:
-    """Knows people by tokens that are their names."""
-
-    def knows(self, token):
-        return token.startswith("corp:")
-
-    async def principal(self, token):
-        name, _, group = token.partition("+")
-        return Principal(name, (group,) if group else ()) if name.startswith("corp:") else None
 
 
 @pytest.fixture
 async def door(tmp_path):
-    settings = PlatformSettings(data_dir=tmp_path)
-    platforms = [open_platform(name, settings) for name in ("registry", "agent-runtime", "gateway")]
-    services = [await build_registry(platforms[0]), await build_runtime(platforms[1])]
-    admins = ("corp:paul", "group:ops")
-    asked_for = GatewaySettings(http_port=0, grpc_port=0, platform_admins=admins, reauthorize=0.1)
-    gateway = await build(platforms[2], platforms[:2], asked_for)
-    gateway._parts.authenticator._reviewers += (People(),)
-    services.append(gateway)
-    for service in services:
-        await service.start()
-    token = (tmp_path / "admin-token").read_text().strip()
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{gateway.http_port}", timeout=15) as client:
-        yield Door(client, token, gateway)
-    for service in reversed(services):
-        await service.stop(1)
-    for platform in platforms:
-        await platform.close()
-    shutil.rmtree(settings.sockets_dir(), ignore_errors=True)
-
-
-class Door:
-    def __init__(self, client, token, gateway):
-        self.client, self.token, self.gateway = client, token, gateway
-
-    async def ask(self, who, method, path, **more):
-        headers = {"Authorization": f"Bearer {who or self.token}"}
-        return await self.client.request(method, path, headers=headers, **more)
-
-    async def status(self, who, method, path, **more):
-        return (await self.ask(who, method, path, **more)).status_code
-
-    async def apply(self, who, plural, kind, name, spec, tenant="default"):
-        manifest = {"apiVersion": API, "kind": kind, "metadata": {"name": name}, "spec": spec}
-        prefix = f"/api/v1/tenants/{tenant}/" if tenant else "/api/v1/"
-        return await self.status(who, "PUT", f"{prefix}{plural}/{name}", json=manifest)
-
-    async def bind(self, role, tenant="default", name="b", **subject):
-        spec = {"role": role, "subjects": [subject]}
-        return await self.apply("", "accessbindings", "AccessBinding", name, spec, tenant)
+    async with open_door(tmp_path) as opened:
+        yield opened
 
 
 async def test_a_binding_acts_on_the_next_request_and_so_does_its_end(door):

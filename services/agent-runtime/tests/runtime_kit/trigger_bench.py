@@ -8,6 +8,7 @@ from sqlalchemy import delete, insert
 
 from quarterdeck.common import codec
 from quarterdeck.common.database import within
+from quarterdeck.common.errors import PermissionDenied
 from quarterdeck.common.proofs.keys import KeyDirectory
 from quarterdeck.common.proofs.signing import WorkloadIdentity
 from quarterdeck.common.rpc_client import Peer
@@ -17,6 +18,7 @@ from quarterdeck.runtime.starting.accepting import Starter
 from quarterdeck.runtime.store import runs
 from quarterdeck.runtime.tables import WATCHED
 from quarterdeck.runtime.testing.harness import TENANT, Harness
+from quarterdeck.runtime.triggers.accounts import everybody
 from quarterdeck.runtime.triggers.due import DueLoop
 from quarterdeck.runtime.triggers.firing import Firer
 from quarterdeck.runtime.triggers.service import Triggers
@@ -69,6 +71,7 @@ class Bench:
 
     def __init__(self, h, folder):
         self.h, self.clock = h, h.clock
+        self.told = []
         self.registry = Peer(
             "registry", f"unix:{folder}/nobody", WorkloadIdentity("agent-runtime", KeyDirectory(folder / "k"))
         )
@@ -78,13 +81,25 @@ class Bench:
         """Triggers as a new process has them."""
         self.starter = Starter(self.h.engine, self.registry)
         self.tenants = TenantDirectory(self.registry)
-        return Triggers(self.h.engine, self.starter, self.h.bus, self.tenants)
+        return Triggers(self.h.engine, self.new_firer(), self.h.bus, self.tenants)
+
+    def new_firer(self, starter=None):
+        async def told(tenant, name, denied):
+            self.told.append((name, denied))
+
+        return Firer(self.h.engine, starter or self.starter, self.admit, told)
+
+    async def admit(self, tenant, declared):
+        """Lets everybody in but the account `nobody`, in place of the gateway."""
+        if declared.service_account == "nobody":
+            raise PermissionDenied("nobody may not create runs")
+        return await everybody(tenant, declared)
 
     def new_loop(self, starter=None):
         async def tenant_of(row):
             return TenantId(row.tenant, row.tenant_id)
 
-        return DueLoop(self.h.engine, Firer(self.h.engine, starter or self.starter), tenant_of)
+        return DueLoop(self.h.engine, self.new_firer(starter), tenant_of)
 
     async def apply(self, name, spec):
         """A Trigger object arrives, as the object watcher brings it."""

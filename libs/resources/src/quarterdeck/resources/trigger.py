@@ -89,7 +89,7 @@ class TriggerSpec(Model):
     event: EventSource | None = Field(None, description="By an event on the bus.")
     paused: bool = Field(False, description="Whether it is held.")
     service_account: Label | None = Field(
-        None, description="The principal the runs act for; absent: the trigger's own."
+        None, description="The tenant's service account that the runs act for; absent: `triggers`."
     )
 
 

@@ -16,6 +16,11 @@ class Instruments:
             "Corrections of this worker's clock by more than it may be off.",
             registry=registry,
         )
+        self.triggers_denied = Counter(
+            "triggers_denied_total",
+            "Firings of triggers whose account might not start their target.",
+            registry=registry,
+        )
         self.agents = Counter(
             "agent_execution_total", "Agent runs that ended.", ["agent_name", "status"], registry=registry
         )

@@ -37,6 +37,8 @@ from quarterdeck.runtime.streaming.live import LiveEvents
 from quarterdeck.runtime.streaming.sweeping import Sweeper
 from quarterdeck.runtime.tables import METADATA, WATCHED
 from quarterdeck.runtime.tracing import end_listener
+from quarterdeck.runtime.triggers.accounts import Accounts
+from quarterdeck.runtime.triggers.firing import Firer
 from quarterdeck.runtime.triggers.reporting import StatusReporter
 from quarterdeck.runtime.triggers.service import Triggers
 from quarterdeck.v1 import (
@@ -79,8 +81,10 @@ class AgentRuntime:
         self._worker = Worker(self._engine, platform.bus, concurrency=settings.concurrency, alone=alone)
         tenants = TenantDirectory(platform.peer("registry"))
         starter = Starter(self._engine, platform.peer("registry"), self._worker.begin)
-        self._triggers = Triggers(self._engine, starter, platform.bus, tenants)
         self._reporter = StatusReporter(platform.peer("registry"), platform.database, platform.clock)
+        accounts = Accounts(platform.peer("gateway"))
+        firer = Firer(self._engine, starter, accounts.admit, self._reporter.tell_permitted)
+        self._triggers = Triggers(self._engine, firer, platform.bus, tenants)
         self._server = platform.rpc_server(
             runs_pb2.DESCRIPTOR.services_by_name["RuntimeService"],
             approvals_pb2.DESCRIPTOR.services_by_name["ApprovalService"],

@@ -6,10 +6,12 @@ import asyncio
 from collections.abc import Sequence
 from functools import partial
 
+from quarterdeck.common.rpc_server import RpcServer
 from quarterdeck.common.service import Platform
 from quarterdeck.gateway.access.authorizer import RoleAuthorizer
 from quarterdeck.gateway.access.giving import check_gift
 from quarterdeck.gateway.access.roster import Roster
+from quarterdeck.gateway.access.servicer import AccessServicer, SpaceOf, own_space
 from quarterdeck.gateway.access.settling import settle
 from quarterdeck.gateway.app import Parts, make_app
 from quarterdeck.gateway.authentication import LOCAL_ADMIN, Authenticator, Reviewer, admin_token
@@ -22,6 +24,7 @@ from quarterdeck.gateway.sessions.sessions import Sessions
 from quarterdeck.gateway.tables import METADATA
 from quarterdeck.gateway.triggers.routes import MIGRATIONS, DeclaredRoutes
 from quarterdeck.gateway.upstream import Upstream
+from quarterdeck.v1 import authorization_pb2, authorization_pb2_grpc
 
 NAME = "gateway"
 
@@ -31,10 +34,11 @@ class Gateway:
 
     name = NAME
 
-    def __init__(self, parts: Parts, http: HttpServer, grpc_server: GrpcServer) -> None:
+    def __init__(self, parts: Parts, http: HttpServer, grpc_server: GrpcServer, inside: RpcServer) -> None:
         self._parts = parts
         self._http = http
         self._grpc = grpc_server
+        self._inside = inside
 
     @property
     def http_port(self) -> int:
@@ -48,6 +52,7 @@ class Gateway:
 
     async def start(self) -> None:
         """Opens the ports; the routes of triggers follow as the registry tells them."""
+        await self._inside.start()
         await self._grpc.start()
         await self._parts.declared.start()
         if self._parts.roster is not None:
@@ -58,7 +63,7 @@ class Gateway:
     async def stop(self, grace: float) -> None:
         """Ends streams at once (their clients come back), lets other requests end."""
         self._parts.closing.set()
-        await asyncio.gather(self._http.stop(grace), self._grpc.stop(grace))
+        await asyncio.gather(self._http.stop(grace), self._grpc.stop(grace), self._inside.stop(grace))
 
 
 async def build(
@@ -77,11 +82,13 @@ async def build(
     """
     settings = settings or GatewaySettings()
     reviewers: list[Reviewer] = []
+    space_of: SpaceOf = own_space
     if platform.settings.access == "kubernetes":
         # Imported where there is a cluster: a laptop's cold start does without.
         from quarterdeck.gateway.cluster.opening import open_cluster
 
-        reviewers.append(await open_cluster(platform, settings.token_audience))
+        reviews, space_of = await open_cluster(platform, settings.token_audience)
+        reviewers.append(reviews)
     tokens = {admin_token(platform.settings.data_dir.absolute()): LOCAL_ADMIN}
     database = await platform.open_database(METADATA, MIGRATIONS)
     pepper = open_pepper(platform, settings)
@@ -120,4 +127,7 @@ async def build(
     )
     rpcs = PublicRpcs(platform, authenticator, upstream, rates)
     http = HttpServer(make_app(parts), bind(settings.host, settings.http_port, "QD_GATEWAY_HTTP_PORT"))
-    return Gateway(parts, http, GrpcServer(rpcs, settings))
+    inside = platform.rpc_server(authorization_pb2.DESCRIPTOR.services_by_name["AccessService"])
+    servicer = AccessServicer(lambda: platform.authorizer, space_of)
+    authorization_pb2_grpc.add_AccessServiceServicer_to_server(servicer, inside.grpc)
+    return Gateway(parts, http, GrpcServer(rpcs, settings), inside)

@@ -13,7 +13,16 @@ from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message_factory import GetMessageClass
 
 from quarterdeck.common.access import Requirement, requirements
-from quarterdeck.v1 import approvals_pb2, bus_pb2, memory_pb2, models_pb2, resources_pb2, runs_pb2, tools_pb2
+from quarterdeck.v1 import (
+    approvals_pb2,
+    authorization_pb2,
+    bus_pb2,
+    memory_pb2,
+    models_pb2,
+    resources_pb2,
+    runs_pb2,
+    tools_pb2,
+)
 
 # The service (a process) that owns each gRPC service.
 OWNERS: dict[str, tuple[str, Any]] = {
@@ -24,6 +33,7 @@ OWNERS: dict[str, tuple[str, Any]] = {
     "BusService": ("agent-runtime", bus_pb2),
     "ToolService": ("mcp-manager", tools_pb2),
     "MemoryService": ("memory", memory_pb2),
+    "AccessService": ("gateway", authorization_pb2),
 }
 
 

@@ -6,6 +6,8 @@ from quarterdeck.common.authorization.rules import Rule
 from quarterdeck.resources.constants import BUILT_IN_ROLES
 
 ADMIN, PLATFORM_ADMIN = "admin", "platform-admin"
+# Service accounts, what one does with them, and the one whom a trigger acts for that names no other.
+ACCOUNTS, USE, DEFAULT_ACCOUNT = "serviceaccounts", "use", "triggers"
 
 _DECLARED = (
     "accessbindings",
@@ -39,6 +41,9 @@ _START = (
     _rule(("create",), "runs", "runs/rerun", "events"),
     _rule(("update",), "runs/cancel", "runs/pause", "runs/resume", "runs/signal"),
 )
+# Triggers that name no account of their own.
+_AS_TRIGGERS = Rule(frozenset({USE}), frozenset({ACCOUNTS}), (DEFAULT_ACCOUNT,))
+_AS_ANY = _rule((USE,), ACCOUNTS)
 _BUILD = (
     _rule(_WRITE, *(kind for kind in _DECLARED if kind not in _POLICIES)),
     *_START,
@@ -58,10 +63,10 @@ _KEYS = _rule(("list", "create", "update", "delete"), "apikeys")
 
 ROLES: dict[str, tuple[Rule, ...]] = {
     "viewer": _LOOK,
-    "developer": (*_LOOK, *_BUILD),
+    "developer": (*_LOOK, *_BUILD, _AS_TRIGGERS),
     "operator": (*_LOOK, *_START, *_KEEP_GOING, _rule(("call",), "triggers/fire")),
     "approver": (_rule(_READ, *_SEEN), _DECIDE),
-    ADMIN: (*_LOOK, *_BUILD, *_KEEP_GOING, _DECIDE, _rule(_WRITE, *_POLICIES), _KEYS),
+    ADMIN: (*_LOOK, *_BUILD, *_KEEP_GOING, _DECIDE, _rule(_WRITE, *_POLICIES), _KEYS, _AS_ANY),
     PLATFORM_ADMIN: (
         _rule((*_READ, *_WRITE), "tenants", "platformpolicies"),
         _rule(("list", "update"), "deadletters"),

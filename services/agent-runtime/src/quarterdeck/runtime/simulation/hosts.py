@@ -42,6 +42,7 @@ from quarterdeck.runtime.state import Effect, RunState
 from quarterdeck.runtime.streaming.live import LiveEvents
 from quarterdeck.runtime.testing.harness import PRINCIPAL, TENANT
 from quarterdeck.runtime.testing.scripted_models import FixedRoutes, OneProvider
+from quarterdeck.runtime.triggers.accounts import everybody
 from quarterdeck.runtime.triggers.due import DueLoop
 from quarterdeck.runtime.triggers.firing import Firer
 
@@ -181,7 +182,7 @@ class Host:
             "registry", around.loop, self.process, around.adversary, around.registry.take
         )
         self.starter = Starter(self.engine, registry, self.worker.begin)
-        self.triggers = DueLoop(self.engine, Firer(self.engine, self.starter), _tenant_of)
+        self.triggers = DueLoop(self.engine, Firer(self.engine, self.starter, everybody), _tenant_of)
 
     def _make_engine(self) -> Engine:
         around, process = self._around, self.process

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from quarterdeck.common import codec
+from quarterdeck.common.authorization.accounts import account_of
 from quarterdeck.resources.durations import duration_seconds
 from quarterdeck.runtime.triggers.cron import Schedule
 
@@ -65,7 +66,7 @@ def read(spec: Mapping[str, Any]) -> Declared:
         input=spec.get("input"),
         key=spec.get("key") or "",
         paused=bool(spec.get("paused")),
-        service_account=spec.get("serviceAccount") or "",
+        service_account=account_of(spec),
         schedule=schedule,
         overlap=(cron.get("overlap") or SKIP) if cron else ALLOW,
         catch_up=duration_seconds(cron.get("catchUp") or "1h"),

@@ -6,15 +6,14 @@ crash before the next due time was written, a webhook's retry) finds the first r
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection
 
 from quarterdeck.common import codec
-from quarterdeck.common.constants import PLATFORM_ADMINS
-from quarterdeck.common.errors import AlreadyExists, Conflict, FailedPrecondition
+from quarterdeck.common.errors import AlreadyExists, Conflict, PermissionDenied
 from quarterdeck.common.identity import Principal
 from quarterdeck.common.tenants import TenantId
 from quarterdeck.runtime.engine import Engine
@@ -22,12 +21,12 @@ from quarterdeck.runtime.operations import deliveries
 from quarterdeck.runtime.starting.accepting import QUEUE as KEY_QUEUE
 from quarterdeck.runtime.starting.accepting import REJECT, Start, Starter
 from quarterdeck.runtime.store import runs
+from quarterdeck.runtime.triggers.accounts import Admit
 from quarterdeck.runtime.triggers.bindings import Cause, bindings, run_input, run_key
 from quarterdeck.runtime.triggers.constants import TRIGGER_LABEL
 from quarterdeck.runtime.triggers.declared import ALLOW, REPLACE, SKIP, Declared
 
 LONGEST_ID = 200
-RESERVED = "system:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +38,23 @@ class Fate:
     skipped: str = ""
 
 
+Told = Callable[[TenantId, str, str], Awaitable[None]]
+"""Hears of a trigger why it may not start its target; "" if it may."""
+
+
+async def untold(tenant: TenantId, name: str, denied: str) -> None:
+    """Tells nobody."""
+
+
 class Firer:
     """Starts the runs of triggers."""
 
-    def __init__(self, engine: Engine, starter: Starter) -> None:
+    def __init__(self, engine: Engine, starter: Starter, admit: Admit, told: Told = untold) -> None:
+        """Args: admit: says whom a run acts for. told: hears whether it might be started."""
         self._engine = engine
         self._starter = starter
+        self._admit = admit
+        self._told = told
 
     async def fire(
         self,
@@ -65,11 +75,25 @@ class Firer:
                 trigger's own fault is FailedPrecondition, InvalidArgument or NotFound.
         """
         key = idempotency_key(name, cause.id)
-        wish = replace(_wish(tenant, name, declared, cause, overlap), wanted=wanted)
-        fate = await self._earlier(tenant, key) or await self._start(wish, overlap)
+        fate = await self._earlier(tenant, key)
+        if fate is None:
+            principal = await self._allowed(tenant, name, declared)
+            wish = _wish(tenant, name, declared, cause, overlap, principal)
+            fate = await self._start(replace(wish, wanted=wanted), overlap)
         if fate.run_id and overlap == REPLACE:
             await self._cancel_older(tenant, name, fate.run_id)
         return fate
+
+    async def _allowed(self, tenant: TenantId, name: str, declared: Declared) -> Principal:
+        """Returns whom the run acts for. Raises PermissionDenied, and says so in the trigger's status."""
+        try:
+            principal = await self._admit(tenant, declared)
+        except PermissionDenied as error:
+            self._engine.instruments.triggers_denied.inc()
+            await self._told(tenant, name, error.message)
+            raise
+        await self._told(tenant, name, "")
+        return principal
 
     async def _earlier(self, tenant: TenantId, key: str) -> Fate | None:
         row = await self._engine.database.read(runs.by_idempotency_key, tenant.id, key)
@@ -100,7 +124,7 @@ class Firer:
 
     async def _cancel_older(self, tenant: TenantId, name: str, run_id: str) -> None:
         """Cancels what the new run replaces; it waits until they have stopped."""
-        engine, by = self._engine, _principal(tenant, name, "").subject
+        engine, by = self._engine, f"trigger:{tenant.name}/{name}"
         for old in await engine.database.read(_open_runs, tenant.id, name, run_id, 1000):
             reason = f"replaced by {run_id}"
             woken = await engine.database.write(
@@ -115,7 +139,9 @@ def idempotency_key(name: str, cause_id: str) -> str:
     return f"trigger:{name}:{short}"
 
 
-def _wish(tenant: TenantId, name: str, declared: Declared, cause: Cause, overlap: str) -> Start:
+def _wish(
+    tenant: TenantId, name: str, declared: Declared, cause: Cause, overlap: str, principal: Principal
+) -> Start:
     bound = bindings(name, declared, cause)
     key = run_key(declared, bound)
     if overlap != ALLOW and not key:
@@ -126,26 +152,13 @@ def _wish(tenant: TenantId, name: str, declared: Declared, cause: Cause, overlap
         kind=declared.target_kind,
         name=declared.target_name,
         input=run_input(declared, bound),
-        principal=_principal(tenant, name, declared.service_account),
+        principal=principal,
         key=key,
         key_conflict=REJECT if overlap == SKIP else KEY_QUEUE,
         labels={TRIGGER_LABEL: name},
         idempotency_key=idempotency_key(name, cause.id),
         trigger=name,
     )
-
-
-def _principal(tenant: TenantId, name: str, service_account: str) -> Principal:
-    """Returns whom the trigger's runs act for.
-
-    The embedded authoriser knows administrators and services only, so a trigger is as mighty as
-    whoever may declare one: an administrator. Roles of service accounts replace the group.
-    """
-    if service_account.startswith(RESERVED):
-        raise FailedPrecondition(
-            f"{service_account!r} is a name of the platform's own", field="spec.serviceAccount"
-        )
-    return Principal(service_account or f"trigger:{tenant.name}/{name}", (PLATFORM_ADMINS,))
 
 
 def _open_runs(connection: Connection, tenant_id: str, name: str, before: str, limit: int) -> list[Any]:

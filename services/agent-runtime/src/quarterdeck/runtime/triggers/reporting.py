@@ -15,9 +15,10 @@ from sqlalchemy import Connection, select
 
 from quarterdeck.common import codec
 from quarterdeck.common.clock import Clock, rfc3339
-from quarterdeck.common.database import Database, across_tenants
+from quarterdeck.common.database import Database, across_tenants, within
 from quarterdeck.common.errors import NotFound, QuarterdeckError
 from quarterdeck.common.rpc_client import Peer, act_for
+from quarterdeck.common.tenants import TenantId
 from quarterdeck.runtime.tables import TRIGGERS, WATCHED
 from quarterdeck.runtime.triggers.store import KIND
 from quarterdeck.v1 import resources_pb2, resources_pb2_grpc
@@ -27,6 +28,8 @@ log = structlog.get_logger("triggers")
 # Seconds between two passes, so a trigger that fires often is written no more often than that.
 PERIOD = 2.0
 RETRY = 30.0
+# The condition of a Trigger that says whether its account may start what it is for.
+PERMITTED = "Permitted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,23 @@ def _difference(row: Any) -> Report | None:
     )
 
 
+def permitted(denied: str) -> dict[str, str]:
+    """Returns the condition that says whether a trigger's account may start its target."""
+    if denied:
+        return {"type": PERMITTED, "status": "False", "reason": "AccountDenied", "message": denied}
+    return {"type": PERMITTED, "status": "True", "reason": "AccountAllowed"}
+
+
+def _status_of(connection: Connection, tenant_id: str, name: str) -> list[dict[str, Any]]:
+    """Returns the conditions that a trigger's object shows."""
+    within(connection, tenant_id)
+    w = WATCHED.c
+    mine = (w.tenant_id == tenant_id) & (w.kind == KIND) & (w.name == name)
+    found = connection.execute(select(w.object_json).where(mine)).scalar_one_or_none()
+    conditions = ((codec.loads(found).get("status") or {}).get("conditions") or []) if found else []
+    return list(conditions)
+
+
 class StatusReporter:
     """Writes the reports to the registry."""
 
@@ -74,12 +94,34 @@ class StatusReporter:
         self._clock = clock
         # An object that does not show what was written (its spec is not in force) is not written again.
         self._said: set[Report] = set()
+        # What each trigger's status says of its account: why it is denied, or nothing.
+        self._permitted: dict[tuple[str, str], str] = {}
 
     async def run(self) -> None:
         """Reports until cancelled."""
         act_for(None)
         while True:
             await self._clock.sleep(PERIOD if await self.report() else RETRY)
+
+    async def tell_permitted(self, tenant: TenantId, name: str, denied: str) -> None:
+        """Says once whether a trigger's account may start its target; see `firing.Told`."""
+        place = tenant.id, name
+        known = self._permitted.get(place)
+        if known == denied or (known is None and not denied and not await self._shows_denial(place)):
+            return
+        data = codec.dumps({"conditions": [permitted(denied)]})
+        request = resources_pb2.UpdateStatusRequest(
+            tenant=tenant.name, kind=KIND, name=name, status_json=data
+        )
+        try:
+            await self._registry.call(self._stub.UpdateStatus, request)
+            self._permitted[place] = denied
+        except QuarterdeckError as error:
+            log.info("triggers.status_not_written", reason=error.message)
+
+    async def _shows_denial(self, place: tuple[str, str]) -> bool:
+        shown = await self._database.read(_status_of, *place)
+        return any(one.get("type") == PERMITTED and one.get("status") == "False" for one in shown)
 
     async def report(self) -> bool:
         """Makes one pass; False if something could not be written."""

@@ -17,7 +17,6 @@ from quarterdeck.common.rpc_client import act_for
 from quarterdeck.common.tenants import TenantDirectory, TenantId
 from quarterdeck.common.watching import Watched
 from quarterdeck.runtime.engine import Engine
-from quarterdeck.runtime.starting.accepting import Starter
 from quarterdeck.runtime.triggers import store
 from quarterdeck.runtime.triggers.backfill import backfill_overlap, backfill_times
 from quarterdeck.runtime.triggers.bindings import Cause
@@ -44,12 +43,12 @@ class Fired:
 class Triggers:
     """Starts runs: by the clock, by hand, from routes, webhooks and events."""
 
-    def __init__(self, engine: Engine, starter: Starter, bus: Bus, tenants: TenantDirectory) -> None:
+    def __init__(self, engine: Engine, firer: Firer, bus: Bus, tenants: TenantDirectory) -> None:
         self._engine = engine
         self._database = engine.database
         self._bus = bus
         self._tenants = tenants
-        self._firer = Firer(engine, starter)
+        self._firer = firer
         self._loop = DueLoop(engine, self._firer, self._tenant_of)
         self._dispatcher = Dispatcher(engine, self._firer, self._tenant_of)
         self._task: asyncio.Task[None] | None = None

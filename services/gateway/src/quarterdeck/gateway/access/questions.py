@@ -7,6 +7,8 @@ from typing import Any
 
 from quarterdeck.common import codec
 from quarterdeck.common.access import Requirement
+from quarterdeck.common.authorization.accounts import account_of
+from quarterdeck.common.authorization.roles import ACCOUNTS, USE
 from quarterdeck.common.authorization.rules import Question
 from quarterdeck.gateway.constants import CLUSTER_KINDS, PLURALS, TOOL_RUN_KIND
 
@@ -19,7 +21,15 @@ def questions(needs: Requirement, request: Any) -> list[Question]:
     # What belongs to the platform is nothing of a tenant's, whatever tenant the request names.
     tenant = "" if plural in CLUSTER_KINDS else str(getattr(request, "tenant", ""))
     asked = [Question(needs.verb, resource, tenant, name) for name in _names(request, manifest)]
-    return asked + [Question("call", "tools/call", tenant, tool) for tool in _tools(needs, request)]
+    asked += [Question("call", "tools/call", tenant, tool) for tool in _tools(needs, request)]
+    return asked + [Question(USE, ACCOUNTS, tenant, name) for name in _accounts(needs, manifest)]
+
+
+def _accounts(needs: Requirement, manifest: dict[str, Any]) -> Iterable[str]:
+    """Yields the account that a Trigger would act as: whoever applies it must be allowed to."""
+    if needs.verb == "update" and manifest.get("kind") == "Trigger":
+        spec = manifest.get("spec")
+        yield account_of(spec if isinstance(spec, dict) else {})
 
 
 def _tools(needs: Requirement, request: Any) -> Iterable[str]:

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
+from quarterdeck.common.authorization.accounts import of_default_account
 from quarterdeck.common.authorization.grants import Grant, of_binding, of_platform, of_tenant
 from quarterdeck.common.database import Database
 from quarterdeck.common.service import Platform
@@ -62,7 +63,12 @@ class Roster:
             return self._everywhere
         known = self._known.get(tenant)
         if known is None:
-            known = (*self._everywhere, *self._of_tenant(tenant), *self._bound(tenant))
+            known = (
+                *self._everywhere,
+                of_default_account(tenant),
+                *self._of_tenant(tenant),
+                *self._bound(tenant),
+            )
             if tenant in self._tenants:  # names that somebody makes up are not remembered
                 self._known[tenant] = known
         return known

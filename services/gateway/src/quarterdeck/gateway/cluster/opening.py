@@ -7,12 +7,14 @@ from prometheus_client import Counter
 from quarterdeck.common.service import Platform
 from quarterdeck.common.tenants import TenantDirectory
 from quarterdeck.controller.opening import open_client
-from quarterdeck.gateway.cluster.access import ClusterAuthorizer
+from quarterdeck.gateway.cluster.access import ClusterAuthorizer, NamespaceOf
 from quarterdeck.gateway.cluster.tokens import TokenReviews
 
 
-async def open_cluster(platform: Platform, audience: str) -> TokenReviews:
-    """Lets the API server say who may do what from now on; returns who says whose tokens are.
+async def open_cluster(platform: Platform, audience: str) -> tuple[TokenReviews, NamespaceOf]:
+    """Lets the API server say who may do what from now on.
+
+    Returns who says whose tokens are, and what finds the namespace of a tenant.
 
     Raises:
         NoCluster: there is no cluster to be found.
@@ -30,4 +32,4 @@ async def open_cluster(platform: Platform, audience: str) -> TokenReviews:
         return (await tenants.resolve(tenant)).namespace
 
     platform.authorizer = ClusterAuthorizer(client, namespace_of, standing)
-    return TokenReviews(client, audience, standing)
+    return TokenReviews(client, audience, standing), namespace_of
