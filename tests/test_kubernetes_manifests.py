@@ -11,7 +11,8 @@ import pytest
 import yaml
 
 from quarterdeck.cli.constants import CONTROLLER_PORTS, MANAGEMENT_PORTS
-from quarterdeck.common.constants import DEFAULT_GRPC_PORT, DEFAULT_HTTP_PORT
+from quarterdeck.common.constants import DEFAULT_GRPC_PORT, DEFAULT_HTTP_PORT, SERVICES
+from quarterdeck.common.proofs.accounts import audience_of
 from quarterdeck.common.settings import PlatformSettings
 from quarterdeck.resources.kinds import KINDS
 
@@ -129,3 +130,19 @@ def test_the_local_overlay_names_a_version_of_every_image() -> None:
         if "Deployment" in (found := objects(file))
     }
     assert named == used and len(used) == 9
+
+
+def test_pods_prove_who_they_are_and_cannot_pass_for_another(settings: PlatformSettings) -> None:
+    (patch,) = yaml.safe_load_all((BASE / "service-pod.yaml").read_text())
+    pod, accounts = patch["spec"]["template"]["spec"], settings.accounts()
+    assert accounts is not None
+    (tokens,) = [volume["projected"] for volume in pod["volumes"] if volume["name"] == "tokens"]
+    given = [source["serviceAccountToken"] for source in tokens["sources"]]
+    assert {one["path"]: one["audience"] for one in given} == {name: audience_of(name) for name in SERVICES}
+    assert {CONTROLLERS.get(name, name) for name in accounts.names} | set(SERVICES) == set(SERVICES)
+    mounts = {mount["mountPath"]: mount for mount in container_of(patch)["volumeMounts"]}
+    assert mounts[str(accounts.tokens)]["name"] == "tokens"
+    assert mounts[str(accounts.keys.parent)]["name"] == "issuer"
+    assert mounts[str(settings.keys_dir())] | {"readOnly": True} == mounts[str(settings.keys_dir())]
+    own = mounts[str(settings.own_keys_directory)]
+    assert (own["name"], own["subPathExpr"]) == ("shared", "keys/$(QD_ACCOUNT)")

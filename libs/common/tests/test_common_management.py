@@ -39,4 +39,4 @@ async def test_services_with_data_of_their_own_share_a_directory_of_keys(tmp_pat
     finally:
         await one.close()
         await two.close()
-    assert list(shared.iterdir()) == []
+    assert list(shared.rglob("*.json")) == []

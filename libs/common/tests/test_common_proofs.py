@@ -225,7 +225,7 @@ def test_a_key_of_a_process_that_died_ends_by_itself(tmp_path):
     verifier = TokenVerifier("memory", directory, lambda: now[0])
     with pytest.raises(Refused, match="key"):
         verifier.verify(sign(WORKLOAD_TOKEN, key_id, claims, private))
-    SigningKeys("registry", directory, lambda: now[0])
+    SigningKeys("gateway", directory, lambda: now[0])
     assert directory.find(key_id) is None
 
 
@@ -236,3 +236,20 @@ def test_a_runs_claims_say_what_it_may_use():
         "epoch": 1, "tools": ["ledger/book"], "reads": ["a"], "writes": ["b"],
     }  # fmt: skip
     assert RUN_TOKEN != WORKLOAD_TOKEN
+
+
+def test_whose_a_key_is_the_folder_says_where_it_lies(tmp_path):
+    """In a cluster each service can write into its own folder alone."""
+    directory = KeyDirectory(tmp_path / "keys")
+    gateway = SigningKeys("gateway", directory)
+    own = KeyDirectory(tmp_path / "keys", tmp_path / "keys" / "memory")
+    memory = SigningKeys("memory", own)
+    assert directory.find(memory.key_id) is not None
+    kept = directory.find(gateway.key_id)
+    own.publish("gateway-1-abcd", {**kept, "kid": "gateway-1-abcd"})
+    own.publish("memory-1-abcd", {**kept, "kid": "memory-1-abcd"})
+    assert directory.find("gateway-1-abcd") is None
+    assert directory.find("memory-1-abcd") is None
+    memory.close()
+    assert directory.find(memory.key_id) is None
+    assert directory.find(gateway.key_id) == kept

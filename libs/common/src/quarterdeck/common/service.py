@@ -23,6 +23,7 @@ from quarterdeck.common.cache import Cache, open_cache
 from quarterdeck.common.clock import Clock, SystemClock
 from quarterdeck.common.database import Awaited, Database, open_database
 from quarterdeck.common.identity import DOOR
+from quarterdeck.common.proofs.accounts import AccountTokens, AccountVerifier
 from quarterdeck.common.proofs.checking import TokenVerifier
 from quarterdeck.common.proofs.keys import KeyDirectory
 from quarterdeck.common.proofs.signing import WorkloadIdentity
@@ -96,7 +97,10 @@ class Platform:
 
     def rpc_server(self, *descriptors: ServiceDescriptor) -> RpcServer:
         """Returns this service's gRPC server, not started."""
-        verifier = TokenVerifier(self.name, self.keys)
+        accounts = self.settings.accounts()
+        verifier = TokenVerifier(
+            self.name, self.keys, accounts=AccountVerifier(self.name, accounts) if accounts else None
+        )
         address = self.settings.listen_address(self.name)
         age = self.settings.connection_age
         return RpcServer(address, descriptors, verifier, self.authorizer, self.telemetry, age, self.wire)
@@ -150,13 +154,13 @@ def open_platform(
     """
     make_private_directory(settings.data_dir.absolute())
     make_private_directory(settings.sockets_dir())
-    keys = KeyDirectory(settings.keys_dir())
+    keys, accounts = KeyDirectory(settings.keys_dir(), settings.own_keys_directory), settings.accounts()
     telemetry = Telemetry(program or name, settings.otlp_endpoint)
     platform = Platform(
         name=name,
         settings=settings,
         telemetry=telemetry,
-        identity=WorkloadIdentity(name, keys),
+        identity=WorkloadIdentity(name, keys, accounts=AccountTokens(accounts.tokens) if accounts else None),
         keys=keys,
         bus=open_bus(settings.bus_url, telemetry.registry),
         cache=open_cache(settings.cache_url, telemetry.registry),

@@ -6,7 +6,7 @@ import hashlib
 import os
 import tempfile
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
@@ -15,6 +15,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from quarterdeck.common.constants import SERVICES
 from quarterdeck.common.outbound.policy import Outbound
 from quarterdeck.common.transport.addresses import is_local
+
+if TYPE_CHECKING:
+    from quarterdeck.common.proofs.accounts import Accounts
 
 # A unix socket's path must fit into the kernel's address structure.
 MAX_SOCKET_PATH = 100
@@ -48,6 +51,22 @@ class PlatformSettings(BaseSettings):
     keys_directory: Path | None = Field(
         default=None,
         description="Directory that all services share for their public keys; empty: `keys` in `data_dir`.",
+    )
+    own_keys_directory: Path | None = Field(
+        default=None,
+        description="This service's own folder of `keys_directory`, where that may only be read. Empty: the "
+        "folder of its name in there.",
+    )
+    workload_tokens: Path | None = Field(
+        default=None,
+        description="Directory of tokens of this pod's Kubernetes account: a file for each service, named "
+        "like it. Empty: services prove themselves by keys of their own.",
+    )
+    workload_keys: Path | None = Field(
+        default=None, description="File of the public keys (JWKS) of who issues these tokens."
+    )
+    workload_accounts: dict[str, str] = Field(
+        default_factory=dict, description="Services by names of accounts that are called otherwise, as JSON."
     )
     listen: str = Field(default="", description="This service's gRPC address; empty: its unix socket.")
     peers: dict[str, str] = Field(
@@ -94,6 +113,12 @@ class PlatformSettings(BaseSettings):
             )
         return self
 
+    @model_validator(mode="after")
+    def _tokens_have_keys(self) -> Self:
+        if (self.workload_tokens is None) != (self.workload_keys is None):
+            raise ValueError("QD_WORKLOAD_TOKENS and QD_WORKLOAD_KEYS go together: set both, or neither")
+        return self
+
     def outbound(self) -> Outbound:
         """Returns where users' URLs may lead to. Without a cluster and on unix sockets this is a laptop."""
         laptop = self.access == "local" and not self.listen
@@ -112,6 +137,15 @@ class PlatformSettings(BaseSettings):
     def keys_dir(self) -> Path:
         """Returns the directory of the services' public keys."""
         return (self.keys_directory or self.data_dir / "keys").absolute()
+
+    def accounts(self) -> Accounts | None:
+        """Returns where tokens of Kubernetes accounts lie; None where services prove themselves."""
+        if self.workload_tokens is None or self.workload_keys is None:
+            return None
+        # Imported where there is a cluster: a laptop's cold start does without.
+        from quarterdeck.common.proofs.accounts import Accounts
+
+        return Accounts(self.workload_tokens, self.workload_keys, self.workload_accounts)
 
     def address_of(self, service: str) -> str:
         """Returns the gRPC target of a service, "unix:<path>" or "host:port"."""

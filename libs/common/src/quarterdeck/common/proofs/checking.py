@@ -6,6 +6,7 @@ import time
 from collections import OrderedDict
 from typing import NamedTuple
 
+from quarterdeck.common.proofs.accounts import AccountVerifier
 from quarterdeck.common.proofs.holders import VOUCHERS, Holder, RunClaim, holder_of
 from quarterdeck.common.proofs.keys import KeyDirectory, KnownKeys, Now
 from quarterdeck.common.proofs.signing import WORKLOAD_TOKEN
@@ -26,9 +27,20 @@ class _Proven(NamedTuple):
 
 
 class TokenVerifier:
-    """Checks the tokens that are meant for one audience."""
+    """Checks the tokens that are meant for one audience.
 
-    def __init__(self, audience: str, keys: KeyDirectory, now: Now = time.time) -> None:
+    Args:
+        accounts: checks who calls, in a cluster; keys of the services themselves prove only for whom, then.
+    """
+
+    def __init__(
+        self,
+        audience: str,
+        keys: KeyDirectory,
+        now: Now = time.time,
+        accounts: AccountVerifier | None = None,
+    ) -> None:
+        self._accounts = accounts
         self.audience = audience
         self._now = now
         self._keys = KnownKeys(keys, now)
@@ -66,6 +78,9 @@ class TokenVerifier:
         return proven
 
     def _workload(self, token: str) -> _Proven:
+        if self._accounts is not None:
+            expires, service = self._accounts.verify(token)
+            return _Proven(expires, service, "", None)
         given = take_apart(token)
         if given.kind != WORKLOAD_TOKEN:
             raise Refused("kind")

@@ -29,38 +29,58 @@ KNOWN_KEYS = 256
 
 
 class KeyDirectory:
-    """A directory with one public key (JWK) a file, named by key id; mode 0700."""
+    """A directory with a folder for each service, and in it one public key (JWK) a file, named by key id.
 
-    def __init__(self, path: Path) -> None:
+    Whose a key is, the folder says. Where services may write into their own folder alone, none of them can
+    pass for another.
+
+    Args:
+        own: where this process writes its keys, if it sees its folder at another path than below `path`.
+    """
+
+    def __init__(self, path: Path, own: Path | None = None) -> None:
         self.path = path
-        self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._own = own
+        if own is None:
+            self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def publish(self, key_id: str, jwk: dict[str, Any]) -> None:
         """Adds a public key."""
-        temporary = self.path / f".{key_id}.tmp"
+        folder = self._written(key_id)
+        folder.mkdir(exist_ok=True, mode=0o700)
+        temporary = folder / f".{key_id}.tmp"
         temporary.write_text(json.dumps(jwk))
-        temporary.rename(self.path / f"{key_id}.json")
+        temporary.rename(folder / f"{key_id}.json")
 
     def withdraw(self, key_id: str) -> None:
         """Removes a public key; its tokens are refused from now on."""
-        (self.path / f"{key_id}.json").unlink(missing_ok=True)
+        (self._written(key_id) / f"{key_id}.json").unlink(missing_ok=True)
 
     def find(self, key_id: str) -> dict[str, Any] | None:
         """Returns a key, or None. The id is checked: it becomes a file's name."""
         if not key_id.replace("-", "").isalnum():
             return None
+        service = service_of(key_id)
         try:
-            jwk: dict[str, Any] = json.loads((self.path / f"{key_id}.json").read_text())
+            jwk: dict[str, Any] = json.loads((self.path / service / f"{key_id}.json").read_text())
         except (OSError, ValueError):
             return None
-        return jwk
+        return jwk if jwk.get("service") == service else None
 
-    def sweep(self, now: float) -> None:
-        """Removes keys whose time is over: those of processes that did not end by themselves."""
-        for file in self.path.glob("*.json"):
+    def sweep(self, service: str, now: float) -> None:
+        """Removes a service's keys whose time is over: those of processes that did not end by themselves."""
+        for file in (self._own or self.path / service).glob("*.json"):
             with contextlib.suppress(OSError, ValueError, TypeError):
                 if json.loads(file.read_text()).get("exp", now) < now:
                     file.unlink(missing_ok=True)
+
+    def _written(self, key_id: str) -> Path:
+        return self._own or self.path / service_of(key_id)
+
+
+def service_of(key_id: str) -> str:
+    """Returns whose key an id names: what stands before the process and a few letters of chance."""
+    return key_id.rsplit("-", 2)[0]
 
 
 class SigningKeys:
@@ -90,7 +110,7 @@ class SigningKeys:
 
     def _make(self) -> None:
         self._born = self._now()
-        self._directory.sweep(self._born)
+        self._directory.sweep(self._service, self._born)
         self._private = Ed25519PrivateKey.generate()
         self.key_id = f"{self._service}-{os.getpid()}-{secrets.token_hex(4)}"
         public = self._private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)

@@ -6,6 +6,7 @@ import time
 from collections import OrderedDict
 from typing import Any
 
+from quarterdeck.common.proofs.accounts import AccountTokens
 from quarterdeck.common.proofs.holders import Holder, claims_of, kind_of
 from quarterdeck.common.proofs.keys import KeyDirectory, Now, SigningKeys
 from quarterdeck.common.proofs.tokens import ISSUER, LIFETIME, sign
@@ -16,10 +17,21 @@ KEPT = 4096
 
 
 class WorkloadIdentity:
-    """Signs for one service. What was signed is used again until a minute before it ends."""
+    """Signs for one service. What was signed is used again until a minute before it ends.
 
-    def __init__(self, service: str, keys: KeyDirectory, now: Now = time.time) -> None:
+    Args:
+        accounts: what proves the service in a cluster; it signs only for whom it calls then.
+    """
+
+    def __init__(
+        self,
+        service: str,
+        keys: KeyDirectory,
+        now: Now = time.time,
+        accounts: AccountTokens | None = None,
+    ) -> None:
         self.service = service
+        self._accounts = accounts
         self._now = now
         self._keys = SigningKeys(service, keys, now)
         self._signed: OrderedDict[Any, tuple[float, str]] = OrderedDict()
@@ -30,7 +42,9 @@ class WorkloadIdentity:
         return self._keys.key_id
 
     def token(self, audience: str) -> str:
-        """Returns a token that proves this service to `audience`."""
+        """Returns a token that proves this service to `audience`. Raises Unavailable."""
+        if self._accounts is not None:
+            return self._accounts.token(audience)
         return self._kept((audience,), WORKLOAD_TOKEN, {"sub": self.service}, audience)
 
     def token_for(self, holder: Holder, audience: str, tenant: str) -> str:

@@ -207,9 +207,9 @@ class Client:
         body = options | ({"preconditions": preconditions} if preconditions else {})
         return await self._write("DELETE", resource.path(namespace, name), body)
 
-    async def raw(self, path: str, timeout: float = REQUEST_TIMEOUT) -> str:
-        """Reads any path as text, for example `/readyz`."""
-        text, _ = await self._transport.request("GET", path, timeout=timeout)
+    async def raw(self, path: str, timeout: float = REQUEST_TIMEOUT, accept: str = "*/*") -> str:
+        """Reads any path as text, for example `/readyz`, in the form that `accept` names."""
+        text, _ = await self._transport.request("GET", path, headers={"Accept": accept}, timeout=timeout)
         return text.decode()
 
     async def close(self) -> None:
