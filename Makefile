@@ -72,7 +72,7 @@ images: ## Build the images and load them where the cluster is (ARGS="gateway me
 	@hack/images/build $(ARGS)
 
 .PHONY: deploy
-deploy: ## Deploy the platform to the cluster and wait until it serves
+deploy: venv-dev ## Deploy the platform to the cluster and wait until it serves
 	@hack/cluster/deploy $(ARGS)
 
 .PHONY: test-cluster
