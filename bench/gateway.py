@@ -20,12 +20,12 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import psutil
+from http_load import get, load
 from report import Figure, report
 
 TARGET = 0.7
@@ -136,35 +136,6 @@ async def process(role: str, directory: str) -> AsyncIterator[tuple[int, int]]:
             await child.wait()
 
 
-async def _client(port: int, request: bytes, times: int) -> list[float]:
-    """Makes requests over one kept connection; returns the seconds of each."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    taken = []
-    try:
-        for _ in range(times):
-            began = time.perf_counter()
-            writer.write(request)
-            head = await reader.readuntil(b"\r\n\r\n")
-            if not head.startswith(b"HTTP/1.1 200"):
-                raise RuntimeError(head.decode())
-            length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
-            await reader.readexactly(length)
-            taken.append(time.perf_counter() - began)
-    finally:
-        writer.close()
-    return taken
-
-
-async def _round(port: int, path: str, token: str, requests: int, concurrency: int) -> tuple[float, float]:
-    """Returns (requests a second, median seconds) of one round."""
-    head = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n".encode()
-    began = time.perf_counter()
-    share = max(1, requests // concurrency)
-    taken = await asyncio.gather(*(_client(port, head, share) for _ in range(concurrency)))
-    rate = share * concurrency / (time.perf_counter() - began)
-    return rate, statistics.median(seconds for one in taken for seconds in one)
-
-
 def _cpu_seconds(pid: int) -> float:
     """Returns the processor time that a process has used."""
     times = psutil.Process(pid).cpu_times()
@@ -221,7 +192,7 @@ async def _level(
     for number in range(rounds + 1):
         for name, ((port, pid), path) in targets.items():
             before = _cpu_seconds(pid)
-            rate, median = await _round(port, path, token, requests, concurrency)
+            rate, median = await load(port, get(path, token), requests, concurrency)
             if number:  # the first round warms up
                 rates[name].append(rate)
                 medians[name].append(median)
