@@ -37,7 +37,7 @@ def server() -> Iterator[ToolServer]:
 def may(verb: str, name: str = "", namespace: str = TENANT, who: str = READER) -> bool:
     what = f"secrets/{name}" if name else "secrets"
     said = kubectl("auth", "can-i", verb, what, "--as", who, namespace=namespace, check=False)
-    return said.strip().endswith("yes")
+    return said.splitlines()[0] == "yes"
 
 
 def mark(server: ToolServer) -> str:
