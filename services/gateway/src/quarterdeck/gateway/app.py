@@ -28,7 +28,7 @@ from quarterdeck.gateway.edges.opening import Rates
 from quarterdeck.gateway.keys.keyring import Keyring
 from quarterdeck.gateway.middleware.authenticate import Authenticate
 from quarterdeck.gateway.middleware.body_limit import BodyLimit
-from quarterdeck.gateway.middleware.direct import DirectReads
+from quarterdeck.gateway.middleware.direct import DirectCalls, DirectReads
 from quarterdeck.gateway.middleware.idempotency import Idempotency
 from quarterdeck.gateway.middleware.observe import Observe
 from quarterdeck.gateway.middleware.rates import RateLimits
@@ -105,7 +105,7 @@ def make_routes(parts: Parts) -> FastAPI:
 def make_app(parts: Parts) -> ASGIApp:
     """Returns the whole application; the outermost layer is the last one here."""
     platform, settings = parts.platform, parts.settings
-    app: ASGIApp = DirectReads(make_routes(parts), parts.upstream)
+    app: ASGIApp = DirectCalls(DirectReads(make_routes(parts), parts.upstream), parts.upstream)
     tenants = TenantDirectory(platform.peer("registry"))
     app = Idempotency(app, platform.cache, tenants, settings.idempotency_ttl)
     app = RateLimits(app, parts.rates.limits)

@@ -1,5 +1,5 @@
 """What every request passes on its way in, as plain ASGI: the outermost first.
 
 `Observe` (id, trace, metrics, log, headers), `BodyLimit`, `Authenticate`, `RateLimits`, `Idempotency`,
-`DirectReads`.
+`DirectCalls`, `DirectReads`.
 """

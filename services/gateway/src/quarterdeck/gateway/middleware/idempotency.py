@@ -76,7 +76,7 @@ class Idempotency:
         except NotFound:  # which tenants there are is told to those who may know, further in
             await self._app(scope, receive, send)
             return
-        body = await _read(receive)
+        body = await read_body(receive)
         fingerprint = _fingerprint(scope, body)
         kept = await self._cache.get(name)
         if kept is not None:
@@ -89,7 +89,7 @@ class Idempotency:
             )
         recorder = _Recorder(send)
         try:
-            await self._app(scope, _once_more(body, receive), recorder.send)
+            await self._app(scope, once_more(body, receive), recorder.send)
         finally:
             await self._keep(name, recorder, fingerprint)
             await self._cache.delete(lock)
@@ -145,7 +145,7 @@ def _repeat(kept: dict[str, Any], fingerprint: str) -> Response:
     return response
 
 
-async def _read(receive: Receive) -> bytes:
+async def read_body(receive: Receive) -> bytes:
     """Reads the whole body; its size is bounded by `BodyLimit`."""
     chunks: list[bytes] = []
     while True:
@@ -157,7 +157,7 @@ async def _read(receive: Receive) -> bytes:
             return b"".join(chunks)
 
 
-def _once_more(body: bytes, receive: Receive) -> Receive:
+def once_more(body: bytes, receive: Receive) -> Receive:
     """Returns a `receive` that gives the body again, then what the connection says."""
     given = False
 

@@ -17,6 +17,7 @@ from quarterdeck.gateway.schemas import tools as schemas
 from quarterdeck.gateway.translate import tools as translate
 from quarterdeck.gateway.translate.runs import run as run_json
 from quarterdeck.gateway.translate.values import encoded
+from quarterdeck.gateway.upstream import Upstream
 from quarterdeck.v1 import runs_pb2, tools_pb2
 
 router = APIRouter(prefix=f"{TENANT_PREFIX}/tools", tags=["tools"], route_class=StrictRoute)
@@ -54,6 +55,13 @@ async def call_tool(
 
     With an `Idempotency-Key` a repeat joins the first call, or gets its recorded outcome.
     """
+    return await made(upstream(request), request, tenant, server, tool, body)
+
+
+async def made(
+    services: Upstream, request: Request, tenant: str, server: str, tool: str, body: schemas.CallTool
+) -> Response:
+    """Makes a call and returns the response. Raises QuarterdeckError."""
     message = tools_pb2.CallToolRequest(
         tenant=tenant,
         call_id=call_id(request, tenant, server, tool) or uuid7(),
@@ -64,9 +72,9 @@ async def call_tool(
         principal=current_principal().subject,
     )
     deadline = body.timeout_seconds + CALL_MARGIN if body.timeout_seconds else None
-    outcome = await upstream(request).call("ToolService/CallTool", message, deadline)
+    outcome = await services.call("ToolService/CallTool", message, deadline)
     if outcome.status == _NEEDS_APPROVAL:
-        return answer(await _as_run(request, message, outcome), 202)
+        return answer(await _as_run(services, message, outcome), 202)
     refusal = translate.refusal(outcome)
     if refusal is not None:
         raise refusal
@@ -74,7 +82,7 @@ async def call_tool(
 
 
 async def _as_run(
-    request: Request, call: tools_pb2.CallToolRequest, outcome: tools_pb2.ToolOutcome
+    services: Upstream, call: tools_pb2.CallToolRequest, outcome: tools_pb2.ToolOutcome
 ) -> dict[str, Any]:
     """Starts the run of one step that will hold the approval, and repeat the call after it."""
     message = runs_pb2.StartRunRequest(
@@ -84,7 +92,7 @@ async def _as_run(
         input_json=call.arguments_json,
         idempotency_key=call.call_id,
     )
-    run = await upstream(request).call("RuntimeService/StartRun", message)
+    run = await services.call("RuntimeService/StartRun", message)
     return {
         "status": "needs-approval",
         "message": outcome.message or None,
