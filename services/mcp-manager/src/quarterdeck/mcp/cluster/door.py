@@ -13,15 +13,15 @@ from quarterdeck.controller.api.errors import ApiError
 from quarterdeck.mcp.cluster.naming import endpoint, service_host
 from quarterdeck.mcp.cluster.proof import proves
 from quarterdeck.mcp.cluster.replicas import Endpoints
+from quarterdeck.mcp.cluster.trials import Trials
 from quarterdeck.mcp.definition import Pods
 from quarterdeck.mcp.failures import NotSent
 from quarterdeck.mcp.pods.names import object_name
 
 # Seconds that a first call waits for a pod: less than it waits for its server, so that the reason is told.
 PATIENCE = 27.0
-# Between two looks at which pods there are, and two tries of those that begin to run.
+# Between two looks at which pods there are.
 _LOOK_AGAIN = 0.1
-_TRY_AGAIN = 0.02
 # Seconds in which a pod whose name was found takes a connection.
 _REACHED_WITHIN = 0.5
 
@@ -117,27 +117,31 @@ class Door:
         return ""
 
     async def _wait(self, tenant: str, pods: Pods, namespace: str, name: str) -> Sequence[str]:
+        trials = Trials(lambda address: self._answers(address, pods))
+        try:
+            return await self._waking(trials, tenant, pods, namespace, name)
+        finally:
+            await trials.close()
+
+    async def _answers(self, address: str, pods: Pods) -> bool:
+        return await self._reach(address, pods.port) and await self._prove(address, pods)
+
+    async def _waking(
+        self, trials: Trials, tenant: str, pods: Pods, namespace: str, name: str
+    ) -> Sequence[str]:
         until, problem = time.monotonic() + self._patience, ""
         while time.monotonic() < until:
             try:
                 # Again each time: another replica may have let it sleep just now.
                 await self._replicas.wake(namespace, name)
                 found = await self._replicas.endpoints(namespace, name)
-                if answering := found.ready or await self._proven(found.starting, pods):
-                    return answering
+                if found.ready:
+                    return found.ready
+                if answering := await trials.first(found.starting, _LOOK_AGAIN):
+                    return [answering]
                 problem = ""
             except ApiError as error:
                 problem = f"the API server cannot be asked for one: {error}"
                 await asyncio.sleep(_LOOK_AGAIN)
         why = problem or self._trouble(tenant, pods.server) or "it is still starting"
         raise NotSent(f"no pod of it answered within {self._patience:g} s: {why}")
-
-    async def _proven(self, starting: Sequence[str], pods: Pods) -> Sequence[str]:
-        """Tries pods that begin to run until it is time to look again; returns the first that answers."""
-        until = time.monotonic() + _LOOK_AGAIN
-        while time.monotonic() < until:
-            for address in starting:
-                if await self._reach(address, pods.port) and await self._prove(address, pods):
-                    return [address]
-            await asyncio.sleep(_TRY_AGAIN)
-        return []
