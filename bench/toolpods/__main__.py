@@ -84,10 +84,12 @@ def call_figures(medians: dict[str, float]) -> list[Figure]:
     """Returns what gateway and manager add to a call."""
     door, direct = medians["door"], medians["direct"]
     added, target = door - direct, f"<= {CALL_TARGET} ms"
-    ways = ("call at the gateway's door", "added by gateway and manager")
+    between = medians["manager"] - direct
+    ways = ("call at the gateway's door", "added by gateway and manager", "of it, between manager and pod")
     return [
         Figure(ways[0], "ms", door, direct, "the pod itself", door / direct, "said", None),
         Figure(ways[1], "ms", added, None, "", None, target, added <= CALL_TARGET),
+        Figure(ways[2], "ms", between, None, "", None, "said", None),
     ]
 
 
