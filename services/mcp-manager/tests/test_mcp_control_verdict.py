@@ -8,6 +8,8 @@ import pytest
 
 from quarterdeck.controller.writing.conditions import Condition
 from quarterdeck.mcp.control import claiming, secrets, statuses, troubles, verdict
+from quarterdeck.mcp.control.awaited import awaited
+from quarterdeck.mcp.pods import mounts
 from quarterdeck.resources.mcpserver import MCPServerSpec
 
 
@@ -68,6 +70,50 @@ CASES: dict[str, tuple[dict[str, Any], str, str]] = {
     "no node": (pod({}, conditions=[UNSCHEDULED]), "Unschedulable", "Insufficient memory"),
     "put out": (pod({}, reason="Evicted", message="disk"), "Evicted", "disk"),
 }
+
+
+VOLUMES = [
+    {"name": "home", "emptyDir": {}},
+    {"name": "secret-0", "secret": {"secretName": "keys"}},
+    {"name": "volume-0", "emptyDir": {}},
+    {"name": "volume-1", "configMap": {"name": "settings"}},
+    {"name": "volume-2", "persistentVolumeClaim": {"claimName": "books"}},
+]
+NEEDED = (
+    "ConfigMap 'settings' (spec.container.volumes[1]), "
+    "PersistentVolumeClaim 'books' (spec.container.volumes[2])"
+)
+
+
+def test_what_a_pod_that_has_not_begun_needs_is_named() -> None:
+    made = [{"name": "bridge", **waiting("PodInitializing")}]
+    begins = pod(waiting("PodInitializing"), initContainerStatuses=made) | {"spec": {"volumes": VOLUMES}}
+    ready = verdict.conditions(deployment(), [begins])[0]
+    assert (ready.status, ready.reason) == (False, "Starting")
+    assert ready.message == f"no pod answers yet; before its containers start, the node needs {NEEDED}"
+    begun = [{"name": "bridge", "state": {"running": {}}}]
+    for other in (
+        pod(waiting("PodInitializing"), initContainerStatuses=begun) | {"spec": {"volumes": VOLUMES}},
+        pod(waiting("PodInitializing"), initContainerStatuses=made) | {"spec": {"volumes": VOLUMES[:3]}},
+        pod(RUNS, conditions=[UNREADY]) | {"spec": {"volumes": VOLUMES}},
+        {**begins, "metadata": {**begins["metadata"], "deletionTimestamp": "2026-01-01T00:00:00Z"}},
+    ):
+        assert verdict.conditions(deployment(), [other])[0].message == "no pod answers yet"
+
+
+def test_volumes_are_called_in_pods_as_they_are_looked_for() -> None:
+    spec = MCPServerSpec.model_validate(
+        {
+            "container": {
+                "image": "a",
+                "command": ["a"],
+                "volumes": [{"path": "/etc/a", "configMap": {"name": "settings"}}],
+            }
+        }
+    )
+    assert spec.container is not None
+    rendered = {"spec": {"volumes": mounts.volumes(spec.container)}} | pod(waiting("ContainerCreating"))
+    assert "ConfigMap 'settings' (spec.container.volumes[0])" in awaited([rendered])
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -8,6 +8,7 @@ from typing import Any
 from quarterdeck.controller.objects import Object, annotations_of, metadata
 from quarterdeck.controller.writing.conditions import Condition, find
 from quarterdeck.mcp.control import troubles
+from quarterdeck.mcp.control.awaited import awaited
 from quarterdeck.mcp.control.troubles import Trouble
 from quarterdeck.mcp.pods.names import TEMPLATE
 
@@ -38,8 +39,9 @@ def conditions(
         missing_secret: which Secret, or key of one, is not there; empty if none is known to be missing.
     """
     missing = Trouble(troubles.SECRET_MISSING, missing_secret) if missing_secret else None
-    trouble = missing or _refused(deployment) or troubles.worst(_of_present_spec(deployment, pods))
-    return [_ready(deployment, trouble), _progressing(deployment, trouble)]
+    present = _of_present_spec(deployment, pods)
+    trouble = missing or _refused(deployment) or troubles.worst(present)
+    return [_ready(deployment, trouble, awaited(present)), _progressing(deployment, trouble)]
 
 
 def refusal(reason: str, message: str) -> list[Condition]:
@@ -91,7 +93,7 @@ def _refused(deployment: Object | None) -> Trouble | None:
     return Trouble(QUOTA_EXCEEDED if "exceeded quota" in message else PODS_REFUSED, message)
 
 
-def _ready(deployment: Object | None, trouble: Trouble | None) -> Condition:
+def _ready(deployment: Object | None, trouble: Trouble | None, needed: str) -> Condition:
     wanted, status = _wanted(deployment), _status(deployment)
     available = int(status.get("availableReplicas") or 0)
     if deployment is not None and wanted == 0:
@@ -100,7 +102,8 @@ def _ready(deployment: Object | None, trouble: Trouble | None) -> Condition:
         return Condition(READY, True, AVAILABLE, f"{available} of {wanted} pods answer")
     if trouble is not None:
         return Condition(READY, False, trouble.reason, trouble.message)
-    return Condition(READY, False, STARTING, "no pod answers yet")
+    needs = f"; before its containers start, the node needs {needed}" if needed else ""
+    return Condition(READY, False, STARTING, f"no pod answers yet{needs}")
 
 
 def _progressing(deployment: Object | None, trouble: Trouble | None) -> Condition:
