@@ -48,6 +48,7 @@ BODIES = {
     },
     "replayDeadLetters": {"ids": ["x"]},
     "checkAccess": {"verb": "get", "resource": "runs"},
+    "suspendPrincipal": {"principal": "nobody"},
     "createApiKey": {"name": "x", "principal": "account:x"},
 }
 PEOPLE = (*ROLES, "nobody")
@@ -102,7 +103,7 @@ def manifest(plural):
 def sent(door):
     """Returns method, path, and what goes with them."""
     method, path = door.way.split(" ")
-    for name, value in {"tenant": "default", "id": RUN, "part": "registry"}.items():
+    for name, value in {"tenant": "default", "id": RUN, "part": "registry", "principal": "corp:walk"}.items():
         path = path.replace(f"{{{name}}}", value)
     path = path.replace("{name}", "walk").replace("{digest}", "sha256:" + "0" * 64)
     for name in ("server", "tool", "collection", "route"):

@@ -17,9 +17,9 @@ TABLES = {
     "memory": ("quarterdeck.memory.store", "metadata"),
 }
 # What is scheduled is claimed across tenants and holds no content; the registry's say which tenants are.
-# People who are signed in are of no tenant.
+# People who are signed in, or suspended, are of no tenant.
 WITHOUT = {
-    "gateway": {"browser_sessions"},
+    "gateway": {"browser_sessions", "suspensions"},
     "runtime": {"run_queue", "timers", "workers", "allotments"},
     "registry": {"tenants", "counter"},
 }

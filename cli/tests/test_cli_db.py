@@ -30,7 +30,7 @@ def test_schemas_are_made_shown_and_checked(database, capsys):
     assert main(["db", "check"]) == EXIT_OK
     assert capsys.readouterr().out == "5 schemas are as this release declares them\n"
     assert main(["db", "status", "gateway"]) == EXIT_OK
-    assert capsys.readouterr().out.splitlines()[1].split()[:4] == ["gateway", "current", "0003", "0003"]
+    assert capsys.readouterr().out.splitlines()[1].split()[:4] == ["gateway", "current", "0004", "0004"]
 
 
 def test_an_unknown_service_is_named(database, capsys):

@@ -175,7 +175,7 @@ async def test_migrations_make_the_tables_that_the_metadata_says(tmp_path):
     from quarterdeck.gateway.migrations import HEAD
     from quarterdeck.gateway.tables import METADATA
 
-    history = ("0001_initial", "0002_api_keys", "0003_browser_sessions")
+    history = ("0001_initial", "0002_api_keys", "0003_browser_sessions", "0004_suspensions")
     scripts = [import_module(f"quarterdeck.gateway.migrations.versions.{name}") for name in history]
     assert scripts[-1].revision == HEAD
     made, migrated = (create_engine(f"sqlite:///{tmp_path}/{name}.db") for name in ("a", "b"))

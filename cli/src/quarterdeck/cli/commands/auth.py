@@ -7,11 +7,15 @@ from typing import Annotated, Any
 import typer
 
 from quarterdeck.cli.commands.auth_keys import key
+from quarterdeck.cli.commands.auth_revoke import restore, revoke, revoked
 from quarterdeck.cli.options import ContextOption, OutputOption, TenantOption
 from quarterdeck.cli.output import Output, say, show_document
 
 auth = typer.Typer(no_args_is_help=True, help="Who you are, what you may do, and why.")
 auth.add_typer(key, name="key")
+auth.command("revoke")(revoke)
+auth.command("restore")(restore)
+auth.command("revoked")(revoked)
 
 VerbArgument = Annotated[str, typer.Argument(help="get, list, create, update, delete, call, decide, …")]
 ResourceArgument = Annotated[str, typer.Argument(help="A plural kind: agents, runs/cancel, tools/call.")]

@@ -39,6 +39,21 @@ class AccessServiceStub:
                 request_serializer=quarterdeck_dot_v1_dot_authorization__pb2.ActAsAccountRequest.SerializeToString,
                 response_deserializer=quarterdeck_dot_v1_dot_authorization__pb2.ActAsAccountResponse.FromString,
                 _registered_method=True)
+        self.SuspendPrincipal = channel.unary_unary(
+                '/quarterdeck.v1.AccessService/SuspendPrincipal',
+                request_serializer=quarterdeck_dot_v1_dot_authorization__pb2.SuspendPrincipalRequest.SerializeToString,
+                response_deserializer=quarterdeck_dot_v1_dot_authorization__pb2.Suspension.FromString,
+                _registered_method=True)
+        self.RestorePrincipal = channel.unary_unary(
+                '/quarterdeck.v1.AccessService/RestorePrincipal',
+                request_serializer=quarterdeck_dot_v1_dot_authorization__pb2.RestorePrincipalRequest.SerializeToString,
+                response_deserializer=quarterdeck_dot_v1_dot_authorization__pb2.Suspension.FromString,
+                _registered_method=True)
+        self.ListSuspensions = channel.unary_unary(
+                '/quarterdeck.v1.AccessService/ListSuspensions',
+                request_serializer=quarterdeck_dot_v1_dot_authorization__pb2.ListSuspensionsRequest.SerializeToString,
+                response_deserializer=quarterdeck_dot_v1_dot_authorization__pb2.ListSuspensionsResponse.FromString,
+                _registered_method=True)
 
 
 class AccessServiceServicer:
@@ -51,6 +66,27 @@ class AccessServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SuspendPrincipal(self, request, context):
+        """Lets a principal in no more, whatever it comes with; its runs stand still at their next step.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RestorePrincipal(self, request, context):
+        """Lets it in again; the runs that stood still for it go on.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSuspensions(self, request, context):
+        """Everybody who is suspended.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AccessServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -58,6 +94,21 @@ def add_AccessServiceServicer_to_server(servicer, server):
                     servicer.ActAsAccount,
                     request_deserializer=quarterdeck_dot_v1_dot_authorization__pb2.ActAsAccountRequest.FromString,
                     response_serializer=quarterdeck_dot_v1_dot_authorization__pb2.ActAsAccountResponse.SerializeToString,
+            ),
+            'SuspendPrincipal': grpc.unary_unary_rpc_method_handler(
+                    servicer.SuspendPrincipal,
+                    request_deserializer=quarterdeck_dot_v1_dot_authorization__pb2.SuspendPrincipalRequest.FromString,
+                    response_serializer=quarterdeck_dot_v1_dot_authorization__pb2.Suspension.SerializeToString,
+            ),
+            'RestorePrincipal': grpc.unary_unary_rpc_method_handler(
+                    servicer.RestorePrincipal,
+                    request_deserializer=quarterdeck_dot_v1_dot_authorization__pb2.RestorePrincipalRequest.FromString,
+                    response_serializer=quarterdeck_dot_v1_dot_authorization__pb2.Suspension.SerializeToString,
+            ),
+            'ListSuspensions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSuspensions,
+                    request_deserializer=quarterdeck_dot_v1_dot_authorization__pb2.ListSuspensionsRequest.FromString,
+                    response_serializer=quarterdeck_dot_v1_dot_authorization__pb2.ListSuspensionsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -87,6 +138,87 @@ class AccessService:
             '/quarterdeck.v1.AccessService/ActAsAccount',
             quarterdeck_dot_v1_dot_authorization__pb2.ActAsAccountRequest.SerializeToString,
             quarterdeck_dot_v1_dot_authorization__pb2.ActAsAccountResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SuspendPrincipal(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/quarterdeck.v1.AccessService/SuspendPrincipal',
+            quarterdeck_dot_v1_dot_authorization__pb2.SuspendPrincipalRequest.SerializeToString,
+            quarterdeck_dot_v1_dot_authorization__pb2.Suspension.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RestorePrincipal(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/quarterdeck.v1.AccessService/RestorePrincipal',
+            quarterdeck_dot_v1_dot_authorization__pb2.RestorePrincipalRequest.SerializeToString,
+            quarterdeck_dot_v1_dot_authorization__pb2.Suspension.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSuspensions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/quarterdeck.v1.AccessService/ListSuspensions',
+            quarterdeck_dot_v1_dot_authorization__pb2.ListSuspensionsRequest.SerializeToString,
+            quarterdeck_dot_v1_dot_authorization__pb2.ListSuspensionsResponse.FromString,
             options,
             channel_credentials,
             insecure,

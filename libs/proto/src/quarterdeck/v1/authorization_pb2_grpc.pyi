@@ -33,12 +33,24 @@ class AccessServiceStub:
     def __new__(cls, channel: _aio.Channel) -> AccessServiceAsyncStub: ...
     ActAsAccount: _grpc.UnaryUnaryMultiCallable[_authorization_pb2.ActAsAccountRequest, _authorization_pb2.ActAsAccountResponse]
     """Lets a tenant's service account start something, and says who it is then. PERMISSION_DENIED if no role allows it."""
+    SuspendPrincipal: _grpc.UnaryUnaryMultiCallable[_authorization_pb2.SuspendPrincipalRequest, _authorization_pb2.Suspension]
+    """Lets a principal in no more, whatever it comes with; its runs stand still at their next step."""
+    RestorePrincipal: _grpc.UnaryUnaryMultiCallable[_authorization_pb2.RestorePrincipalRequest, _authorization_pb2.Suspension]
+    """Lets it in again; the runs that stood still for it go on."""
+    ListSuspensions: _grpc.UnaryUnaryMultiCallable[_authorization_pb2.ListSuspensionsRequest, _authorization_pb2.ListSuspensionsResponse]
+    """Everybody who is suspended."""
 
 @_typing.type_check_only
 class AccessServiceAsyncStub(AccessServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     ActAsAccount: _aio.UnaryUnaryMultiCallable[_authorization_pb2.ActAsAccountRequest, _authorization_pb2.ActAsAccountResponse]  # type: ignore[assignment]
     """Lets a tenant's service account start something, and says who it is then. PERMISSION_DENIED if no role allows it."""
+    SuspendPrincipal: _aio.UnaryUnaryMultiCallable[_authorization_pb2.SuspendPrincipalRequest, _authorization_pb2.Suspension]  # type: ignore[assignment]
+    """Lets a principal in no more, whatever it comes with; its runs stand still at their next step."""
+    RestorePrincipal: _aio.UnaryUnaryMultiCallable[_authorization_pb2.RestorePrincipalRequest, _authorization_pb2.Suspension]  # type: ignore[assignment]
+    """Lets it in again; the runs that stood still for it go on."""
+    ListSuspensions: _aio.UnaryUnaryMultiCallable[_authorization_pb2.ListSuspensionsRequest, _authorization_pb2.ListSuspensionsResponse]  # type: ignore[assignment]
+    """Everybody who is suspended."""
 
 class AccessServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -48,5 +60,29 @@ class AccessServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_authorization_pb2.ActAsAccountResponse, _abc.Awaitable[_authorization_pb2.ActAsAccountResponse]]:
         """Lets a tenant's service account start something, and says who it is then. PERMISSION_DENIED if no role allows it."""
+
+    @_abc_1.abstractmethod
+    def SuspendPrincipal(
+        self,
+        request: _authorization_pb2.SuspendPrincipalRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_authorization_pb2.Suspension, _abc.Awaitable[_authorization_pb2.Suspension]]:
+        """Lets a principal in no more, whatever it comes with; its runs stand still at their next step."""
+
+    @_abc_1.abstractmethod
+    def RestorePrincipal(
+        self,
+        request: _authorization_pb2.RestorePrincipalRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_authorization_pb2.Suspension, _abc.Awaitable[_authorization_pb2.Suspension]]:
+        """Lets it in again; the runs that stood still for it go on."""
+
+    @_abc_1.abstractmethod
+    def ListSuspensions(
+        self,
+        request: _authorization_pb2.ListSuspensionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_authorization_pb2.ListSuspensionsResponse, _abc.Awaitable[_authorization_pb2.ListSuspensionsResponse]]:
+        """Everybody who is suspended."""
 
 def add_AccessServiceServicer_to_server(servicer: AccessServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

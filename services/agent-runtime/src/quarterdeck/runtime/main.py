@@ -26,6 +26,7 @@ from quarterdeck.runtime.execution.looking import Lookout
 from quarterdeck.runtime.execution.newer import NewerRuns
 from quarterdeck.runtime.execution.worker import Worker
 from quarterdeck.runtime.instruments import Instruments
+from quarterdeck.runtime.operations.suspending import Suspending
 from quarterdeck.runtime.retaining import Retention, Rule, rule_of
 from quarterdeck.runtime.rpcs.approvals import ApprovalServicer
 from quarterdeck.runtime.rpcs.bus import BusServicer
@@ -168,6 +169,8 @@ class AgentRuntime:
         await self._retention.start()
         self._platform.spawn(self._reporter.run(), "trigger-status")
         self._platform.spawn(self._sweeper.run(), "stream-sweep")
+        suspending = Suspending(self._engine, self._platform.peer("gateway"))
+        self._platform.spawn(suspending.run(), "suspended-principals")
 
     async def stop(self, grace: float) -> None:
         """Drains: hands over what is idle, lets effects in flight end."""

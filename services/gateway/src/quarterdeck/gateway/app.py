@@ -43,6 +43,7 @@ from quarterdeck.gateway.triggers.serve import DeclaredPaths
 from quarterdeck.gateway.upstream import Upstream
 
 if TYPE_CHECKING:
+    from quarterdeck.gateway.access.suspending import Suspended
     from quarterdeck.gateway.sessions.signing_in import SigningIn
 
 # As they are: to include a router would match every request twice.
@@ -68,6 +69,7 @@ class Parts:
     keyring: Keyring
     sessions: Sessions
     signing_in: SigningIn | None
+    suspended: Suspended
     closing: asyncio.Event
 
 

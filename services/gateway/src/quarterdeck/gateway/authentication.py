@@ -96,10 +96,17 @@ class Authenticator:
     Args:
         tokens: token to principal. Tokens are hashed at once; comparison takes constant time.
         reviewers: asked in turn for tokens that are not ours; the first that knows their looks decides.
+        barred: True for who is let in no more, whatever they come with.
     """
 
-    def __init__(self, tokens: dict[str, Principal], reviewers: Sequence[Reviewer] = ()) -> None:
+    def __init__(
+        self,
+        tokens: dict[str, Principal],
+        reviewers: Sequence[Reviewer] = (),
+        barred: Callable[[str], bool] = lambda _subject: False,
+    ) -> None:
         self._reviewers = tuple(reviewers)
+        self._barred = barred
         self._known = [(_digest(token), principal) for token, principal in tokens.items()]
 
     async def authenticate(self, authorization: str) -> Principal:
@@ -113,7 +120,7 @@ class Authenticator:
         principal = None
         if scheme.lower() == "bearer" and 0 < len(token) <= LONGEST_TOKEN:
             principal = await self._holder(token.strip())
-        if principal is None:
+        if principal is None or self._barred(principal.subject):
             raise Unauthenticated("a valid token is required", hint=_HINT)
         return principal
 

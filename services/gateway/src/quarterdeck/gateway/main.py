@@ -13,6 +13,7 @@ from quarterdeck.gateway.access.giving import check_gift
 from quarterdeck.gateway.access.roster import Roster
 from quarterdeck.gateway.access.servicer import AccessServicer, SpaceOf, own_space
 from quarterdeck.gateway.access.settling import settle
+from quarterdeck.gateway.access.suspending import Suspended
 from quarterdeck.gateway.app import Parts, make_app
 from quarterdeck.gateway.authentication import LOCAL_ADMIN, Authenticator, Reviewer, admin_token
 from quarterdeck.gateway.config import GatewaySettings
@@ -57,6 +58,7 @@ class Gateway:
         await self._parts.declared.start()
         if self._parts.roster is not None:
             await self._parts.roster.start()
+        self._parts.platform.spawn(self._parts.suspended.follow(), "follow-suspensions")
         self._parts.platform.spawn(self._parts.keyring.keep_flushing(), "flush-key-uses")
         await self._http.start()
 
@@ -102,7 +104,8 @@ async def build(
         oidc = open_oidc(platform, settings.identity_providers)
         reviewers.insert(0, oidc)
         signing_in = open_signing_in(platform, settings, oidc, pepper)
-    authenticator = Authenticator(tokens, [keyring, sessions, *reviewers])
+    suspended = Suspended(database, platform.clock.now)
+    authenticator = Authenticator(tokens, [keyring, sessions, *reviewers], suspended.has)
     roster = None
     if platform.settings.access == "local":
         roster = Roster(platform, database, settings)
@@ -111,6 +114,7 @@ async def build(
     gift = partial(check_gift, roster) if roster else None
     rates = open_rates(platform, settings)
     upstream = Upstream(platform, settings.reauthorize, known, gift, rates.limits.allowed)
+    await suspended.load()
     parts = Parts(
         platform=platform,
         others=others,
@@ -123,11 +127,12 @@ async def build(
         keyring=keyring,
         sessions=sessions,
         signing_in=signing_in,
+        suspended=suspended,
         closing=asyncio.Event(),
     )
     rpcs = PublicRpcs(platform, authenticator, upstream, rates)
     http = HttpServer(make_app(parts), bind(settings.host, settings.http_port, "QD_GATEWAY_HTTP_PORT"))
     inside = platform.rpc_server(authorization_pb2.DESCRIPTOR.services_by_name["AccessService"])
-    servicer = AccessServicer(lambda: platform.authorizer, space_of)
+    servicer = AccessServicer(lambda: platform.authorizer, space_of, suspended)
     authorization_pb2_grpc.add_AccessServiceServicer_to_server(servicer, inside.grpc)
     return Gateway(parts, http, GrpcServer(rpcs, settings), inside)

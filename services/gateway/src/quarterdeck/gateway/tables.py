@@ -39,4 +39,13 @@ SESSIONS = Table(
     Column("created_at", Float, nullable=False),
     Column("expires_at", Float, nullable=False, index=True),
 )
-protect(METADATA, [SESSIONS.name])
+# Who is let in no more, wherever they are from.
+SUSPENSIONS = Table(
+    "suspensions",
+    METADATA,
+    Column("principal", String, primary_key=True),
+    Column("reason", String, nullable=False),
+    Column("by", String, nullable=False),
+    Column("since", Float, nullable=False),
+)
+protect(METADATA, [SESSIONS.name, SUSPENSIONS.name])

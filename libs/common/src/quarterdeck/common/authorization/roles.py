@@ -70,6 +70,7 @@ ROLES: dict[str, tuple[Rule, ...]] = {
     PLATFORM_ADMIN: (
         _rule((*_READ, *_WRITE), "tenants", "platformpolicies"),
         _rule(("list", "update"), "deadletters"),
+        _rule(("list", "create", "delete"), "suspensions"),
     ),
 }
 assert tuple(ROLES) == BUILT_IN_ROLES

@@ -16,6 +16,8 @@ from quarterdeck.gateway.methods import method_table
 PUBLIC, ANYBODY = "public", "anybody"
 # What belongs to the platform when no tenant is named.
 _OF_BOTH = "deadletters"
+# What is nothing of a tenant's, besides kinds of objects.
+_OF_PLATFORM = "suspensions"
 
 # Operations of REST, each with the RPCs that it always makes.
 RPCS: dict[str, tuple[str, ...]] = {
@@ -57,6 +59,9 @@ RPCS: dict[str, tuple[str, ...]] = {
     "chatWithAgent": ("RuntimeService/StartRun",),
     "listDeadLetters": ("BusService/ListDeadLetters",),
     "replayDeadLetters": ("BusService/ReplayDeadLetters",),
+    "suspendPrincipal": ("AccessService/SuspendPrincipal",),
+    "restorePrincipal": ("AccessService/RestorePrincipal",),
+    "listSuspensions": ("AccessService/ListSuspensions",),
     "getDeadLetter": ("BusService/ListDeadLetters",),
 }
 _OBJECTS = {
@@ -110,7 +115,7 @@ def rpc_doors() -> Iterator[Door]:
         plurals = PLURALS.values() if needs.resource.startswith("*") else ("",)
         for plural in plurals:
             resource = needs.resource.replace("*", plural, 1)
-            of_tenant = plural not in CLUSTER_KINDS
+            of_tenant = plural not in CLUSTER_KINDS and resource != _OF_PLATFORM
             way = path.removeprefix("/quarterdeck.v1.") + (f" of {plural}" if plural else "")
             yield Door(way, path, ((needs.verb, resource),), plural, of_tenant)
 
@@ -142,7 +147,8 @@ def _door(operation: str, way: str) -> Iterator[Door]:
         yield Door(f"{way}?tenant={{tenant}}", operation, needs)
         yield Door(way, operation, needs, of_tenant=False)
     else:
-        yield Door(way, operation, needs)
+        of_tenant = all(resource != _OF_PLATFORM for _, resource in needs)
+        yield Door(way, operation, needs, of_tenant=of_tenant)
 
 
 def _object_doors(operation: str, way: str) -> Iterator[Door]:

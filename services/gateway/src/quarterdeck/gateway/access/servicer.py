@@ -7,6 +7,10 @@ from typing import Any
 
 from quarterdeck.common.access import Authorizer
 from quarterdeck.common.authorization.accounts import account_principal
+from quarterdeck.common.clock import rfc3339
+from quarterdeck.common.errors import PermissionDenied
+from quarterdeck.common.identity import current_call
+from quarterdeck.gateway.access.suspending import Suspended, Suspension
 from quarterdeck.v1 import authorization_pb2, authorization_pb2_grpc
 
 SpaceOf = Callable[[str], Awaitable[str]]
@@ -25,14 +29,43 @@ class AccessServicer(authorization_pb2_grpc.AccessServiceServicer):
         authorizer: returns who decides at the moment.
     """
 
-    def __init__(self, authorizer: Callable[[], Authorizer], space_of: SpaceOf) -> None:
+    def __init__(self, authorizer: Callable[[], Authorizer], space_of: SpaceOf, suspended: Suspended) -> None:
         self._authorizer = authorizer
         self._space_of = space_of
+        self._suspended = suspended
 
     async def ActAsAccount(
         self, request: authorization_pb2.ActAsAccountRequest, context: Any
     ) -> authorization_pb2.ActAsAccountResponse:
         """See the contract."""
         principal = account_principal(await self._space_of(request.tenant), request.name)
+        if self._suspended.has(principal.subject):
+            raise PermissionDenied(f"{principal.subject} is suspended", reason="Suspended")
         await self._authorizer().authorize(principal, "create", "runs", request.tenant, request.target)
         return authorization_pb2.ActAsAccountResponse(subject=principal.subject, groups=principal.groups)
+
+    async def SuspendPrincipal(
+        self, request: authorization_pb2.SuspendPrincipalRequest, context: Any
+    ) -> authorization_pb2.Suspension:
+        """See the contract."""
+        by = current_call().principal.subject
+        return _told(await self._suspended.suspend(request.principal, request.reason, by))
+
+    async def RestorePrincipal(
+        self, request: authorization_pb2.RestorePrincipalRequest, context: Any
+    ) -> authorization_pb2.Suspension:
+        """See the contract."""
+        by = current_call().principal.subject
+        return _told(await self._suspended.restore(request.principal, by))
+
+    async def ListSuspensions(
+        self, request: authorization_pb2.ListSuspensionsRequest, context: Any
+    ) -> authorization_pb2.ListSuspensionsResponse:
+        """See the contract."""
+        return authorization_pb2.ListSuspensionsResponse(items=map(_told, self._suspended.all()))
+
+
+def _told(one: Suspension) -> authorization_pb2.Suspension:
+    return authorization_pb2.Suspension(
+        principal=one.principal, reason=one.reason, by=one.by, since=rfc3339(one.since)
+    )

@@ -1,3 +1,3 @@
 """The schema's history; `HEAD` is today's revision."""
 
-HEAD = "0003"
+HEAD = "0004"

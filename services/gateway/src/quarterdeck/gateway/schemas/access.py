@@ -48,6 +48,30 @@ class AccessAnswer(Answer):
     roles_that_allow: list[str] = Field(description="Built-in roles that would allow it.")
 
 
+class Suspend(Request):
+    """Who is to be let in no more."""
+
+    model_config = example({"principal": "corp:anna", "reason": "left the company"})
+
+    principal: str = Field(min_length=1, max_length=512, description="Its full name.")
+    reason: str = Field(default="", max_length=1024)
+
+
+class Suspension(Answer):
+    """Who is let in no more."""
+
+    principal: str
+    reason: str
+    by: str = Field(description="Who suspended it.")
+    since: str
+
+
+class Suspensions(Answer):
+    """Everybody who is let in no more."""
+
+    items: list[Suspension]
+
+
 class IdentityProvider(Answer):
     """An identity provider where people sign in."""
 
