@@ -1,12 +1,14 @@
 """Routes and webhooks that triggers declare."""
 
 import base64
+import hmac
 import itertools
 import json
 import re
 import time
 
 import pytest
+import structlog
 
 from quarterdeck.common import codec
 from quarterdeck.common.errors import Unauthenticated, Unavailable
@@ -271,3 +273,36 @@ async def test_routes_survive_a_restart_without_the_registry(house, declare):
     again = DeclaredRoutes(house.platform)
     await again.start()
     assert again.find("POST", "/api/v1/accounts/1/analyze").declared.name == "analyze"
+
+
+async def test_a_stranger_is_not_told_that_a_hook_is_paused(house, declare, monkeypatch):
+    monkeypatch.setenv("HOOK", SECRET)
+    await declare("paid", webhook={"path": "/hooks/paid", "secretRef": {"env": "HOOK"}}, paused=True)
+    response = await house.client.post("/hooks/paid", content=b"{}", headers={"Authorization": ""})
+    assert (response.status_code, response.json()["reason"]) == (401, "SignatureMissing")
+
+
+async def test_a_stranger_is_not_told_where_the_secret_should_be(house, declare):
+    await declare("paid", webhook={"path": "/hooks/paid", "secretRef": {"env": "NO_SUCH_HOOK"}})
+    structlog.reset_defaults()
+    house.platform.telemetry.log = structlog.get_logger("gateway")
+    with structlog.testing.capture_logs() as logs:
+        response = await house.client.post("/hooks/paid", content=b"{}", headers={"Authorization": ""})
+    assert response.status_code == 503
+    assert "NO_SUCH_HOOK" not in response.text
+    assert [entry["why"] for entry in logs if entry["event"] == "webhook.secret_missing"] == [
+        "the webhook's secret is not there: the environment variable NO_SUCH_HOOK"
+    ]
+
+
+async def test_bodies_and_signatures_are_compared_whole(monkeypatch):
+    """In constant time: by the one function that is, over the whole signature."""
+    compared = []
+    real = hmac.compare_digest
+    monkeypatch.setattr(hmac, "compare_digest", lambda a, b: compared.append((a, b)) or real(a, b))
+    secret, now = b"s", 1000
+    good = sign(secret, "m1", now, b"{}")
+    headers = {"webhook-id": "m1", "webhook-timestamp": str(now), "webhook-signature": good[:-2] + "AA"}
+    with pytest.raises(Unauthenticated):
+        verify(secret, headers, b"{}", now=now, tolerance=300)
+    assert compared == [(good.encode(), (good[:-2] + "AA").encode())]

@@ -28,6 +28,7 @@ from quarterdeck.gateway.edges.opening import Rates
 from quarterdeck.gateway.keys.keyring import Keyring
 from quarterdeck.gateway.middleware.authenticate import Authenticate
 from quarterdeck.gateway.middleware.body_limit import BodyLimit
+from quarterdeck.gateway.middleware.browsers import Browsers
 from quarterdeck.gateway.middleware.direct import DirectCalls, DirectReads
 from quarterdeck.gateway.middleware.idempotency import Idempotency
 from quarterdeck.gateway.middleware.observe import Observe
@@ -99,6 +100,7 @@ def make_routes(parts: Parts) -> FastAPI:
         parts.settings,
         secrets,
         parts.rates.limits,
+        parts.platform.telemetry,
     )
     _add_error_handlers(app)
     return app
@@ -112,7 +114,8 @@ def make_app(parts: Parts) -> ASGIApp:
     app = Idempotency(app, platform.cache, tenants, settings.idempotency_ttl)
     app = RateLimits(app, parts.rates.limits)
     app = Authenticate(app, parts.authenticator, parts.declared.is_signed, settings, parts.rates)
-    app = BodyLimit(app, settings.max_body_bytes)
+    app = BodyLimit(app, settings.max_body_bytes, settings.body_seconds)
+    app = Browsers(app, settings)
     return WholeSegments(Observe(Turns(app), platform.telemetry, settings.access_log))
 
 

@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from quarterdeck.common.constants import DEFAULT_GRPC_PORT, DEFAULT_HTTP_PORT
 from quarterdeck.gateway.constants import (
+    BODY_SECONDS,
     DEFAULT_BODY_LIMIT,
     FAILURES_PER_MINUTE,
     HEARTBEAT_SECONDS,
@@ -23,7 +24,15 @@ from quarterdeck.gateway.constants import (
     WEBHOOK_TOLERANCE,
 )
 from quarterdeck.gateway.edges.addresses import Network
+from quarterdeck.gateway.edges.origins import is_origin
 from quarterdeck.gateway.oidc.providers import Provider, check_all, check_origin
+
+
+def _origins(given: tuple[str, ...]) -> tuple[str, ...]:
+    for one in given:
+        if not is_origin(one):
+            raise ValueError(f"{one!r} is no origin, such as https://console.example")
+    return given
 
 
 class GatewaySettings(BaseSettings):
@@ -85,6 +94,14 @@ class GatewaySettings(BaseSettings):
     trusted_proxies: tuple[Network, ...] = Field(
         default=(),
         description="Networks of proxies whose X-Forwarded-For is believed, as a JSON list.",
+    )
+    cors_origins: Annotated[tuple[str, ...], AfterValidator(_origins)] = Field(
+        default=(),
+        description="Sites whose pages may call this one, as a JSON list of origins such as "
+        "https://console.example; none by default.",
+    )
+    body_seconds: float = Field(
+        default=BODY_SECONDS, gt=0, description="Seconds that a request's body may take to come."
     )
     max_body_bytes: int = Field(default=DEFAULT_BODY_LIMIT, gt=0, description="Largest request body.")
     heartbeat: float = Field(default=HEARTBEAT_SECONDS, gt=0, description="Seconds between SSE comments.")

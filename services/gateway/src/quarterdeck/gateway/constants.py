@@ -61,6 +61,9 @@ PROBLEM_TYPE_PREFIX = "urn:quarterdeck:problem:"
 # Runs of one batch; the runtime takes no more.
 BATCH_RUNS = 1000
 DEFAULT_BODY_LIMIT = 8 * 1024 * 1024
+BODY_SECONDS = 60.0
+# A unary call by gRPC that comes without a deadline ends after so many seconds.
+LONGEST_CALL = 900.0
 # A response larger than this is not kept for a repeated Idempotency-Key.
 KEPT_RESPONSE_BYTES = 1024 * 1024
 IDEMPOTENCY_TTL = 24 * 3600.0

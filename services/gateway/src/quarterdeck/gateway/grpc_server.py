@@ -20,7 +20,7 @@ from quarterdeck.common.rpc_server import OPEN_SERVICES, SERVER_OPTIONS
 from quarterdeck.common.service import Platform
 from quarterdeck.gateway.authentication import Authenticator, become
 from quarterdeck.gateway.config import GatewaySettings
-from quarterdeck.gateway.constants import FORWARDED_FOR_HEADER
+from quarterdeck.gateway.constants import FORWARDED_FOR_HEADER, LONGEST_CALL
 from quarterdeck.gateway.edges.addresses import address_of_peer, client_address
 from quarterdeck.gateway.edges.limits import RateLimited
 from quarterdeck.gateway.edges.opening import Rates
@@ -90,7 +90,7 @@ class PublicRpcs(grpc.GenericRpcHandler):
         await peer.reconnected()
         invoke: Any = peer.channel.unary_unary(method.path)
         response: bytes = await repeating(
-            lambda: invoke(request, timeout=context.time_remaining(), metadata=peer.metadata(read)),
+            lambda: invoke(request, timeout=_time_for(context), metadata=peer.metadata(read)),
             repeat=reads(method.path),
         )
         if not reads(method.path):
@@ -159,6 +159,12 @@ class PublicRpcs(grpc.GenericRpcHandler):
         telemetry = self._platform.telemetry
         telemetry.rpcs.labels(method.path, code).inc()
         telemetry.rpc_seconds.labels(method.path).observe(time.perf_counter() - began)
+
+
+def _time_for(context: Any) -> float:
+    """Returns the seconds that a unary call may take: what its caller gives it, else what we do."""
+    given: float | None = context.time_remaining()
+    return LONGEST_CALL if given is None else given
 
 
 def _standing(error: QuarterdeckError) -> list[tuple[str, str | bytes]]:

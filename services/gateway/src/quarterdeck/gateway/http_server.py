@@ -12,6 +12,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from quarterdeck.common.errors import Unavailable
+from quarterdeck.gateway.edges.connections import BoundedProtocol
 
 
 class _Server(uvicorn.Server):
@@ -70,6 +71,7 @@ class HttpServer:
         self._server = _Server(
             uvicorn.Config(
                 app,
+                http=BoundedProtocol,
                 lifespan="off",
                 log_config=None,
                 access_log=False,

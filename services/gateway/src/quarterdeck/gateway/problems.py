@@ -54,6 +54,13 @@ class BodyTooLarge(QuarterdeckError):
     http_status = 413
 
 
+class BodyTooSlow(QuarterdeckError):
+    """The body did not come in time; reading stopped there."""
+
+    status = grpc.StatusCode.DEADLINE_EXCEEDED
+    http_status = 408
+
+
 class UnsupportedMediaType(QuarterdeckError):
     """The body is not JSON."""
 

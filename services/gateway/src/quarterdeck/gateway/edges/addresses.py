@@ -22,7 +22,7 @@ def client_address(peer: str, forwarded_for: str, trusted: Sequence[Network]) ->
     """
     found = peer
     for hop in reversed([hop.strip() for hop in forwarded_for.split(",") if hop.strip()]):
-        if not _within(found, trusted):
+        if not is_trusted(found, trusted):
             break
         found = hop
     return found
@@ -49,7 +49,8 @@ def address_of_peer(peer: str) -> str:
     return rest.rpartition(":")[0].strip("[]")
 
 
-def _within(address: str, networks: Sequence[Network]) -> bool:
+def is_trusted(address: str, networks: Sequence[Network]) -> bool:
+    """True for an address in one of the networks."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:

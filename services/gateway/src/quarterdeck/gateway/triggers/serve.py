@@ -13,8 +13,15 @@ from quarterdeck.common import cache as cache_keys
 from quarterdeck.common import codec
 from quarterdeck.common.cache import Cache
 from quarterdeck.common.clock import Clock
-from quarterdeck.common.errors import Conflict, FailedPrecondition, InvalidArgument, QuarterdeckError
+from quarterdeck.common.errors import (
+    Conflict,
+    FailedPrecondition,
+    InvalidArgument,
+    QuarterdeckError,
+    Unavailable,
+)
 from quarterdeck.common.ids import uuid7
+from quarterdeck.common.telemetry import Telemetry
 from quarterdeck.gateway.config import GatewaySettings
 from quarterdeck.gateway.edges.limits import Limits
 from quarterdeck.gateway.problems import MethodNotAllowed, RouteNotFound, problem_response
@@ -38,6 +45,7 @@ class DeclaredPaths:
         settings: GatewaySettings,
         secrets: Path,
         limits: Limits,
+        telemetry: Telemetry,
     ) -> None:
         self._routes = routes
         self._cache = cache
@@ -45,6 +53,7 @@ class DeclaredPaths:
         self._settings = settings
         self._secrets = secrets
         self._limits = limits
+        self._telemetry = telemetry
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one request."""
@@ -63,14 +72,9 @@ class DeclaredPaths:
             raise MethodNotAllowed(request.method, matched.allowed)
         declared = matched.declared
         request.scope["qd.route"] = declared.path
-        if declared.paused:
-            raise FailedPrecondition(
-                f"the trigger {declared.name!r} is paused",
-                hint="set spec.paused to false",
-                reason="TriggerPaused",
-            )
         if declared.kind == "webhook":
             return await self._webhook(request, declared, matched.parameters)
+        _check_running(declared)
         return await self._route(request, declared, matched.parameters)
 
     async def _route(self, request: Request, declared: Declared, parameters: dict[str, str]) -> Response:
@@ -86,10 +90,11 @@ class DeclaredPaths:
         The very same transmission a second time is a replay, and refused.
         """
         body = await request.body()
-        secret = read_secret(declared.options.get("secretRef") or {}, declared.tenant, self._secrets)
+        secret = self._secret(declared)
         signed = verify(
             secret, request.headers, body, now=self._clock.now(), tolerance=self._tolerance(declared)
         )
+        _check_running(declared)
         await self._limits.take_of_tenant(declared.tenant)
         seen = await self._refuse_replay(declared, signed)
         try:
@@ -99,6 +104,20 @@ class DeclaredPaths:
             await self._cache.delete(seen)
             raise
         return answer(fired(started), 202)
+
+    def _secret(self, declared: Declared) -> bytes:
+        """Returns a webhook's secret. Where it should be is for our log, not for the caller."""
+        try:
+            return read_secret(declared.options.get("secretRef") or {}, declared.tenant, self._secrets)
+        except Unavailable as error:
+            self._telemetry.log.warning(
+                "webhook.secret_missing", tenant=declared.tenant, trigger=declared.name, why=error.message
+            )
+            raise Unavailable(
+                "this webhook cannot be checked now",
+                hint="the gateway's log says why",
+                reason=error.reason,
+            ) from None
 
     def _tolerance(self, declared: Declared) -> float:
         from quarterdeck.resources.durations import duration_seconds
@@ -129,6 +148,15 @@ class DeclaredPaths:
             "query": {name: _one_or_all(query.getlist(name)) for name in query},
             "headers": allowed,
         }
+
+
+def _check_running(declared: Declared) -> None:
+    if declared.paused:
+        raise FailedPrecondition(
+            f"the trigger {declared.name!r} is paused",
+            hint="set spec.paused to false",
+            reason="TriggerPaused",
+        )
 
 
 def _fire(declared: Declared, payload: dict[str, Any], fire_id: str) -> runs_pb2.FireTriggerRequest:
