@@ -103,6 +103,12 @@ kill-test: venv-dev ## Kill the running demo 20 times (QD_KILLS=N): the ledger m
 chaos: venv-dev ## Break a deployment with three workers on real servers (ARGS="--kills 1000 --others 3")
 	PYTHONPATH=tests/chaos:tests/e2e:. $(PYTHON) -m chaos_kit $(ARGS)
 
+.PHONY: security
+security: venv-dev ## Fuzz REST, gRPC and parsers for long (EXAMPLES=20, SECONDS=60 a parser), then look at what is locked
+	QD_TEST_SECURITY=$(or $(EXAMPLES),20) $(PYTHON) -m pytest tests/security -p no:cacheprovider $(ARGS)
+	@sh hack/fuzz.sh $(PYTHON) $(or $(SECONDS),60)
+	@sh hack/audit.sh $(PYTHON)
+
 .PHONY: fresh-clone
 fresh-clone: ## Clone what is committed into a temporary folder and run the demo there
 	@sh hack/fresh_clone.sh

@@ -23,12 +23,15 @@ def is_foreign(method: str, fetch_site: str, origin: str, host: str, allowed: Co
         return False
     if fetch_site:
         return fetch_site not in _OWN
-    return bool(origin) and (origin == "null" or urlsplit(origin).netloc.lower() != host.lower())
+    return bool(origin) and origin.lower() not in (f"http://{host.lower()}", f"https://{host.lower()}")
 
 
 def is_origin(text: str) -> bool:
     """True for `https://console.example` or `http://localhost:5173`, as browsers write it."""
-    parts = urlsplit(text)
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return False
     return (
         parts.scheme in ("http", "https")
         and bool(parts.hostname)

@@ -15,7 +15,10 @@ RESERVED = frozenset({"account", "group", "local", "quarterdeck", "system", "tri
 
 def is_safe(url: str) -> bool:
     """True for https, and for http on this machine, where nobody listens in."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
     if parts.username or parts.fragment or not parts.hostname:
         return False
     return parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname))

@@ -7,7 +7,7 @@ import hashlib
 import hmac
 import secrets
 from dataclasses import asdict, dataclass
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from cryptography.fernet import Fernet, InvalidToken
 
@@ -65,9 +65,8 @@ def begin(provider: Provider, back: str) -> Begun:
 
 def path_here(text: str) -> str:
     """Returns a path of this gateway; the console's for what leads anywhere else."""
-    parts = urlsplit(text)
     is_path = text.startswith("/") and not text.startswith("//") and "\\" not in text and text.isprintable()
-    return text if is_path and not parts.scheme and not parts.netloc else "/console/"
+    return text if is_path else "/console/"
 
 
 def address(endpoint: str, provider: Provider, begun: Begun, redirect: str) -> str:

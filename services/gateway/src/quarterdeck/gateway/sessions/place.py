@@ -18,7 +18,10 @@ def public_origin(settings: GatewaySettings, host: str) -> str:
     """
     if settings.public_url:
         return settings.public_url
-    name = urlsplit(f"//{host}").hostname or ""
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
     return f"http://{host}" if settings.on_loopback and is_loopback(name) else ""
 
 
