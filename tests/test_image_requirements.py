@@ -16,6 +16,15 @@ SERVICES = ("gateway", "registry", "agent-runtime", "mcp-manager", "memory")
 # Our libraries are in every image; what they need is there where a service uses them.
 EVERYWHERE = ("proto", "resources", "common")
 BESIDES = {"agent-runtime": ("llm",), "registry": ("controller",)}
+# Parts of a library for those services alone that load them, each with what it takes.
+FOR_SOME = {
+    "libs/common/src/quarterdeck/common/outbound/connector.py": {"gateway"},
+    "libs/common/src/quarterdeck/common/outbound/http_transport.py": {
+        "agent-runtime",
+        "mcp-manager",
+        "memory",
+    },
+}
 # Parts of a distribution that serve its tests, not its service.
 NOT_SERVED = ("testing", "simulation")
 NAME = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^]]*\])?==", re.MULTILINE)
@@ -54,7 +63,8 @@ def code_of(service: str) -> list[Path]:
 @pytest.mark.parametrize("service", SERVICES)
 def test_an_image_has_what_its_service_imports(service: str) -> None:
     distributions = packages_distributions()
-    found = [pair for folder in code_of(service) for pair in imports(folder)]
+    others = {ROOT / file for file, services in FOR_SOME.items() if service not in services}
+    found = [pair for folder in code_of(service) for pair in imports(folder) if pair[1] not in others]
     assert len(found) > 100, "the code was found"
     have = pinned(service)
     missing = {
@@ -68,3 +78,17 @@ def test_an_image_has_what_its_service_imports(service: str) -> None:
 def test_no_image_carries_what_only_another_service_needs() -> None:
     assert "qdrant-client" in pinned("memory") and "qdrant-client" not in pinned("gateway")
     assert "fastapi" in pinned("gateway") and "fastapi" not in pinned("registry")
+
+
+@pytest.mark.parametrize("file", FOR_SOME)
+def test_what_is_for_some_is_loaded_by_them_alone(file: str) -> None:
+    assert (ROOT / file).is_file()
+    module = "quarterdeck." + file.partition("/quarterdeck/")[2].removesuffix(".py").replace("/", ".")
+    loading = {
+        service
+        for service in SERVICES
+        for folder in code_of(service)
+        for source in folder.rglob("*.py")
+        if f"from {module} import" in source.read_text()
+    }
+    assert loading == FOR_SOME[file]

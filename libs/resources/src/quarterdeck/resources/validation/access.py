@@ -35,6 +35,8 @@ BESIDE_KINDS = (
     "runs/resume",
     "runs/signal",
     "runs/terminate",
+    "serviceaccounts",
+    "suspensions",
     "tools",
     "tools/call",
     "triggers/fire",
