@@ -141,13 +141,14 @@ class AccessInterceptor(grpc.aio.ServerInterceptor):
             str(metadata.get(WORKLOAD_HEADER, "")), str(metadata.get(HOLDER_HEADER, "")), tenant_of(request)
         )
         call = self._admission.admit(given, requirement, request)
-        await self._authorizer.authorize(
-            call.principal,
-            requirement.verb,
-            _resource(requirement, request),
-            given.tenant,
-            getattr(request, "name", ""),
-        )
+        if requirement.verb:
+            await self._authorizer.authorize(
+                call.principal,
+                requirement.verb,
+                _resource(requirement, request),
+                given.tenant,
+                getattr(request, "name", ""),
+            )
         set_current_call(call)
         # What a service asks of others while it serves, it asks for itself unless it says otherwise.
         act_for(None)

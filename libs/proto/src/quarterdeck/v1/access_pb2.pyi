@@ -34,7 +34,9 @@ class Access(_message.Message):
     PUBLIC_FIELD_NUMBER: _builtins.int
     PERSONAL_FIELD_NUMBER: _builtins.int
     verb: _builtins.str
-    """The verb on the resource: get, list, watch, create, update, delete, call, decide, search, save."""
+    """Empty, as the resource: whoever has a credential may call it.
+    The verb on the resource: get, list, watch, create, update, delete, call, decide, search, save.
+    """
     resource: _builtins.str
     """The resource in its plural, with a subresource behind a slash ("approvals/decide").
     "*" means the kind that the request names.

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from quarterdeck.v1 import access_pb2 as quarterdeck_dot_v1_dot_access__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"quarterdeck/v1/authorization.proto\x12\x0equarterdeck.v1\x1a\x1bquarterdeck/v1/access.proto\"<\n\x17SuspendPrincipalRequest\x12\x11\n\tprincipal\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\",\n\x17RestorePrincipalRequest\x12\x11\n\tprincipal\x18\x01 \x01(\t\"J\n\nSuspension\x12\x11\n\tprincipal\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\n\n\x02\x62y\x18\x03 \x01(\t\x12\r\n\x05since\x18\x04 \x01(\t\"\x18\n\x16ListSuspensionsRequest\"D\n\x17ListSuspensionsResponse\x12)\n\x05items\x18\x01 \x03(\x0b\x32\x1a.quarterdeck.v1.Suspension\"Q\n\x13\x41\x63tAsAccountRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\x0e\n\x06target\x18\x04 \x01(\t\"7\n\x14\x41\x63tAsAccountResponse\x12\x0f\n\x07subject\x18\x01 \x01(\t\x12\x0e\n\x06groups\x18\x02 \x03(\t2\xba\x04\n\rAccessService\x12\x87\x01\n\x0c\x41\x63tAsAccount\x12#.quarterdeck.v1.ActAsAccountRequest\x1a$.quarterdeck.v1.ActAsAccountResponse\",\x90\x02\x01\xa2\xbb\x18%\n\x03use\x12\x0fserviceaccounts\x1a\ragent-runtime\x12\x80\x01\n\x10SuspendPrincipal\x12\'.quarterdeck.v1.SuspendPrincipalRequest\x1a\x1a.quarterdeck.v1.Suspension\"\'\x90\x02\x02\xa2\xbb\x18 \n\x06\x63reate\x12\x0bsuspensions\x1a\x07gateway \x01\x12\x80\x01\n\x10RestorePrincipal\x12\'.quarterdeck.v1.RestorePrincipalRequest\x1a\x1a.quarterdeck.v1.Suspension\"\'\x90\x02\x02\xa2\xbb\x18 \n\x06\x64\x65lete\x12\x0bsuspensions\x1a\x07gateway \x01\x12\x98\x01\n\x0fListSuspensions\x12&.quarterdeck.v1.ListSuspensionsRequest\x1a\'.quarterdeck.v1.ListSuspensionsResponse\"4\x90\x02\x01\xa2\xbb\x18-\n\x04list\x12\x0bsuspensions\x1a\x07gateway\x1a\ragent-runtime \x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"quarterdeck/v1/authorization.proto\x12\x0equarterdeck.v1\x1a\x1bquarterdeck/v1/access.proto\"\x0f\n\rWhoAmIRequest\"j\n\x0eWhoAmIResponse\x12\x11\n\tprincipal\x18\x01 \x01(\t\x12\x0e\n\x06groups\x18\x02 \x03(\t\x12\x15\n\radministrator\x18\x03 \x01(\x08\x12\x0e\n\x06tenant\x18\x04 \x01(\t\x12\x0e\n\x06scopes\x18\x05 \x03(\t\"u\n\x12\x43heckAccessRequest\x12\x0c\n\x04verb\x18\x01 \x01(\t\x12\x10\n\x08resource\x18\x02 \x01(\t\x12\x0e\n\x06tenant\x18\x03 \x01(\t\x12\x0c\n\x04name\x18\x04 \x01(\t\x12\x11\n\tprincipal\x18\x05 \x01(\t\x12\x0e\n\x06groups\x18\x06 \x03(\t\"\x8f\x01\n\x13\x43heckAccessResponse\x12\x0f\n\x07\x61llowed\x18\x01 \x01(\x08\x12\x11\n\tprincipal\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0c\n\x04role\x18\x04 \x01(\t\x12\x0e\n\x06source\x18\x05 \x01(\t\x12\x0c\n\x04rule\x18\x06 \x01(\t\x12\x18\n\x10roles_that_allow\x18\x07 \x03(\t\"<\n\x17SuspendPrincipalRequest\x12\x11\n\tprincipal\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\",\n\x17RestorePrincipalRequest\x12\x11\n\tprincipal\x18\x01 \x01(\t\"J\n\nSuspension\x12\x11\n\tprincipal\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\n\n\x02\x62y\x18\x03 \x01(\t\x12\r\n\x05since\x18\x04 \x01(\t\"\x18\n\x16ListSuspensionsRequest\"D\n\x17ListSuspensionsResponse\x12)\n\x05items\x18\x01 \x03(\x0b\x32\x1a.quarterdeck.v1.Suspension\"Q\n\x13\x41\x63tAsAccountRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\x0e\n\x06target\x18\x04 \x01(\t\"7\n\x14\x41\x63tAsAccountResponse\x12\x0f\n\x07subject\x18\x01 \x01(\t\x12\x0e\n\x06groups\x18\x02 \x03(\t2\x87\x06\n\rAccessService\x12\x87\x01\n\x0c\x41\x63tAsAccount\x12#.quarterdeck.v1.ActAsAccountRequest\x1a$.quarterdeck.v1.ActAsAccountResponse\",\x90\x02\x01\xa2\xbb\x18%\n\x03use\x12\x0fserviceaccounts\x1a\ragent-runtime\x12]\n\x06WhoAmI\x12\x1d.quarterdeck.v1.WhoAmIRequest\x1a\x1e.quarterdeck.v1.WhoAmIResponse\"\x14\x90\x02\x01\xa2\xbb\x18\r\x1a\x07gateway \x01(\x01\x12l\n\x0b\x43heckAccess\x12\".quarterdeck.v1.CheckAccessRequest\x1a#.quarterdeck.v1.CheckAccessResponse\"\x14\x90\x02\x01\xa2\xbb\x18\r\x1a\x07gateway \x01(\x01\x12\x80\x01\n\x10SuspendPrincipal\x12\'.quarterdeck.v1.SuspendPrincipalRequest\x1a\x1a.quarterdeck.v1.Suspension\"\'\x90\x02\x02\xa2\xbb\x18 \n\x06\x63reate\x12\x0bsuspensions\x1a\x07gateway \x01\x12\x80\x01\n\x10RestorePrincipal\x12\'.quarterdeck.v1.RestorePrincipalRequest\x1a\x1a.quarterdeck.v1.Suspension\"\'\x90\x02\x02\xa2\xbb\x18 \n\x06\x64\x65lete\x12\x0bsuspensions\x1a\x07gateway \x01\x12\x98\x01\n\x0fListSuspensions\x12&.quarterdeck.v1.ListSuspensionsRequest\x1a\'.quarterdeck.v1.ListSuspensionsResponse\"4\x90\x02\x01\xa2\xbb\x18-\n\x04list\x12\x0bsuspensions\x1a\x07gateway\x1a\ragent-runtime \x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,26 +34,38 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ACCESSSERVICE'].methods_by_name['ActAsAccount']._loaded_options = None
   _globals['_ACCESSSERVICE'].methods_by_name['ActAsAccount']._serialized_options = b'\220\002\001\242\273\030%\n\003use\022\017serviceaccounts\032\ragent-runtime'
+  _globals['_ACCESSSERVICE'].methods_by_name['WhoAmI']._loaded_options = None
+  _globals['_ACCESSSERVICE'].methods_by_name['WhoAmI']._serialized_options = b'\220\002\001\242\273\030\r\032\007gateway \001(\001'
+  _globals['_ACCESSSERVICE'].methods_by_name['CheckAccess']._loaded_options = None
+  _globals['_ACCESSSERVICE'].methods_by_name['CheckAccess']._serialized_options = b'\220\002\001\242\273\030\r\032\007gateway \001(\001'
   _globals['_ACCESSSERVICE'].methods_by_name['SuspendPrincipal']._loaded_options = None
   _globals['_ACCESSSERVICE'].methods_by_name['SuspendPrincipal']._serialized_options = b'\220\002\002\242\273\030 \n\006create\022\013suspensions\032\007gateway \001'
   _globals['_ACCESSSERVICE'].methods_by_name['RestorePrincipal']._loaded_options = None
   _globals['_ACCESSSERVICE'].methods_by_name['RestorePrincipal']._serialized_options = b'\220\002\002\242\273\030 \n\006delete\022\013suspensions\032\007gateway \001'
   _globals['_ACCESSSERVICE'].methods_by_name['ListSuspensions']._loaded_options = None
   _globals['_ACCESSSERVICE'].methods_by_name['ListSuspensions']._serialized_options = b'\220\002\001\242\273\030-\n\004list\022\013suspensions\032\007gateway\032\ragent-runtime \001'
-  _globals['_SUSPENDPRINCIPALREQUEST']._serialized_start=83
-  _globals['_SUSPENDPRINCIPALREQUEST']._serialized_end=143
-  _globals['_RESTOREPRINCIPALREQUEST']._serialized_start=145
-  _globals['_RESTOREPRINCIPALREQUEST']._serialized_end=189
-  _globals['_SUSPENSION']._serialized_start=191
-  _globals['_SUSPENSION']._serialized_end=265
-  _globals['_LISTSUSPENSIONSREQUEST']._serialized_start=267
-  _globals['_LISTSUSPENSIONSREQUEST']._serialized_end=291
-  _globals['_LISTSUSPENSIONSRESPONSE']._serialized_start=293
-  _globals['_LISTSUSPENSIONSRESPONSE']._serialized_end=361
-  _globals['_ACTASACCOUNTREQUEST']._serialized_start=363
-  _globals['_ACTASACCOUNTREQUEST']._serialized_end=444
-  _globals['_ACTASACCOUNTRESPONSE']._serialized_start=446
-  _globals['_ACTASACCOUNTRESPONSE']._serialized_end=501
-  _globals['_ACCESSSERVICE']._serialized_start=504
-  _globals['_ACCESSSERVICE']._serialized_end=1074
+  _globals['_WHOAMIREQUEST']._serialized_start=83
+  _globals['_WHOAMIREQUEST']._serialized_end=98
+  _globals['_WHOAMIRESPONSE']._serialized_start=100
+  _globals['_WHOAMIRESPONSE']._serialized_end=206
+  _globals['_CHECKACCESSREQUEST']._serialized_start=208
+  _globals['_CHECKACCESSREQUEST']._serialized_end=325
+  _globals['_CHECKACCESSRESPONSE']._serialized_start=328
+  _globals['_CHECKACCESSRESPONSE']._serialized_end=471
+  _globals['_SUSPENDPRINCIPALREQUEST']._serialized_start=473
+  _globals['_SUSPENDPRINCIPALREQUEST']._serialized_end=533
+  _globals['_RESTOREPRINCIPALREQUEST']._serialized_start=535
+  _globals['_RESTOREPRINCIPALREQUEST']._serialized_end=579
+  _globals['_SUSPENSION']._serialized_start=581
+  _globals['_SUSPENSION']._serialized_end=655
+  _globals['_LISTSUSPENSIONSREQUEST']._serialized_start=657
+  _globals['_LISTSUSPENSIONSREQUEST']._serialized_end=681
+  _globals['_LISTSUSPENSIONSRESPONSE']._serialized_start=683
+  _globals['_LISTSUSPENSIONSRESPONSE']._serialized_end=751
+  _globals['_ACTASACCOUNTREQUEST']._serialized_start=753
+  _globals['_ACTASACCOUNTREQUEST']._serialized_end=834
+  _globals['_ACTASACCOUNTRESPONSE']._serialized_start=836
+  _globals['_ACTASACCOUNTRESPONSE']._serialized_end=891
+  _globals['_ACCESSSERVICE']._serialized_start=894
+  _globals['_ACCESSSERVICE']._serialized_end=1669
 # @@protoc_insertion_point(module_scope)

@@ -39,6 +39,16 @@ class AccessServiceStub:
                 request_serializer=quarterdeck_dot_v1_dot_authorization__pb2.ActAsAccountRequest.SerializeToString,
                 response_deserializer=quarterdeck_dot_v1_dot_authorization__pb2.ActAsAccountResponse.FromString,
                 _registered_method=True)
+        self.WhoAmI = channel.unary_unary(
+                '/quarterdeck.v1.AccessService/WhoAmI',
+                request_serializer=quarterdeck_dot_v1_dot_authorization__pb2.WhoAmIRequest.SerializeToString,
+                response_deserializer=quarterdeck_dot_v1_dot_authorization__pb2.WhoAmIResponse.FromString,
+                _registered_method=True)
+        self.CheckAccess = channel.unary_unary(
+                '/quarterdeck.v1.AccessService/CheckAccess',
+                request_serializer=quarterdeck_dot_v1_dot_authorization__pb2.CheckAccessRequest.SerializeToString,
+                response_deserializer=quarterdeck_dot_v1_dot_authorization__pb2.CheckAccessResponse.FromString,
+                _registered_method=True)
         self.SuspendPrincipal = channel.unary_unary(
                 '/quarterdeck.v1.AccessService/SuspendPrincipal',
                 request_serializer=quarterdeck_dot_v1_dot_authorization__pb2.SuspendPrincipalRequest.SerializeToString,
@@ -61,6 +71,20 @@ class AccessServiceServicer:
 
     def ActAsAccount(self, request, context):
         """Lets a tenant's service account start something, and says who it is then. PERMISSION_DENIED if no role allows it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WhoAmI(self, request, context):
+        """Who one is. Whoever has a credential may ask.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CheckAccess(self, request, context):
+        """Whether somebody may do something, and why. To ask about others takes `list accessbindings` of the tenant.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -94,6 +118,16 @@ def add_AccessServiceServicer_to_server(servicer, server):
                     servicer.ActAsAccount,
                     request_deserializer=quarterdeck_dot_v1_dot_authorization__pb2.ActAsAccountRequest.FromString,
                     response_serializer=quarterdeck_dot_v1_dot_authorization__pb2.ActAsAccountResponse.SerializeToString,
+            ),
+            'WhoAmI': grpc.unary_unary_rpc_method_handler(
+                    servicer.WhoAmI,
+                    request_deserializer=quarterdeck_dot_v1_dot_authorization__pb2.WhoAmIRequest.FromString,
+                    response_serializer=quarterdeck_dot_v1_dot_authorization__pb2.WhoAmIResponse.SerializeToString,
+            ),
+            'CheckAccess': grpc.unary_unary_rpc_method_handler(
+                    servicer.CheckAccess,
+                    request_deserializer=quarterdeck_dot_v1_dot_authorization__pb2.CheckAccessRequest.FromString,
+                    response_serializer=quarterdeck_dot_v1_dot_authorization__pb2.CheckAccessResponse.SerializeToString,
             ),
             'SuspendPrincipal': grpc.unary_unary_rpc_method_handler(
                     servicer.SuspendPrincipal,
@@ -138,6 +172,60 @@ class AccessService:
             '/quarterdeck.v1.AccessService/ActAsAccount',
             quarterdeck_dot_v1_dot_authorization__pb2.ActAsAccountRequest.SerializeToString,
             quarterdeck_dot_v1_dot_authorization__pb2.ActAsAccountResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WhoAmI(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/quarterdeck.v1.AccessService/WhoAmI',
+            quarterdeck_dot_v1_dot_authorization__pb2.WhoAmIRequest.SerializeToString,
+            quarterdeck_dot_v1_dot_authorization__pb2.WhoAmIResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CheckAccess(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/quarterdeck.v1.AccessService/CheckAccess',
+            quarterdeck_dot_v1_dot_authorization__pb2.CheckAccessRequest.SerializeToString,
+            quarterdeck_dot_v1_dot_authorization__pb2.CheckAccessResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -33,6 +33,10 @@ class AccessServiceStub:
     def __new__(cls, channel: _aio.Channel) -> AccessServiceAsyncStub: ...
     ActAsAccount: _grpc.UnaryUnaryMultiCallable[_authorization_pb2.ActAsAccountRequest, _authorization_pb2.ActAsAccountResponse]
     """Lets a tenant's service account start something, and says who it is then. PERMISSION_DENIED if no role allows it."""
+    WhoAmI: _grpc.UnaryUnaryMultiCallable[_authorization_pb2.WhoAmIRequest, _authorization_pb2.WhoAmIResponse]
+    """Who one is. Whoever has a credential may ask."""
+    CheckAccess: _grpc.UnaryUnaryMultiCallable[_authorization_pb2.CheckAccessRequest, _authorization_pb2.CheckAccessResponse]
+    """Whether somebody may do something, and why. To ask about others takes `list accessbindings` of the tenant."""
     SuspendPrincipal: _grpc.UnaryUnaryMultiCallable[_authorization_pb2.SuspendPrincipalRequest, _authorization_pb2.Suspension]
     """Lets a principal in no more, whatever it comes with; its runs stand still at their next step."""
     RestorePrincipal: _grpc.UnaryUnaryMultiCallable[_authorization_pb2.RestorePrincipalRequest, _authorization_pb2.Suspension]
@@ -45,6 +49,10 @@ class AccessServiceAsyncStub(AccessServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     ActAsAccount: _aio.UnaryUnaryMultiCallable[_authorization_pb2.ActAsAccountRequest, _authorization_pb2.ActAsAccountResponse]  # type: ignore[assignment]
     """Lets a tenant's service account start something, and says who it is then. PERMISSION_DENIED if no role allows it."""
+    WhoAmI: _aio.UnaryUnaryMultiCallable[_authorization_pb2.WhoAmIRequest, _authorization_pb2.WhoAmIResponse]  # type: ignore[assignment]
+    """Who one is. Whoever has a credential may ask."""
+    CheckAccess: _aio.UnaryUnaryMultiCallable[_authorization_pb2.CheckAccessRequest, _authorization_pb2.CheckAccessResponse]  # type: ignore[assignment]
+    """Whether somebody may do something, and why. To ask about others takes `list accessbindings` of the tenant."""
     SuspendPrincipal: _aio.UnaryUnaryMultiCallable[_authorization_pb2.SuspendPrincipalRequest, _authorization_pb2.Suspension]  # type: ignore[assignment]
     """Lets a principal in no more, whatever it comes with; its runs stand still at their next step."""
     RestorePrincipal: _aio.UnaryUnaryMultiCallable[_authorization_pb2.RestorePrincipalRequest, _authorization_pb2.Suspension]  # type: ignore[assignment]
@@ -60,6 +68,22 @@ class AccessServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_authorization_pb2.ActAsAccountResponse, _abc.Awaitable[_authorization_pb2.ActAsAccountResponse]]:
         """Lets a tenant's service account start something, and says who it is then. PERMISSION_DENIED if no role allows it."""
+
+    @_abc_1.abstractmethod
+    def WhoAmI(
+        self,
+        request: _authorization_pb2.WhoAmIRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_authorization_pb2.WhoAmIResponse, _abc.Awaitable[_authorization_pb2.WhoAmIResponse]]:
+        """Who one is. Whoever has a credential may ask."""
+
+    @_abc_1.abstractmethod
+    def CheckAccess(
+        self,
+        request: _authorization_pb2.CheckAccessRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_authorization_pb2.CheckAccessResponse, _abc.Awaitable[_authorization_pb2.CheckAccessResponse]]:
+        """Whether somebody may do something, and why. To ask about others takes `list accessbindings` of the tenant."""
 
     @_abc_1.abstractmethod
     def SuspendPrincipal(

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from functools import partial
+from typing import cast
 
 from quarterdeck.common.rpc_server import RpcServer
 from quarterdeck.common.service import Platform
 from quarterdeck.gateway.access.authorizer import RoleAuthorizer
 from quarterdeck.gateway.access.giving import check_gift
 from quarterdeck.gateway.access.roster import Roster
-from quarterdeck.gateway.access.servicer import AccessServicer, SpaceOf, own_space
+from quarterdeck.gateway.access.servicer import AccessServicer, Deciding, SpaceOf, own_space
 from quarterdeck.gateway.access.settling import settle
 from quarterdeck.gateway.access.suspending import Suspended
 from quarterdeck.gateway.app import Parts, make_app
@@ -133,6 +134,6 @@ async def build(
     rpcs = PublicRpcs(platform, authenticator, upstream, rates)
     http = HttpServer(make_app(parts), bind(settings.host, settings.http_port, "QD_GATEWAY_HTTP_PORT"))
     inside = platform.rpc_server(authorization_pb2.DESCRIPTOR.services_by_name["AccessService"])
-    servicer = AccessServicer(lambda: platform.authorizer, space_of, suspended)
+    servicer = AccessServicer(lambda: cast(Deciding, platform.authorizer), space_of, suspended)
     authorization_pb2_grpc.add_AccessServiceServicer_to_server(servicer, inside.grpc)
     return Gateway(parts, http, GrpcServer(rpcs, settings), inside)

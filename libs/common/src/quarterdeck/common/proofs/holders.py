@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from quarterdeck.common.authorization.rules import Rule
 from quarterdeck.common.constants import RUN_AUTHORITY, SERVICE_PRINCIPAL_PREFIX
 from quarterdeck.common.identity import DOOR, Principal
 from quarterdeck.common.proofs.tokens import Refused
@@ -73,7 +74,14 @@ def kind_of(holder: Holder) -> str:
 def claims_of(holder: Holder) -> dict[str, Any]:
     """Returns what a token says about its holder."""
     if isinstance(holder, Principal):
-        return {"sub": holder.subject, "groups": list(holder.groups)}
+        said: dict[str, Any] = {"sub": holder.subject, "groups": list(holder.groups)}
+        # Of a key, or of a provider of one tenant; most have neither.
+        if holder.tenant:
+            said["only"] = holder.tenant
+        if holder.scopes:
+            parts = ([sorted(one.verbs), sorted(one.kinds), list(one.names)] for one in holder.scopes)
+            said["scopes"] = list(parts)
+        return said
     return {
         **claims_of(holder.principal),
         "tenant": holder.tenant,
@@ -91,7 +99,9 @@ def holder_of(kind: str, claims: Mapping[str, Any]) -> Holder:
     subject, groups = claims.get("sub"), _texts(claims.get("groups"))
     if not isinstance(subject, str) or not subject or subject.startswith(SERVICE_PRINCIPAL_PREFIX):
         raise Refused("subject")
-    principal = Principal(subject, tuple(groups))
+    principal = Principal(
+        subject, tuple(groups), str(claims.get("only", "")), _scopes(claims.get("scopes", []))
+    )
     if kind == DOOR_TOKEN:
         return principal
     run_id, epoch, tenant_id = claims.get("run"), claims.get("epoch"), claims.get("tid")
@@ -99,6 +109,14 @@ def holder_of(kind: str, claims: Mapping[str, Any]) -> Holder:
         raise Refused("malformed")
     uses = Uses(*(frozenset(_texts(claims.get(name))) for name in ("tools", "reads", "writes")))
     return RunClaim(principal, str(claims.get("tenant")), tenant_id, run_id, epoch, uses)
+
+
+def _scopes(value: object) -> tuple[Rule, ...]:
+    try:
+        parts = [[tuple(_texts(part)) for part in one] for one in value]  # type: ignore[attr-defined]
+        return tuple(Rule(frozenset(verbs), frozenset(kinds), names) for verbs, kinds, names in parts)
+    except (TypeError, ValueError):
+        raise Refused("malformed") from None
 
 
 def _texts(value: object) -> Iterable[str]:

@@ -116,8 +116,9 @@ def rpc_doors() -> Iterator[Door]:
         for plural in plurals:
             resource = needs.resource.replace("*", plural, 1)
             of_tenant = plural not in CLUSTER_KINDS and resource != _OF_PLATFORM
+            asks = ((needs.verb, resource),) if needs.verb else ANYBODY
             way = path.removeprefix("/quarterdeck.v1.") + (f" of {plural}" if plural else "")
-            yield Door(way, path, ((needs.verb, resource),), plural, of_tenant)
+            yield Door(way, path, asks, plural, of_tenant)
 
 
 def rest_doors(operations: dict[str, str]) -> Iterator[Door]:

@@ -14,7 +14,9 @@ from quarterdeck.gateway.constants import CLUSTER_KINDS, PLURALS, TOOL_RUN_KIND
 
 
 def questions(needs: Requirement, request: Any) -> list[Question]:
-    """Returns what a call of an RPC needs; one question for each name that it holds."""
+    """Returns what a call of an RPC needs; one question for each name that it holds, none for anybody's."""
+    if not needs.verb:
+        return []
     manifest = manifest_of(request)
     resource = _resource(needs.resource, request, manifest)
     plural = resource.partition("/")[0]

@@ -10,7 +10,8 @@ from starlette.responses import Response
 
 from quarterdeck.common.authorization.rules import Question
 from quarterdeck.common.identity import Principal
-from quarterdeck.gateway.access.explaining import answer_of, needed_to_ask_about_others, told_of
+from quarterdeck.gateway.access.explaining import told_of
+from quarterdeck.gateway.access.servicer import checked
 from quarterdeck.gateway.authentication import current_principal
 from quarterdeck.gateway.config import GatewaySettings
 from quarterdeck.gateway.constants import API_PREFIX
@@ -72,8 +73,5 @@ async def check(request: Request, body: schemas.CheckAccess) -> Response:
     """Says whether somebody may do something, and by which role; it does not say whether it exists."""
     asking, platform = current_principal(), request.app.state.platforms[0]
     question = Question(body.verb, body.resource, body.tenant, body.name)
-    about = asking
-    if body.principal and body.principal != asking.subject:
-        await platform.authorizer.authorize(asking, *needed_to_ask_about_others(question))
-        about = Principal(body.principal, tuple(body.groups))
-    return answer(answer_of(about, question, await platform.authorizer.verdict(about, question)))
+    about = Principal(body.principal, tuple(body.groups)) if body.principal else None
+    return answer(await checked(platform.authorizer, asking, question, about))
