@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import uvloop
 
+from quarterdeck.mcp.cluster.door import accepts
 from quarterdeck.mcp.exchange import Exchange
 from quarterdeck.mcp.failures import Lost, NotSent, Refused, TimedOut, Unusable
 from quarterdeck.mcp.http import open_pod
@@ -341,7 +342,11 @@ async def test_calls_of_a_server_made_with_the_sdk(
         steps.append(progress)
 
     try:
-        session = await ground.to(int(await process.stdout.readline()))
+        port = int(await process.stdout.readline())
+        async with asyncio.timeout(30):
+            while not await accepts("127.0.0.1", port):  # noqa: ASYNC110 - another process
+                await asyncio.sleep(0.02)
+        session = await ground.to(port)
         assert (await session.call("echo", {"text": "hi"}, 10)).value == {"result": "hi"}
         assert (await session.call("steps", {}, 10, note)).value == {"result": "done"}
         assert steps == ([1.0, 2.0, 3.0] if mode == "sse" else [])
