@@ -91,14 +91,18 @@ def announced(data_dir: Path) -> Iterator[Callable[[str, str], None]]:
 
 
 def say_ready(data_dir: Path, url: str, grpc: str, next_steps: Sequence[str]) -> None:
-    """Prints where everything is, the token, and what to type next."""
-    token = read_admin_token(data_dir)
+    """Prints where everything is, the token, and what to type next.
+
+    A screen is shown the token itself. Anything else is a log, which others read and which is kept.
+    """
+    place = shown_path(data_dir / "admin-token")
+    token = f"{read_admin_token(data_dir)}   (in {place})" if sys.stdout.isatty() else f"in {place}"
     say(
         f"Quarterdeck {VERSION} is up: five services in process {os.getpid()}, data in {shown_path(data_dir)}"
     )
     say(f"  REST         {url}/api/v1   (docs: {url}/docs)")
     say(f"  gRPC         {grpc}")
-    say(f"  admin token  {token}   (in {shown_path(data_dir / 'admin-token')})")
+    say(f"  admin token  {token}")
     say(f"  log          {shown_path(data_dir / LOG_FILE)}")
     say("Type next, in another terminal:")
     for step in next_steps:

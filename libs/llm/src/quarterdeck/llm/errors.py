@@ -65,6 +65,11 @@ class ModelError(Exception):
         self.cost_micro_usd = 0
         self.hint = hint
 
+    def redact(self, secret: str) -> None:
+        """Takes a secret out of what is said."""
+        self.message, self.hint = (text.replace(secret, "***") for text in (self.message, self.hint))
+        self.args = (self.message,)
+
     def __str__(self) -> str:
         where = f"{self.provider}: " if self.provider else ""
         hint = f" ({self.hint})" if self.hint else ""

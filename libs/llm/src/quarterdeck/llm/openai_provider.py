@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from quarterdeck.llm.constants import OPENAI
 from quarterdeck.llm.errors import AuthenticationFailed, ModelError, ModelTimeout
-from quarterdeck.llm.sdk import Connection, http_client, load, transport_error, with_usage
+from quarterdeck.llm.sdk import Connection, http_client, load, told, transport_error
 from quarterdeck.llm.status_errors import Failure, retry_after, to_error
 from quarterdeck.llm.types import ModelRequest, ModelResponse, OnDelta
 
@@ -54,7 +54,7 @@ class OpenAIProvider:
         except ModelError:
             raise
         except Exception as problem:
-            raise with_usage(_translate(problem, answer), answer.usage) from problem
+            raise told(_translate(problem, answer), answer.usage, self._connection) from problem
 
     async def aclose(self) -> None:
         """Close the connections."""

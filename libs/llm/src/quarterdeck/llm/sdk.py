@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from quarterdeck.common.outbound.policy import Outbound
 
 
+# A shorter text is in too many others to be taken out of them.
+SHORTEST_SECRET = 8
+
+
 @dataclass(frozen=True)
 class Connection:
     """How to reach a provider. Times are in seconds.
@@ -74,10 +78,16 @@ def transport_error(problem: Exception, provider: str, *, streaming: bool) -> Mo
     return None
 
 
-def with_usage(problem: Exception, usage: Usage) -> Exception:
-    """The error with what was counted before it, so that a broken answer is paid for too."""
+def told(problem: Exception, usage: Usage, connection: Connection) -> Exception:
+    """The error with what was counted before it, so that a broken answer is paid for too; without secrets.
+
+    Some providers say the key that they refuse, and errors are kept in journals.
+    """
     if isinstance(problem, ModelError):
         problem.usage = usage
+        for secret in (connection.api_key, *(value for _, value in connection.headers)):
+            if len(secret) >= SHORTEST_SECRET:
+                problem.redact(secret)
     return problem
 
 
