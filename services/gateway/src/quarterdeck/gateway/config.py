@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ipaddress
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from quarterdeck.common.constants import DEFAULT_GRPC_PORT, DEFAULT_HTTP_PORT
+from quarterdeck.common.secrets.vault import Place, VaultSecrets
 from quarterdeck.gateway.constants import (
     BODY_SECONDS,
     DEFAULT_BODY_LIMIT,
@@ -26,6 +27,12 @@ from quarterdeck.gateway.constants import (
 from quarterdeck.gateway.edges.addresses import Network
 from quarterdeck.gateway.edges.origins import is_origin
 from quarterdeck.gateway.oidc.providers import Provider, check_all, check_origin
+
+
+def _vault_place(url: str) -> str:
+    if url:
+        Place.parse(url)
+    return url
 
 
 def _origins(given: tuple[str, ...]) -> tuple[str, ...]:
@@ -125,6 +132,25 @@ class GatewaySettings(BaseSettings):
     secrets_dir: Path | None = Field(
         default=None, description="Directory of secret files; empty: `secrets` in the data directory."
     )
+
+    secrets_url: Annotated[str, AfterValidator(_vault_place)] = Field(
+        default="",
+        description="Vault that webhooks' secrets are read from, as vault+https://host:8200/mount/prefix (KV "
+        "version 2); empty: from `secrets_dir`.",
+    )
+    vault_token_file: Path | None = Field(default=None, description="File of the token for that Vault.")
+
+    @model_validator(mode="after")
+    def _vault_has_a_token(self) -> Self:
+        if bool(self.secrets_url) != bool(self.vault_token_file):
+            raise ValueError("set QD_GATEWAY_SECRETS_URL and QD_GATEWAY_VAULT_TOKEN_FILE together")
+        return self
+
+    def vault(self) -> VaultSecrets | None:
+        """Returns what reads secrets from Vault; None if there is none."""
+        if not self.secrets_url or self.vault_token_file is None:
+            return None
+        return VaultSecrets(Place.parse(self.secrets_url), self.vault_token_file)
 
     console_dir: Path | None = Field(
         default=None, description="Directory of the built console; empty: `web/dist` of the repository."

@@ -29,7 +29,7 @@ from quarterdeck.gateway.routes.common import answer, call_id, upstream
 from quarterdeck.gateway.translate.runs import fired
 from quarterdeck.gateway.triggers.routes import DeclaredRoutes
 from quarterdeck.gateway.triggers.secrets import read_secret
-from quarterdeck.gateway.triggers.signature import Signed, verify
+from quarterdeck.gateway.triggers.signature import Signed, secret_bytes, verify
 from quarterdeck.gateway.triggers.table import Declared
 from quarterdeck.v1 import runs_pb2
 
@@ -52,6 +52,7 @@ class DeclaredPaths:
         self._clock = clock
         self._settings = settings
         self._secrets = secrets
+        self._vault = settings.vault()
         self._limits = limits
         self._telemetry = telemetry
 
@@ -90,7 +91,7 @@ class DeclaredPaths:
         The very same transmission a second time is a replay, and refused.
         """
         body = await request.body()
-        secret = self._secret(declared)
+        secret = await self._secret(declared)
         signed = verify(
             secret, request.headers, body, now=self._clock.now(), tolerance=self._tolerance(declared)
         )
@@ -105,10 +106,14 @@ class DeclaredPaths:
             raise
         return answer(fired(started), 202)
 
-    def _secret(self, declared: Declared) -> bytes:
+    async def _secret(self, declared: Declared) -> bytes:
         """Returns a webhook's secret. Where it should be is for our log, not for the caller."""
         try:
-            return read_secret(declared.options.get("secretRef") or {}, declared.tenant, self._secrets)
+            reference = declared.options.get("secretRef") or {}
+            kept = reference.get("secret")
+            if self._vault is None or not kept:
+                return read_secret(reference, declared.tenant, self._secrets)
+            return secret_bytes(await self._vault.read(declared.tenant, kept["name"], kept["key"]))
         except Unavailable as error:
             self._telemetry.log.warning(
                 "webhook.secret_missing", tenant=declared.tenant, trigger=declared.name, why=error.message
