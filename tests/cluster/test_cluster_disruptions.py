@@ -15,6 +15,7 @@ from cluster_kit.knocking import Knocking
 from cluster_kit.kubectl import CLUSTER, TENANT, get, kill, kubectl, pods, serving
 from cluster_kit.remembering import Remembering, notes
 from cluster_kit.stamping import Batch, stamping
+from cluster_kit.tool_server import until
 from e2e_kit.client import Client
 
 ROLLED = (
@@ -113,6 +114,8 @@ def test_killing_every_pod_but_the_managers_loses_doubles_and_leaves_open_nothin
             for victim in victims:
                 kill(victim)
             serving(service)
+            # A pod may be back before the first note is kept.
+            until(lambda seen=remembering: seen.runs and seen.saved, 90, "a note")  # type: ignore[misc]
         if service == "memory":
             print(remembering.judge(120))
         batch.start(1, 10)

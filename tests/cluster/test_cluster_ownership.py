@@ -110,16 +110,8 @@ def test_a_deployment_held_in_deletion_is_named_and_made_anew(running: ToolServe
 @pytest.mark.timeout(200)
 def test_a_deployment_of_somebody_else_is_left_alone_until_it_is_gone(server: ToolServer) -> None:
     """It has the name that ours would have, a pod, and nobody who controls it: helm or a person made it."""
-    theirs = tenants(
-        "create",
-        "deployment",
-        server.made_name,
-        "--image=localhost/busybox:local",
-        "--replicas=0",
-        "-o",
-        "json",
-    )
-    before = json.loads(theirs)
+    tenants("create", "deployment", server.made_name, "--image=localhost/busybox:local", "--replicas=0")
+    before = server.made("deployment")
     try:
         server.apply()
         said = server.says("NameTaken")
