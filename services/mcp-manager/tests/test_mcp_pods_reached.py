@@ -26,6 +26,7 @@ from quarterdeck.mcp.cluster.told import namespace_of, trouble_of
 from quarterdeck.mcp.control.kinds import DEPLOYMENTS
 from quarterdeck.mcp.definition import Pods
 from quarterdeck.mcp.failures import NotSent
+from quarterdeck.mcp.pods.names import SERVER as SERVER_LABEL
 from quarterdeck.mcp.status import status_of
 from quarterdeck.mcp.toolserver import ServerState
 
@@ -45,12 +46,13 @@ class StandIn:
         self.ready = 0
         self.woken = 0
 
-    async def wake(self, namespace: str, name: str) -> None:
+    async def wake(self, namespace: str, name: str) -> bool:
         assert (namespace, name) == (NAMESPACE, NAME)
         if self.process is None:
             self.woken += 1
             arguments = (sys.executable, str(SERVER), "json", str(self.port))
             self.process = await asyncio.create_subprocess_exec(*arguments, stdout=asyncio.subprocess.PIPE)
+        return True
 
     async def endpoints(self, namespace: str, name: str) -> Endpoints:
         assert self.process is not None and self.process.stdout is not None
@@ -198,7 +200,7 @@ PODS = Pods("far", 8700, "/mcp", 0.0, "")
 class Away:
     """An API server that cannot be reached."""
 
-    async def wake(self, namespace: str, name: str) -> None:
+    async def wake(self, namespace: str, name: str) -> bool:
         raise Unreachable("no route")
 
     async def endpoints(self, namespace: str, name: str) -> Endpoints:
@@ -208,8 +210,9 @@ class Away:
 class Asked(Away):
     """A cluster in which no pod ever answers."""
 
-    async def wake(self, namespace: str, name: str) -> None:
+    async def wake(self, namespace: str, name: str) -> bool:
         assert (namespace, name) == ("n", "mcp-far")
+        return True
 
     async def endpoints(self, namespace: str, name: str) -> Endpoints:
         return Endpoints()
@@ -379,7 +382,7 @@ async def deployed(client: Client) -> str:
     namespace = "tools-asleep"
     meta = {"metadata": {"name": namespace}}
     await client.apply(NAMESPACES, {"apiVersion": "v1", "kind": "Namespace", **meta}, manager="test")
-    labels = {"app": "x"}
+    labels = {SERVER_LABEL: NAME.removeprefix("mcp-")}
     pod = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "tool", "image": "a"}]}}
     spec = {"replicas": 2, "selector": {"matchLabels": labels}, "template": pod}
     thing = {
@@ -400,13 +403,13 @@ async def test_the_scale_of_a_deployment_is_what_wakes_it_and_lets_it_sleep(
     async def count() -> int:
         return int((await client.get(DEPLOYMENTS, NAME, deployed))["spec"]["replicas"])
 
-    await replicas.wake(deployed, NAME)
+    assert await replicas.wake(deployed, NAME)
     assert await count() == 2, "one that is awake is left as it is"
     await replicas.sleep(deployed, NAME)
     assert await count() == 0
     await replicas.wake(deployed, NAME)
     assert await count() == 1
-    await replicas.wake(deployed, "mcp-none")
+    assert not await replicas.wake(deployed, "mcp-none")
     await replicas.sleep(deployed, "mcp-none")
     slice_ = {
         "apiVersion": "discovery.k8s.io/v1",
@@ -422,6 +425,20 @@ async def test_the_scale_of_a_deployment_is_what_wakes_it_and_lets_it_sleep(
     assert await replicas.endpoints(deployed, NAME) == Endpoints([], [])
     await client.apply(ENDPOINT_SLICES, slice_, manager="test")
     assert await replicas.endpoints(deployed, NAME) == Endpoints(["10.9.8.7"], [])
+
+
+async def test_a_deployment_of_somebody_else_is_neither_woken_nor_sent_to_sleep(
+    client: Client, deployed: str
+) -> None:
+    replicas, meta = KubeReplicas(client), {"name": "mcp-theirs", "namespace": deployed}
+    pod = {"metadata": {"labels": {"app": "x"}}, "spec": {"containers": [{"name": "a", "image": "a"}]}}
+    spec = {"replicas": 0, "selector": {"matchLabels": {"app": "x"}}, "template": pod}
+    thing = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": meta, "spec": spec}
+    await client.create(DEPLOYMENTS, thing)
+    assert not await replicas.wake(deployed, "mcp-theirs")
+    await client.merge(DEPLOYMENTS, "mcp-theirs", {"spec": {"replicas": 3}}, deployed)
+    await replicas.sleep(deployed, "mcp-theirs")
+    assert (await client.get(DEPLOYMENTS, "mcp-theirs", deployed))["spec"]["replicas"] == 3
 
 
 async def test_of_two_that_say_how_many_the_second_is_told(

@@ -22,6 +22,8 @@ from quarterdeck.mcp.pods.names import object_name
 PATIENCE = 27.0
 # Between two looks at which pods there are.
 _LOOK_AGAIN = 0.1
+# The same where there is nothing to wake: it is not made yet, or somebody else has the name.
+_NOTHING_THERE = 0.5
 # Seconds in which a pod whose name was found takes a connection.
 _REACHED_WITHIN = 0.5
 
@@ -38,8 +40,8 @@ Prove = Callable[[str, Pods], Awaitable[bool]]
 class Replicas(Protocol):
     """What the cluster knows and does about the pods of a server."""
 
-    async def wake(self, namespace: str, name: str) -> None:
-        """Asks for a pod if none is wanted. Raises ApiError."""
+    async def wake(self, namespace: str, name: str) -> bool:
+        """Asks for a pod if none is wanted; returns whether there can be one. Raises ApiError."""
 
     async def endpoints(self, namespace: str, name: str) -> Endpoints:
         """Returns where its pods are. Raises ApiError."""
@@ -133,7 +135,10 @@ class Door:
         while time.monotonic() < until:
             try:
                 # Again each time: another replica may have let it sleep just now.
-                await self._replicas.wake(namespace, name)
+                if not await self._replicas.wake(namespace, name):
+                    problem = ""
+                    await asyncio.sleep(_NOTHING_THERE)
+                    continue
                 found = await self._replicas.endpoints(namespace, name)
                 if found.ready:
                     return found.ready

@@ -12,6 +12,7 @@ from quarterdeck.controller.api.errors import NotFound
 from quarterdeck.controller.api.resource import Resource
 from quarterdeck.controller.objects import Object, version_of
 from quarterdeck.mcp.control.kinds import DEPLOYMENTS
+from quarterdeck.mcp.pods.names import SERVER, object_name
 
 ENDPOINT_SLICES = Resource("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice")
 _SERVICE = "kubernetes.io/service-name"
@@ -27,16 +28,17 @@ class Endpoints:
 
 
 class KubeReplicas:
-    """See the module. Only the `scale` of a Deployment is ever written."""
+    """See the module. Only the `scale` of a Deployment is ever written, and only of one that we made."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
 
-    async def wake(self, namespace: str, name: str) -> None:
-        """Asks for a pod if none is wanted; nothing if there is no Deployment yet. Raises ApiError."""
+    async def wake(self, namespace: str, name: str) -> bool:
+        """Asks for a pod if none is wanted; returns whether a Deployment is ours. Raises ApiError."""
         scale = await self._scale(namespace, name)
         if scale is not None and wanted(scale) == 0:
             await self._client.merge(DEPLOYMENTS, name, {"spec": {"replicas": 1}}, namespace, SCALE)
+        return scale is not None
 
     async def sleep(self, namespace: str, name: str) -> None:
         """Asks for no pod at all.
@@ -61,7 +63,17 @@ class KubeReplicas:
             found: Object = json.loads(await self._client.raw(DEPLOYMENTS.path(namespace, name, SCALE)))
         except NotFound:
             return None
-        return found
+        return found if is_ours(found, name) else None
+
+
+def is_ours(scale: Object, name: str) -> bool:
+    """Returns whether a Deployment selects the pods of the server that it is named after. Pure.
+
+    A scale shows neither labels nor owners; a stranger's Deployment of that name selects other pods.
+    """
+    terms = str((scale.get("status") or {}).get("selector") or "").split(",")
+    servers = (value for key, _, value in (term.partition("=") for term in terms) if key == SERVER)
+    return any(object_name(server) == name for server in servers)
 
 
 def wanted(scale: Object) -> int:
