@@ -32,6 +32,6 @@ class Troubles:
         return self._open.get(about, "")
 
     def check(self) -> None:
-        """Raises Unavailable with what is wrong."""
+        """Raises Unavailable with what is wrong, each reason once."""
         if self._open:
-            raise Unavailable("; ".join(self._open.values()))
+            raise Unavailable("; ".join(dict.fromkeys(self._open.values())))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from quarterdeck.runtime.simulation.await_points import WORKER_FILES, awaits_of
-from quarterdeck.runtime.simulation.orders import SCENES, Order
+from quarterdeck.runtime.simulation.orders import BULKY_MAP, MOST_ITEMS, SCENES, Order
 
 # Places to which few runs ever come; also by seeds that aim at nothing they are struck more often.
 RARE = (
@@ -91,6 +91,8 @@ def lean(orders: Sequence[Order], aim: Aim, chance: random.Random) -> None:
             order.cancel_after, order.terminate = 2.0 * chance.random(), True
         elif aim.is_in("operations/"):
             order.is_retried = True
+        elif aim.is_in("execution/joining.py") and not order.more:
+            order.scene, order.input = BULKY_MAP, {"items": list(range(MOST_ITEMS))}
         elif aim.is_in("effects/memory.py") and not order.more:
             order.scene, order.input = _REMEMBERING, {"message": f"run {order.number}"}
 

@@ -74,6 +74,18 @@ WORKFLOWS: dict[str, Spec] = {
         _tool("after", "pay", "out"),
         {"name": "out", "transform": {"output": "${nodes.each.output}"}},
     ),
+    "bulky-item": _workflow(
+        _tool("a", "bulk"),
+        input={"schema": {"type": "object", "required": ["n"]}},
+    ),
+    "mapping-bulky": _workflow(
+        {
+            "name": "each",
+            "map": {"items": "${input.items}", "workflow": "bulky-item", "input": {"n": "${item}"}},
+            "next": [{"to": "out"}],
+        },
+        {"name": "out", "transform": {"output": "${size(nodes.each.output)}"}},
+    ),
     "mapping-tools": _workflow(
         {
             "name": "each",

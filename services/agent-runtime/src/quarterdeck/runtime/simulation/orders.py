@@ -59,6 +59,10 @@ SCENES = (
     Scene("asker", "Agent"),
     Scene("leader", "Agent"),
 )
+# Of a map: enough that its results are put together in pages.
+MOST_ITEMS = 5
+# Wanted only by seeds that aim at it: a map whose results are artifacts.
+BULKY_MAP = Scene("mapping-bulky")
 # Runs of workflows that were put together by chance.
 _ANY = frozenset({"succeeded", "failed", "timed-out"})
 _RANDOM = tuple(Scene(f"random-{number}", ends=_ANY) for number in range(generated.COUNT))
@@ -116,7 +120,7 @@ def orders_for(chance: random.Random, count: int = RUNS) -> list[Order]:
 def _order(chance: random.Random, number: int, scene: Scene, **more: Any) -> Order:
     value: Any = {"message": f"run {number}"}
     if scene.name.startswith("mapping"):
-        value = {"items": list(range(chance.randint(0, 5)))}
+        value = {"items": list(range(chance.randint(0, MOST_ITEMS)))}
     if scene is _POISON:
         value = {"times": chance.randint(1, 7)}
     if chance.random() < 0.03:
