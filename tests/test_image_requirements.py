@@ -18,6 +18,7 @@ EVERYWHERE = ("proto", "resources", "common")
 BESIDES = {"agent-runtime": ("llm",), "registry": ("controller",)}
 # Parts of a library for those services alone that load them, each with what it takes.
 FOR_SOME = {
+    "libs/common/src/quarterdeck/common/secrets/vault.py": {"gateway"},
     "libs/common/src/quarterdeck/common/outbound/connector.py": {"gateway"},
     "libs/common/src/quarterdeck/common/outbound/http_transport.py": {
         "agent-runtime",

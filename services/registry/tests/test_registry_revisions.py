@@ -64,5 +64,5 @@ async def test_the_registry_collects(world, admin):
     assert await world.service.background.upkeep.collect_revisions() == 3
     left = (await admin.call("ListRevisions", listing)).revisions
     assert len(left) == 10 and b'"13s"' in left[0].spec_json
-    runtime = world.client("agent-runtime", admin.principal)
+    runtime = world.client("agent-runtime", None)
     assert (await runtime.closure("Workflow", "w")).revisions[0].revision == left[0].revision
