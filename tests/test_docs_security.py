@@ -4,7 +4,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -13,16 +12,12 @@ import urllib.parse
 import urllib.request
 from pathlib import Path
 
+from hack.services.server import free_port
+
 ROOT = Path(__file__).parent.parent
 BLOCK = re.compile(r"^```(\w+)(?: title=(\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 ISSUER, GATEWAY = "http://127.0.0.1:5556", "http://127.0.0.1:7410"
 CODE = re.compile(r"Open (\S+) and type the code (\S+)")
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Reader:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -26,7 +25,7 @@ from quarterdeck.gateway.constants import (
 )
 from quarterdeck.gateway.edges.addresses import Network
 from quarterdeck.gateway.edges.origins import is_origin
-from quarterdeck.gateway.oidc.providers import Provider, check_all, check_origin
+from quarterdeck.gateway.oidc.providers import Provider, check_all, check_origin, is_loopback
 
 
 def _vault_place(url: str) -> str:
@@ -159,9 +158,4 @@ class GatewaySettings(BaseSettings):
     @property
     def on_loopback(self) -> bool:
         """True while nobody outside this machine can connect."""
-        if self.host == "localhost":
-            return True
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return False
+        return is_loopback(self.host)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from http.cookies import CookieError, SimpleCookie
-from urllib.parse import urlsplit
+
+from quarterdeck.gateway.edges.origins import SAFE_METHODS
 
 SESSION, BEGUN = "quarterdeck-session", "quarterdeck-sign-in"
-_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 def named(name: str, *, is_https: bool) -> str:
@@ -41,15 +41,9 @@ def is_from_here(method: str, headers: Mapping[bytes, bytes], origin: str) -> bo
     Args:
         origin: scheme and host of this gateway, as its visitors see it.
     """
-    if method in _SAFE_METHODS:
+    if method in SAFE_METHODS:
         return True
     site = headers.get(b"sec-fetch-site", b"")
     if site:
         return site == b"same-origin"
     return headers.get(b"origin", b"").decode("latin-1") == origin
-
-
-def origin_of(url: str) -> str:
-    """Returns scheme and host of an address."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}"
